@@ -1,0 +1,1 @@
+"""The policy client: last state on disk, a poller, local evaluation, an OpenFeature provider (extra `client`)."""

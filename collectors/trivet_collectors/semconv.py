@@ -1,0 +1,120 @@
+"""The names on the wire, each written once.
+
+GenAI names are those of the OpenTelemetry conventions today (status Development; they left the main repository after
+v1.41.0). What emitters still send under older names is the ingester's affair, not this module's. `hw.*` follows semantic
+conventions v1.44.0; what has no convention (clocks, throttle reasons) lives under `trivet.gpu.*`.
+
+Standard library only: the backend imports this module too.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+# --- One LLM call: span attributes of the GenAI conventions -----------------------------------------------------------
+GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER_NAME: Final = "gen_ai.provider.name"
+GEN_AI_CONVERSATION_ID: Final = "gen_ai.conversation.id"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # seconds, streaming only
+# Input includes cache reads and writes, output includes reasoning: the last three are subsets, never addends.
+GEN_AI_USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+GEN_AI_USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+GEN_AI_USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+ERROR_TYPE: Final = "error.type"
+
+# --- What Trivet adds: who the call was for, and the policy it ran under ----------------------------------------------
+TRIVET_TENANT: Final = "trivet.tenant"
+TRIVET_SCENARIO: Final = "trivet.scenario"
+TRIVET_BACKEND: Final = "trivet.backend"
+TRIVET_POOL: Final = "trivet.pool"
+TRIVET_REGION: Final = "trivet.region"
+TRIVET_RESERVATION: Final = "trivet.reservation"
+TRIVET_POLICY_REVISION: Final = "trivet.policy.revision"
+TRIVET_POLICY_GENERATION: Final = "trivet.policy.generation"
+TRIVET_DEGRADE_LEVEL: Final = "trivet.degrade.level"
+TRIVET_OUTCOME: Final = "trivet.outcome"
+TRIVET_PROMPT_BLOCKS: Final = "trivet.prompt.blocks"  # string array: which blocks the prompt was built from
+
+OUTCOME_OK: Final = "ok"
+OUTCOME_ERROR: Final = "error"
+OUTCOME_TIMEOUT: Final = "timeout"
+OUTCOME_REFUSED: Final = "refused"  # by the model
+OUTCOME_REJECTED: Final = "rejected"  # by admission
+OUTCOMES: Final = (OUTCOME_OK, OUTCOME_ERROR, OUTCOME_TIMEOUT, OUTCOME_REFUSED, OUTCOME_REJECTED)
+
+# --- Hardware: attributes ---------------------------------------------------------------------------------------------
+HOST_NAME: Final = "host.name"
+HW_ID: Final = "hw.id"  # the GPU's UUID: the index order is PCI order and can change
+HW_NAME: Final = "hw.name"
+HW_MODEL: Final = "hw.model"
+HW_TYPE: Final = "hw.type"
+HW_TYPE_GPU: Final = "gpu"
+HW_VENDOR: Final = "hw.vendor"
+HW_DRIVER_VERSION: Final = "hw.driver_version"
+TRIVET_GPU_THROTTLE_REASON: Final = "trivet.gpu.throttle.reason"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's name, UCUM unit, instrument and meaning. `counter` values are cumulative since the driver loaded."""
+
+    name: str
+    unit: str
+    kind: Literal["gauge", "counter", "updowncounter"]
+    meaning: str
+
+
+HW_GPU_UTILIZATION: Final = Metric(
+    "hw.gpu.utilization",
+    "1",
+    "gauge",
+    "Fraction of the driver's last window in which any kernel ran; not how full it ran.",
+)
+HW_GPU_MEMORY_USAGE: Final = Metric("hw.gpu.memory.usage", "By", "updowncounter", "GPU memory in use.")
+HW_GPU_MEMORY_LIMIT: Final = Metric("hw.gpu.memory.limit", "By", "updowncounter", "GPU memory installed.")
+HW_POWER: Final = Metric("hw.power", "W", "gauge", "Power drawn by the board.")
+HW_ENERGY: Final = Metric(
+    "hw.energy", "J", "counter", "Energy used since the driver loaded; a drop is a driver reload."
+)
+HW_TEMPERATURE: Final = Metric("hw.temperature", "Cel", "gauge", "Temperature of the GPU die.")
+TRIVET_GPU_CLOCK_SM: Final = Metric("trivet.gpu.clock.sm", "MHz", "gauge", "Clock of the streaming multiprocessors.")
+TRIVET_GPU_CLOCK_MEMORY: Final = Metric("trivet.gpu.clock.memory", "MHz", "gauge", "Clock of the memory.")
+TRIVET_GPU_THROTTLE: Final = Metric(
+    "trivet.gpu.throttle",
+    "1",
+    "gauge",
+    "1 while the reason in trivet.gpu.throttle.reason holds the clocks down, else 0.",
+)
+
+GPU_METRICS: Final = (
+    HW_GPU_UTILIZATION,
+    HW_GPU_MEMORY_USAGE,
+    HW_GPU_MEMORY_LIMIT,
+    HW_POWER,
+    HW_ENERGY,
+    HW_TEMPERATURE,
+    TRIVET_GPU_CLOCK_SM,
+    TRIVET_GPU_CLOCK_MEMORY,
+    TRIVET_GPU_THROTTLE,
+)
+
+# NVML's clock event bits. Worth an alert: hw_slowdown, sw_thermal, hw_thermal, power_brake. sw_power_cap is normal under
+# full load; idle on a leased GPU is paid time in which nothing ran.
+GPU_THROTTLE_REASONS: Final[dict[int, str]] = {
+    0x1: "idle",
+    0x2: "application_clocks",
+    0x4: "sw_power_cap",
+    0x8: "hw_slowdown",
+    0x10: "sync_boost",
+    0x20: "sw_thermal",
+    0x40: "hw_thermal",
+    0x80: "power_brake",
+    0x100: "display_clocks",
+}
