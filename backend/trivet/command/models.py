@@ -1,0 +1,102 @@
+"""Commands, the desired state they set, and what backends were seen to hold."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trivet.db import Base
+
+KINDS = ("degrade", "restore", "rollback", "break", "activate")
+STATUSES = ("pending", "observed", "effective", "superseded", "expired")
+
+
+class Command(Base):
+    """One change of desired state, by a person or the ladder. `generation` counts per scenario."""
+
+    __tablename__ = "command"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str]
+    scenario_id: Mapped[int] = mapped_column(ForeignKey("scenario.id"))
+    tenant_id: Mapped[int | None]
+    backend_id: Mapped[int | None]
+    level: Mapped[int | None] = mapped_column(SmallInteger)
+    revision: Mapped[int]
+    generation: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str]
+    actor: Mapped[str]
+    reason: Mapped[str]
+    breach_id: Mapped[int | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    observed_at: Mapped[datetime | None]
+    effective_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]  # in words, what came of it
+    __table_args__ = (UniqueConstraint("scenario_id", "generation"), Index(None, "status"), Index(None, "created_at"))
+
+
+class DesiredState(Base):
+    """What should hold now for one scope; tenant_id and backend_id 0 mean all. Level-triggered: the newest row content counts."""
+
+    __tablename__ = "desired_state"
+
+    scenario_id: Mapped[int] = mapped_column(ForeignKey("scenario.id"), primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    backend_id: Mapped[int] = mapped_column(primary_key=True)
+    level: Mapped[int] = mapped_column(SmallInteger)
+    broken: Mapped[bool]
+    message: Mapped[str | None]
+    command_id: Mapped[int] = mapped_column(BigInteger)
+    cause: Mapped[str]
+    until: Mapped[datetime | None]
+
+
+class PolicyGeneration(Base):
+    """The scenario's generation counter; locked first by everything that changes its desired state."""
+
+    __tablename__ = "policy_generation"
+
+    scenario_id: Mapped[int] = mapped_column(ForeignKey("scenario.id"), primary_key=True)
+    generation: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int]
+    changed_at: Mapped[datetime]
+
+
+class PolicyServed(Base):
+    """A document that was served, by its ETag: which generations a poll with this ETag proves."""
+
+    __tablename__ = "policy_served"
+
+    backend_id: Mapped[int] = mapped_column(primary_key=True)
+    etag: Mapped[str] = mapped_column(primary_key=True)
+    generations: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    served_at: Mapped[datetime]
+
+
+class BackendHolding(Base):
+    """What a backend was seen to hold of one scenario: by its poll (`observed`), by its telemetry (`effective`)."""
+
+    __tablename__ = "backend_holding"
+
+    backend_id: Mapped[int] = mapped_column(primary_key=True)
+    scenario_id: Mapped[int] = mapped_column(primary_key=True)
+    observed_generation: Mapped[int] = mapped_column(BigInteger)
+    observed_at: Mapped[datetime | None]
+    effective_generation: Mapped[int] = mapped_column(BigInteger)
+    effective_at: Mapped[datetime | None]
+    level: Mapped[int] = mapped_column(SmallInteger)
+    revision: Mapped[int]
+
+
+class BackendPoll(Base):
+    """When a backend last asked."""
+
+    __tablename__ = "backend_poll"
+
+    backend_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    polled_at: Mapped[datetime]
+    etag: Mapped[str | None]

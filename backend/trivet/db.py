@@ -1,0 +1,57 @@
+"""The database: one sync engine a process, one transaction a request or task."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from trivet.settings import get_settings
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), str: Text()}
+
+
+def make_engine(url: str, **options: Any) -> Engine:
+    """An engine on psycopg 3 whose sessions speak UTC and never wait for a lock or a statement without end."""
+    if url.startswith(("postgresql://", "postgres://")):
+        url = "postgresql+psycopg://" + url.split("://", 1)[1]
+    connect_args = {
+        "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+        "connect_timeout": 3,
+        "application_name": "trivet",
+    }
+    defaults: dict[str, Any] = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 3, "pool_pre_ping": False}
+    return create_engine(url, connect_args=connect_args, **(defaults | options))
+
+
+@lru_cache
+def engine() -> Engine:
+    """This process's engine on `TRIVET_DATABASE_URL`."""
+    url = get_settings().database_url
+    if not url:
+        raise RuntimeError("TRIVET_DATABASE_URL is not set: run `trivet up`, which sets it, or name a PostgreSQL.")
+    return make_engine(url)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One transaction: commits when the block ends, rolls back when it raises.
+
+    Endpoints open it inside their body, because FastAPI closes `yield` dependencies after the response has gone.
+    """
+    with Session(engine(), expire_on_commit=False) as session, session.begin():
+        yield session

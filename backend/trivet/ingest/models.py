@@ -1,0 +1,170 @@
+"""Requests as they came, and the delta rows that each ingest transaction leaves for the fold."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ARRAY, BigInteger, Identity, Index, Integer, LargeBinary, Numeric, SmallInteger, Text, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trivet.db import Base
+
+OUTCOMES = ("ok", "error", "timeout", "refused", "rejected")  # stored as their index
+
+
+class Request(Base):
+    """One LLM call, from one span. Identity: (tenant, start, trace, span). Day partitions by `started_at`.
+
+    Tokens are disjoint kinds. `cost_picos` is null where no price is known (then `price_id` is null too). Ids of
+    dimensions are 0 where the span named none. Times are microseconds of UTC.
+    """
+
+    __tablename__ = "request"
+
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    span_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    ended_at: Mapped[datetime]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    scenario_id: Mapped[int]
+    model_id: Mapped[int]
+    backend_id: Mapped[int]
+    pool_id: Mapped[int]
+    key_id: Mapped[int]
+    outcome: Mapped[int] = mapped_column(SmallInteger)
+    streamed: Mapped[bool]
+    input_tokens: Mapped[int] = mapped_column(Integer)
+    output_tokens: Mapped[int]
+    cache_read_tokens: Mapped[int]
+    cache_write_tokens: Mapped[int]
+    reasoning_tokens: Mapped[int]
+    ttft_us: Mapped[int | None] = mapped_column(BigInteger)
+    cost_picos: Mapped[int | None] = mapped_column(BigInteger)
+    price_id: Mapped[int | None]
+    policy_revision: Mapped[int]
+    policy_generation: Mapped[int]
+    degrade_level: Mapped[int] = mapped_column(SmallInteger)
+    output_limit: Mapped[int | None]
+    parent_span_id: Mapped[bytes | None] = mapped_column(LargeBinary)
+    conversation_id: Mapped[str | None]
+    finish_reason: Mapped[str | None]
+    response_id: Mapped[str | None]
+    reservation: Mapped[str | None]
+    prompt_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    __table_args__ = (
+        Index("ix_request_model_unpriced", "model_id", postgresql_where="cost_picos IS NULL"),
+        {"postgresql_partition_by": "RANGE (started_at)"},
+    )
+
+
+class PromptBlocks(Base):
+    """Ids of a prompt's blocks, where the span gave them: what a prefix cache could have shared. Day partitions."""
+
+    __tablename__ = "prompt_blocks"
+
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    span_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    blocks: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    __table_args__ = ({"postgresql_partition_by": "RANGE (started_at)"},)
+
+
+class Dimensions:
+    """What usage is asked by. Every rollup row has exactly these; 0 and '' stand for none."""
+
+    tenant_id: Mapped[int]
+    scenario_id: Mapped[int]
+    model_id: Mapped[int]
+    backend_id: Mapped[int]
+    pool_id: Mapped[int]
+    revision: Mapped[int]
+    level: Mapped[int] = mapped_column(SmallInteger)
+    currency: Mapped[str]
+
+
+class Measures:
+    """What is added up. Costs are exact; histograms are `kit.histogram` bytes of microseconds."""
+
+    requests: Mapped[int] = mapped_column(BigInteger)
+    errors: Mapped[int] = mapped_column(BigInteger)
+    timeouts: Mapped[int] = mapped_column(BigInteger)
+    refusals: Mapped[int] = mapped_column(BigInteger)
+    rejections: Mapped[int] = mapped_column(BigInteger)
+    unpriced_requests: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_read_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
+    reasoning_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[Decimal] = mapped_column(Numeric(38, 12))
+    scores: Mapped[int] = mapped_column(BigInteger)
+    score_total: Mapped[float]
+    latency: Mapped[bytes] = mapped_column(LargeBinary)
+    ttft: Mapped[bytes] = mapped_column(LargeBinary)
+    inter_token: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+DIMENSIONS = ("tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "revision", "level", "currency")
+COUNTS = (
+    "requests", "errors", "timeouts", "refusals", "rejections", "unpriced_requests", "input_tokens", "output_tokens",
+    "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost", "scores", "score_total",
+)  # fmt: skip
+HISTOGRAMS = ("latency", "ttft", "inter_token")
+
+
+class UsageDelta(Dimensions, Measures, Base):
+    """What one ingest transaction adds to one 10-second bucket (by end time) of one set of dimensions."""
+
+    __tablename__ = "usage_delta"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    bucket: Mapped[datetime]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (Index(None, "bucket"),)
+
+
+class PolicySeen(Base):
+    """Telemetry of a backend that carried a policy generation: the proof that a command took effect, until folded."""
+
+    __tablename__ = "policy_seen"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    backend_id: Mapped[int]
+    scenario_id: Mapped[int]
+    tenant_id: Mapped[int]
+    generation: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int]
+    level: Mapped[int] = mapped_column(SmallInteger)
+    seen_at: Mapped[datetime]
+
+
+class Score(Base):
+    """One quality score. `external_id` makes a score sent twice one score."""
+
+    __tablename__ = "score"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    external_id: Mapped[str] = mapped_column(unique=True)
+    scenario_id: Mapped[int]
+    tenant_id: Mapped[int]
+    metric: Mapped[str]
+    value: Mapped[float]
+    revision: Mapped[int]
+    level: Mapped[int] = mapped_column(SmallInteger)
+    scored_at: Mapped[datetime]
+    source: Mapped[str]
+    trace_id: Mapped[bytes | None] = mapped_column(LargeBinary)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (Index(None, "scenario_id", "scored_at"),)
+
+
+class Denial(Base):
+    """What a limit or a check refused, by day and named reason: counted, never silent."""
+
+    __tablename__ = "denial"
+
+    day: Mapped[datetime] = mapped_column(primary_key=True)
+    key_id: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    items: Mapped[int] = mapped_column(BigInteger)

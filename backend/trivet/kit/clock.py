@@ -1,0 +1,19 @@
+"""The one place that asks what time it is. Pure code takes `now` as an argument."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Aware UTC now."""
+    return datetime.now(UTC)
+
+
+def floor(at: datetime, seconds: int) -> datetime:
+    """Start of the `seconds`-wide bucket that holds `at` (buckets are aligned to the epoch)."""
+    epoch_s = int(at.timestamp())
+    return datetime.fromtimestamp(epoch_s - epoch_s % seconds, UTC)
+
+
+def rfc3339(at: datetime) -> str:
+    """`2026-11-21T07:00:00Z`; fractions only where there are any."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

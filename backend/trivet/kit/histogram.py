@@ -1,0 +1,83 @@
+"""Log-bucket histograms of microseconds: relative error at most 1 %, merged by adding bins.
+
+Stored as bytes: records of (bin uint16, count uint32), little-endian. Joining two byte strings merges them, so SQL can
+merge with `string_agg(h, ''::bytea)`; `compact` brings the result back to one record a bin. Method: DDSketch (Masson,
+Rim and Lee, VLDB 2019), bin k holds (γ^(k-1), γ^k] with γ = (1 + 0.01) / (1 - 0.01).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+RELATIVE_ERROR = 0.01
+GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+_LOG_GAMMA = math.log(GAMMA)
+BINS_MAX = 2048  # γ^2048 µs is far beyond any clock; larger values fall into the last bin
+RECORD = np.dtype([("bin", "<u2"), ("count", "<u4")])
+
+
+def bin_of(value_us: int) -> int:
+    """Bin of a duration in microseconds; everything up to 1 µs is bin 0."""
+    if value_us <= 1:
+        return 0
+    return min(math.ceil(math.log(value_us) / _LOG_GAMMA - 1e-9), BINS_MAX - 1)
+
+
+def value_of(index: float) -> float:
+    """The value that represents a bin, in microseconds: within 1 % of everything in it."""
+    return 2 * GAMMA**index / (GAMMA + 1)
+
+
+def encode(counts: Mapping[int, int]) -> bytes:
+    """Bytes of {bin: count}, bins ascending."""
+    items = sorted((b, c) for b, c in counts.items() if c)
+    return np.array(items, dtype=RECORD).tobytes() if items else b""
+
+
+def of(values_us: Iterable[int]) -> bytes:
+    """Histogram of some durations."""
+    counts: dict[int, int] = {}
+    for value in values_us:
+        index = bin_of(value)
+        counts[index] = counts.get(index, 0) + 1
+    return encode(counts)
+
+
+def counts(data: bytes) -> npt.NDArray[np.int64]:
+    """Counts by bin, length `BINS_MAX`."""
+    records = np.frombuffer(data, dtype=RECORD)
+    return np.bincount(records["bin"], weights=records["count"], minlength=BINS_MAX).astype(np.int64)
+
+
+def compact(data: bytes) -> bytes:
+    """The same histogram with one record a bin."""
+    by_bin = counts(data)
+    used = np.flatnonzero(by_bin)
+    out = np.empty(len(used), dtype=RECORD)
+    out["bin"], out["count"] = used, by_bin[used]
+    return out.tobytes()
+
+
+def total(data: bytes) -> int:
+    """How many values it holds."""
+    return int(np.frombuffer(data, dtype=RECORD)["count"].sum(dtype=np.int64))
+
+
+def quantiles_ms(data: bytes, at: Iterable[float] = (0.5, 0.9, 0.95, 0.99)) -> list[float | None]:
+    """Quantiles in milliseconds; None where nothing was measured."""
+    at = list(at)
+    if not data:
+        return [None for _ in at]
+    cumulative = np.cumsum(counts(data))
+    n = int(cumulative[-1])
+    ranks = [max(1, math.ceil(q * n)) for q in at]
+    return [round(float(value_of(int(np.searchsorted(cumulative, rank)))) / 1000, 3) for rank in ranks]
+
+
+def share_above(data: bytes, limit_us: int) -> float | None:
+    """Share of values above a limit (to the bin's precision); None where nothing was measured."""
+    by_bin = counts(data)
+    n = int(by_bin.sum())
+    return float(by_bin[bin_of(limit_us) + 1 :].sum()) / n if n else None

@@ -1,0 +1,57 @@
+"""Exact money. A request's cost is whole picos (10⁻¹² of the unit); sums are Decimal with 12 places. No float, ever."""
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
+from typing import TypeVar
+
+PICO = Decimal(1).scaleb(-12)
+EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+Key = TypeVar("Key")
+
+
+def to_picos(amount: Decimal) -> int:
+    """Round once, half even, to whole picos."""
+    return int(EXACT.quantize(EXACT.scaleb(amount, 12), Decimal(1)))
+
+
+def from_picos(picos: int) -> Decimal:
+    """Picos as an amount with twelve places."""
+    return EXACT.scaleb(Decimal(picos), -12)
+
+
+def plain(amount: Decimal | int) -> str:
+    """The wire form: `"0.001234000000"`, always twelve places, never an exponent."""
+    return format(EXACT.quantize(Decimal(amount), PICO), "f")
+
+
+def money(amount: Decimal | int, currency: str) -> dict[str, str]:
+    """`{"amount": "1.230000000000", "currency": "USD"}`."""
+    return {"amount": plain(amount), "currency": currency}
+
+
+def split(amount: Decimal, weights: Mapping[Key, Decimal | int]) -> dict[Key, Decimal]:
+    """Split an amount by weights so that the parts add up to the whole to the last pico (largest remainder).
+
+    Ties go to the earlier key in the mapping's order, so the result does not depend on chance. All weights zero, or
+    none at all, is the caller's case to decide: ValueError.
+    """
+    total = sum((Decimal(w) for w in weights.values()), Decimal(0))
+    if total <= 0 or any(Decimal(w) < 0 for w in weights.values()):
+        raise ValueError("split needs weights that are not negative and not all zero")
+    picos = to_picos(amount)
+    sign = -1 if picos < 0 else 1
+    return {k: from_picos(sign * part) for k, part in _whole_parts(abs(picos), weights, total).items()}
+
+
+def _whole_parts(picos: int, weights: Mapping[Key, Decimal | int], total: Decimal) -> dict[Key, int]:
+    with localcontext(Context(prec=120)):
+        shares = {k: Decimal(picos) * Decimal(w) / total for k, w in weights.items()}
+        floors = {k: int(s.to_integral_value(rounding=ROUND_FLOOR)) for k, s in shares.items()}
+        left = picos - sum(floors.values())
+        by_remainder: Sequence[Key] = sorted(shares, key=lambda k: floors[k] - shares[k])
+    return {k: floors[k] + (1 if i < left else 0) for k, i in _rank(shares, by_remainder)}
+
+
+def _rank(shares: Mapping[Key, Decimal], order: Sequence[Key]) -> list[tuple[Key, int]]:
+    place = {k: i for i, k in enumerate(order)}
+    return [(k, place[k]) for k in shares]

@@ -1,0 +1,69 @@
+"""One typed settings object: environment `TRIVET_*` first, then `trivet.toml` in the working directory."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. `docs/settings.md` describes each; a house test holds the two together."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIVET_", toml_file="trivet.toml", extra="ignore")
+
+    database_url: str = Field("", description="PostgreSQL to use instead of the embedded one.")
+    broker_url: str = Field("", description="Redis or RabbitMQ to use instead of the embedded Redis.")
+    data_dir: Path = Field(Path("data"), description="Where the embedded parts keep their files.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, description="Port the API listens on.")
+    secret_key: SecretStr = Field(SecretStr(""), description="Keys session cookies and prompt hashes; kept by `up`.")
+    admin_email: str = Field("", description="First start: the first person, an admin.")
+    admin_password: SecretStr = Field(SecretStr(""), description="First start: that person's password.")
+    bootstrap_key: SecretStr = Field(SecretStr(""), description="First start: an admin API key (tvt_...).")
+    log_level: str = Field("INFO", description="Log level of every process.")
+
+    otlp_body_limit_bytes: int = Field(64 << 20, description="Largest OTLP body after decompression.")
+    otlp_spans_limit: int = Field(50_000, description="Most spans of one export; more is refused with 413.")
+    otlp_concurrent_exports: int = Field(8, description="Exports decoded at once; more wait, then get 503.")
+    tokens_limit: int = Field(100_000_000, description="Most tokens of one kind in one request; more refuses that span.")
+    clock_skew_limit_s: int = Field(900, description="How far in the future a span may end before it is refused.")
+    late_limit_days: int = Field(30, description="How old a span may be before it is refused.")
+    tenant_attributes: tuple[str, ...] = Field(
+        ("trivet.tenant", "tenant.id", "litellm.team.id", "litellm.team.alias", "enduser.id", "service.namespace"),
+        description="Attributes that name the tenant, on the span or its resource, first found wins.",
+    )
+    scenario_attributes: tuple[str, ...] = Field(
+        ("trivet.scenario", "service.name"), description="Attributes that name the scenario, first found wins."
+    )
+
+    fold_batch_rows: int = Field(20_000, description="Delta rows folded in one transaction.")
+    guard_interval_s: float = Field(1.0, description="How often guards are evaluated.")
+    backend_seen_s: int = Field(60, description="A backend that polled this recently counts as present.")
+    policy_valid_s: int = Field(600, description="How long a backend that cannot reach Trivet keeps its policy.")
+    posting_grace_s: int = Field(60, description="How long after its end an hour is posted to the ledger.")
+    session_hours: int = Field(12, description="How long a sign-in lasts.")
+    page_limit: int = Field(500, description="Most items of one page of a list.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()  # type: ignore[call-arg]  # every field has a default; pydantic's plugin is not used
