@@ -1,12 +1,13 @@
 """The database: one sync engine a process, one transaction a request or task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine
+from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from trivet.settings import get_settings
@@ -55,3 +56,19 @@ def transaction() -> Iterator[Session]:
     """
     with Session(engine(), expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def named_ids(session: Session, table: Any, names: Iterable[str]) -> dict[str, int]:
+    """Id of each name in a table with unique `name`; names never met are added (in name order, so no deadlock).
+
+    This is how a tenant, scenario, backend or pool first seen in a span is kept under its name.
+    """
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    known = dict(session.execute(select(table.name, table.id).where(table.name.in_(wanted))).tuples())
+    missing = [{"name": name} for name in wanted if name not in known]
+    if missing:
+        session.execute(insert(table).values(missing).on_conflict_do_nothing())
+        known = dict(session.execute(select(table.name, table.id).where(table.name.in_(wanted))).tuples())
+    return known

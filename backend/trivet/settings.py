@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     otlp_body_limit_bytes: int = Field(64 << 20, description="Largest OTLP body after decompression.")
     otlp_spans_limit: int = Field(50_000, description="Most spans of one export; more is refused with 413.")
     otlp_concurrent_exports: int = Field(8, description="Exports decoded at once; more wait, then get 503.")
-    tokens_limit: int = Field(100_000_000, description="Most tokens of one kind in one request; more refuses that span.")
+    tokens_limit: int = Field(
+        100_000_000, description="Most tokens of one kind in one request; more refuses that span."
+    )
     clock_skew_limit_s: int = Field(900, description="How far in the future a span may end before it is refused.")
     late_limit_days: int = Field(30, description="How old a span may be before it is refused.")
     tenant_attributes: tuple[str, ...] = Field(

@@ -1,7 +1,7 @@
 """One error base with a status; subclasses name facts of the business. One handler turns them into RFC 9457 problems.
 
-    TrivetError
-      NotFound 404 · Conflict 409 · Invalid 422 · Unauthenticated 401 · Forbidden 403 · TooLarge 413 · Unavailable 503
+TrivetError
+  NotFound 404 · Conflict 409 · Invalid 422 · Unauthenticated 401 · Forbidden 403 · TooLarge 413 · Unavailable 503
 """
 
 from http import HTTPStatus
