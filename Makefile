@@ -1,0 +1,33 @@
+# The same few commands by hand and in CI. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help env run test lint fmt bench shots lock
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+env: ## .venv from the lock file, and the web assets; quick when nothing changed
+	@PYTHON="$(PYTHON)" sh scripts/env.sh
+
+run: env ## everything on this machine, with the demo, its data in ./data
+	@$(BIN)/trivet up --demo --data-dir data
+
+test: env ## lint, types and every test: all that CI runs
+	@sh scripts/test.sh
+
+lint: env ## lint and types only
+	@sh scripts/lint.sh
+
+fmt: env ## put the code into the house's form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: env ## measure ingest, and the way from rows to a backend
+	@$(BIN)/python -m bench
+
+shots: env ## the screenshots of the README, into ./shots
+	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=shots $(BIN)/python -m pytest -q -m browser tests/browser
+
+lock: ## resolve the dependencies again; needs uv and npm
+	@sh scripts/lock.sh
