@@ -1,1 +1,1 @@
-"""The policy client: last state on disk, a poller, local evaluation, an OpenFeature provider (extra `client`)."""
+"""The policy client: the last state kept on disk, a poller, local evaluation, an OpenFeature provider (extra `client`)."""
