@@ -24,7 +24,9 @@ class Said:
     hold_s: float = 0.0
 
 
-def document(*, generation: int = 1, level: int = 0, flags: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def document(
+    *, generation: int = 1, level: int = 0, flags: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
     """A document for backend demo-1 with one scenario, support-chat."""
     scenario = {"generation": generation, "revision": 2, "level": level, "flags": flags or {}, "cause": "test", **more}
     return {"backend": "demo-1", "scenarios": {"support-chat": scenario}}

@@ -83,7 +83,11 @@ class TestATenantsOverride:
     def test_that_has_ended_leaves_the_scenario_as_it_is(self) -> None:
         override = {"level": 0, "flags": {"admission": "reject"}, "until": "2026-11-21T07:05:00Z", "then": {"level": 0}}
         document = {"scenarios": {"s": {"level": 0, "tenants": {"acme": override}}}}
-        assert flag(document, "admission", {"scenario": "s", "targetingKey": "acme"}, NOW) == ("admit", "STATIC", "normal")
+        assert flag(document, "admission", {"scenario": "s", "targetingKey": "acme"}, NOW) == (
+            "admit",
+            "STATIC",
+            "normal",
+        )
 
 
 class TestTheTimeLimit:
