@@ -99,10 +99,3 @@ def runs(pid: int, owns: str) -> bool:
         return owns.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-
-
-def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, for an error message."""
-    with contextlib.suppress(OSError):
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
-    return ""

@@ -37,6 +37,13 @@ def socket_folder(preferred: Path, account: Account | None) -> Path:
     return folder
 
 
+def leave_socket_folder(folder: Path) -> None:
+    """Remove the folder where it was made under /tmp and its server is gone."""
+    if folder.parent == Path(tempfile.gettempdir()):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 def _make_private(folder: Path, account: Account | None) -> None:
     """The name can be guessed, so a folder that is already there must be ours and no link."""
     with contextlib.suppress(FileExistsError):

@@ -10,14 +10,16 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
 from trivet.embed.account import Account, can_enter, unprivileged
-from trivet.embed.child import EmbedError, end_orphan, runs, spawn, stop, tail, wait_until
-from trivet.embed.place import Lock, key, make_folder, socket_folder
+from trivet.embed.child import EmbedError, end_orphan, runs, spawn, stop, wait_until
+from trivet.embed.logs import tail
+from trivet.embed.place import Lock, key, leave_socket_folder, make_folder, socket_folder
 
 _OWNER = "trivet"
 _START_LIMIT_S = 60.0
@@ -46,6 +48,8 @@ class EmbeddedPostgres:
     /var/lib/trivet, so that no folder of anybody else is opened. `durable=False` trades safety for speed, for tests.
     """
 
+    name = "postgres"
+
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
         self.data_dir = data_dir.absolute()
         self.log = self.data_dir / "logs" / "postgres.log"
@@ -70,7 +74,7 @@ class EmbeddedPostgres:
     def _start(self) -> None:
         account = unprivileged()
         programs = _programs(account)
-        home = _home(self.data_dir, account)
+        home = _home(self.data_dir, account, elsewhere=_SYSTEM_HOME if self._durable else None)
         cluster = home / "cluster"
         self._socket_folder = socket_folder(home / "socket", account)
         if not cluster.exists():
@@ -99,7 +103,18 @@ class EmbeddedPostgres:
         if self.process is not None:
             stop(self.process, _STOP)
             self.process = None
+        if self._socket_folder is not None:
+            leave_socket_folder(self._socket_folder)
+        if not self._durable:
+            self._forget()
         self._lock.release()
+
+    def _forget(self) -> None:
+        """A throw-away database that had to live elsewhere would stay there after its data directory is gone."""
+        home = self.data_dir / "postgres"
+        if home.is_symlink():
+            shutil.rmtree(home.resolve(), ignore_errors=True)
+            home.unlink()
 
     def url(self, dbname: str = "trivet") -> str:
         """SQLAlchemy URL of a database, for psycopg 3."""
@@ -147,7 +162,7 @@ def _programs(account: Account | None) -> Path:
         return install / "bin"
     copy = _SYSTEM_HOME / f"programs-{key(install)}-{int(install.stat().st_mtime)}"
     if not copy.exists():
-        make_folder(_SYSTEM_HOME, mode=0o755)
+        make_folder(_SYSTEM_HOME, mode=0o711)
         fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
         shutil.copytree(install, fresh, symlinks=True)
         with contextlib.suppress(OSError):  # another process was faster, with the same content
@@ -156,13 +171,17 @@ def _programs(account: Account | None) -> Path:
     return copy / "bin"
 
 
-def _home(data_dir: Path, account: Account | None) -> Path:
-    """`data_dir/postgres`, or where the account may not walk there the folder that link points to."""
+def _home(data_dir: Path, account: Account | None, elsewhere: Path | None) -> Path:
+    """`data_dir/postgres`; where the account may not walk there, a link to a new folder in `elsewhere` (None: /tmp).
+
+    That folder's name is drawn and not derived: a new data directory must never find an old one's database.
+    """
     home = data_dir / "postgres"
     if not home.exists() and not can_enter(account, data_dir):
-        make_folder(_SYSTEM_HOME, mode=0o755)
+        if elsewhere is not None:
+            make_folder(elsewhere, mode=0o711)
         home.unlink(missing_ok=True)
-        home.symlink_to(_SYSTEM_HOME / key(data_dir))
+        home.symlink_to(tempfile.mkdtemp(prefix="trivet-database-", dir=elsewhere))
     return make_folder(home.resolve(), account)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from trivet.embed.child import EmbedError, end_orphan, spawn, stop, tail, wait_until
-from trivet.embed.place import Lock, make_folder, socket_folder
+from trivet.embed.child import EmbedError, end_orphan, spawn, stop, wait_until
+from trivet.embed.logs import tail
+from trivet.embed.place import Lock, leave_socket_folder, make_folder, socket_folder
 
 _START_LIMIT_S = 30.0
 _STOP = ((signal.SIGTERM, 10.0),)
@@ -26,6 +27,8 @@ _SETTINGS = {
 
 class EmbeddedRedis:
     """One broker on a unix socket, without TCP; it keeps its messages in `data_dir/redis`."""
+
+    name = "redis"
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir.absolute()
@@ -64,6 +67,7 @@ class EmbeddedRedis:
         if self.process is not None:
             stop(self.process, _STOP)
             self.process = None
+            leave_socket_folder(self._socket.parent)
         self._lock.release()
 
     def url(self) -> str:

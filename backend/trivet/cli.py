@@ -1,0 +1,169 @@
+"""The command line. Each command imports what it needs when it runs, so that `trivet --help` is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
+
+
+@app.callback()
+def trivet() -> None:
+    """Quality, latency and cost of LLM inference: what may give way, and what it costs."""
+
+
+@app.command()
+def up(
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [setting: host]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page and of OTLP/HTTP. [setting: port]")] = None,
+    otlp_grpc_port: Annotated[int, typer.Option(help="Port of OTLP/gRPC; not served yet.")] = 4317,
+    demo: Annotated[bool, typer.Option("--demo", help="Also run the simulated backend and its story.")] = False,
+) -> None:
+    """Everything on this machine, with an embedded PostgreSQL and Redis, until Ctrl-C."""
+    from trivet.embed import up as embedded
+    from trivet.embed.child import EmbedError
+    from trivet.settings import get_settings
+
+    settings = get_settings()
+    options = embedded.Options(
+        data_dir or settings.data_dir, host or settings.host, port or settings.port, otlp_grpc_port, demo
+    )
+    try:
+        status = embedded.up(options, settings, say)
+    except EmbedError as error:
+        fail(str(error))
+    raise typer.Exit(status)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from trivet import schema
+    from trivet.settings import get_settings
+
+    url = get_settings().database_url
+    if not url:
+        fail("TRIVET_DATABASE_URL is not set; `trivet up` migrates its own database by itself")
+    schema.upgrade(url)
+    print("the database has the newest schema")
+
+
+@app.command()
+def api() -> None:
+    """The API, OTLP/HTTP and the page: one process."""
+    import uvicorn
+
+    from trivet.settings import get_settings
+
+    settings = get_settings()
+    uvicorn.run(
+        "trivet.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level.lower(),
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@app.command()
+def worker(
+    queue: Annotated[str, typer.Option(help="Queues to work on, comma-separated.")] = "control,work",
+    concurrency: Annotated[int, typer.Option(help="Tasks at once.")] = 2,
+) -> None:
+    """A Celery worker."""
+    from trivet.settings import get_settings
+    from trivet.worker import app as celery
+
+    arguments = ["worker", "--queues", queue, "--concurrency", str(concurrency), "--hostname", f"{queue}@%h"]
+    arguments += ["--loglevel", get_settings().log_level, "--without-gossip", "--without-mingle"]
+    celery.worker_main(arguments)
+
+
+@app.command()
+def beat() -> None:
+    """Celery's clock. Two of them are harmless."""
+    from trivet.settings import get_settings
+    from trivet.worker import app as celery
+
+    settings = get_settings()
+    schedule = settings.data_dir / "run" / "beat-schedule"
+    schedule.parent.mkdir(parents=True, exist_ok=True)
+    celery.start(["beat", "--loglevel", settings.log_level, "--schedule", str(schedule), "--pidfile", ""])
+
+
+@app.command()
+def demo() -> None:
+    """The simulated serving backend and the story it plays, against a running API."""
+    from trivet.demo.story import main as play
+
+    play()
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Trace of arrivals: CSV, may be .gz.")],
+    speed: Annotated[float, typer.Option(min=0.001, help="Times faster than recorded.")] = 1.0,
+    target: Annotated[str, typer.Option(help="OpenAI-compatible backend to drive.")] = "http://127.0.0.1:8100",
+) -> None:
+    """Drive a serving backend with a recorded trace: arrivals and token counts as recorded."""
+    from trivet.demo.replay import replay as drive
+
+    drive(file, speed, target)
+
+
+@app.command()
+def logs(
+    name: Annotated[str | None, typer.Argument(help="One part, such as api; all of them where left out.")] = None,
+    lines: Annotated[int, typer.Option(min=1, max=10_000, help="Last lines of each.")] = 40,
+    data_dir: DataDir = None,
+) -> None:
+    """The last lines of the logs that `trivet up` keeps."""
+    from trivet.embed.logs import tail
+    from trivet.settings import get_settings
+
+    folder = (data_dir or get_settings().data_dir) / "logs"
+    found = sorted(folder.glob(f"{name or '*'}.log"))
+    if not found:
+        fail(f"no log {name or ''} in {folder}; there are: {', '.join(p.stem for p in sorted(folder.glob('*.log')))}")
+    for path in found:
+        print(f"== {path}\n{tail(path, lines)}")
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Check what Trivet needs, one line each, with what to do; exit status 1 where something is wrong."""
+    from trivet.doctor import examine
+    from trivet.settings import get_settings
+
+    settings = get_settings()
+    findings = examine(settings, data_dir or settings.data_dir)
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def say(line: str) -> None:
+    """One line for the person at the console, at once."""
+    print(line, flush=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Say on stderr why not, and end with status 1."""
+    print(f"trivet: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the `trivet` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""`trivet up`: everything on one machine, in one data directory, until Ctrl-C."""
+
+import contextlib
+import errno
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trivet.embed import keepsakes, left_over
+from trivet.embed.child import EmbedError, spawn
+from trivet.embed.logs import tail
+from trivet.embed.place import Lock, make_folder
+from trivet.embed.postgres import EmbeddedPostgres
+from trivet.embed.redis import EmbeddedRedis
+from trivet.embed.supervisor import Program, Supervisor
+from trivet.settings import Settings
+
+_READY_LIMIT_S = 60.0
+_MIGRATE_LIMIT_S = 600.0
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # read, not bound
+
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `trivet up`."""
+
+    data_dir: Path
+    host: str
+    port: int
+    otlp_grpc_port: int
+    demo: bool
+
+
+# name, arguments of `trivet`, seconds to stop in. Started in this order, stopped in reverse.
+_PROGRAMS: tuple[tuple[str, tuple[str, ...], float], ...] = (
+    ("api", ("api",), 10.0),
+    ("worker-work", ("worker", "--queue", "work"), 10.0),
+    ("worker-control", ("worker", "--queue", "control"), 10.0),
+    ("beat", ("beat",), 5.0),
+)
+_DEMO = ("demo", ("demo",), 5.0)
+
+
+def up(options: Options, settings: Settings, say: Say) -> int:
+    """Run until SIGINT or SIGTERM; the exit status. `say` gets each line for the console."""
+    data_dir = options.data_dir.absolute()
+    refuse_port_in_use(options.host, options.port)
+    make_folder(data_dir, mode=0o711)
+    lock = Lock(data_dir / "up.lock", f"the data directory {data_dir}")
+    lock.take()
+    say(f"data: {data_dir}")
+    if ended := left_over.end(data_dir):
+        say(f"ended {ended} processes that an earlier, killed run had left")
+    supervisor = Supervisor(data_dir / "run", say)
+    with _signals(say) as stopping:
+        try:
+            return _run(options, settings, supervisor, stopping, say)
+        finally:
+            supervisor.stop()
+            lock.release()
+            say("stopped")
+
+
+def _run(options: Options, settings: Settings, supervisor: Supervisor, stopping: Callable[[], bool], say: Say) -> int:
+    started = time.monotonic()
+    data_dir = options.data_dir.absolute()
+    admin = keepsakes.admin(data_dir, settings.admin_email, settings.admin_password.get_secret_value())
+    env = _environment(options, settings, admin)
+    env |= _stores(data_dir, settings, supervisor, say)
+    _migrate(data_dir, env, say)
+    for name, arguments, stop_s in (*_PROGRAMS, *([_DEMO] if options.demo else [])):
+        log = data_dir / "logs" / f"{name}.log"
+        finishes = name == _DEMO[0]
+        supervisor.start(Program(name, _trivet(*arguments), log, env, stop_s=stop_s, finishes=finishes))
+    say("started: api, workers for control and work, beat" + (", demo" if options.demo else ""))
+    _wait_for_api(options, supervisor, stopping, data_dir)
+    if not stopping():
+        for line in _welcome(options, admin, time.monotonic() - started):
+            say(line)
+    supervisor.run(stopping)
+    return 0
+
+
+def _environment(options: Options, settings: Settings, admin: keepsakes.Admin) -> dict[str, str]:
+    """What the children are told; secrets go by environment and never by command line."""
+    data_dir = options.data_dir.absolute()
+    return {
+        **os.environ,
+        **left_over.mark(data_dir),
+        "PYTHONUNBUFFERED": "1",
+        "TRIVET_DATA_DIR": str(data_dir),
+        "TRIVET_HOST": options.host,
+        "TRIVET_PORT": str(options.port),
+        "TRIVET_SECRET_KEY": keepsakes.secret_key(data_dir, settings.secret_key.get_secret_value()),
+        "TRIVET_ADMIN_EMAIL": admin.email,
+        "TRIVET_ADMIN_PASSWORD": admin.password or settings.admin_password.get_secret_value(),
+    }
+
+
+def _stores(data_dir: Path, settings: Settings, supervisor: Supervisor, say: Say) -> dict[str, str]:
+    """Start the embedded database and broker where no setting replaces them; the URLs."""
+    urls = {"TRIVET_DATABASE_URL": settings.database_url, "TRIVET_BROKER_URL": settings.broker_url}
+    if not settings.database_url:
+        postgres = EmbeddedPostgres(data_dir)
+        supervisor.start(postgres)
+        postgres.ensure_database()
+        urls["TRIVET_DATABASE_URL"] = postgres.url()
+    if not settings.broker_url:
+        redis = EmbeddedRedis(data_dir)
+        supervisor.start(redis)
+        urls["TRIVET_BROKER_URL"] = redis.url()
+    say("database: " + ("TRIVET_DATABASE_URL" if settings.database_url else "PostgreSQL, embedded"))
+    say("broker: " + ("TRIVET_BROKER_URL" if settings.broker_url else "Redis, embedded"))
+    return urls
+
+
+def _trivet(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "trivet.cli", *arguments]
+
+
+def _migrate(data_dir: Path, env: Mapping[str, str], say: Say) -> None:
+    log = data_dir / "logs" / "migrate.log"
+    process = spawn(_trivet("migrate"), log, env=env)
+    try:
+        status = process.wait(timeout=_MIGRATE_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        status = process.wait()
+    if status != 0:
+        raise EmbedError(f"the migrations failed; {log} ends with:\n{tail(log)}")
+    say("migrations: done")
+
+
+def _wait_for_api(options: Options, supervisor: Supervisor, stopping: Callable[[], bool], data_dir: Path) -> None:
+    """Until `/healthz` answers. An API that dies before that would only die again: the start fails."""
+    deadline = time.monotonic() + _READY_LIMIT_S
+    log = data_dir / "logs" / "api.log"
+
+    def over() -> bool:
+        return supervisor.dead("api") or time.monotonic() > deadline or answers(options.host, options.port)
+
+    supervisor.run(stopping, until=over)
+    if not stopping() and not answers(options.host, options.port):
+        raise EmbedError(f"the API did not start; {log} ends with:\n{tail(log)}")
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether `/healthz` says 200."""
+    connection = http.client.HTTPConnection(_ANYWHERE.get(host, host), port, timeout=2.0)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _welcome(options: Options, admin: keepsakes.Admin, seconds: float) -> Iterator[str]:
+    url = f"http://{_ANYWHERE.get(options.host, options.host)}:{options.port}"
+    secret = admin.password or "the password that TRIVET_ADMIN_PASSWORD gave on the first start"
+    yield f"ready in {seconds:.1f} s"
+    yield f"page:     {url}/"
+    yield f"sign in:  {admin.email}  {secret}"
+    if options.demo:
+        yield from _demo_people()
+    yield f"OTLP:     {url}/v1/traces (HTTP). OTLP/gRPC on {options.otlp_grpc_port} is not served yet."
+    yield f"logs:     {options.data_dir}/logs, or `trivet logs --data-dir {options.data_dir}`"
+    yield "Ctrl-C stops everything; the data stays."
+
+
+def _demo_people() -> Iterator[str]:
+    from trivet.demo.people import sign_ins
+
+    for email, password, role in sign_ins():
+        yield f"          {email}  {password}  ({role})"
+
+
+def refuse_port_in_use(host: str, port: int) -> None:
+    """Raise `EmbedError` where the port cannot be listened on, saying what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise EmbedError(
+                    f"cannot listen on {host}, port {port}: {error.strerror}; see --host, --port"
+                ) from error
+            raise EmbedError(
+                f"port {port} on {host} is in use: give another with --port {port + 1}, "
+                f"or stop who holds it (`ss -ltnp 'sport = :{port}'` names it)"
+            ) from error
+
+
+@contextlib.contextmanager
+def _signals(say: Say) -> Iterator[Callable[[], bool]]:
+    """Whether we were asked to stop. The first signal asks; parts have time limits, so a second one changes nothing."""
+    received: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        if not received:
+            say("stopping")
+        received.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
