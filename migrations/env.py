@@ -5,7 +5,7 @@ import importlib
 from alembic import context
 from sqlalchemy import Connection, text
 
-from trivet import CONTEXTS, outbox
+from trivet import CONTEXTS, outbox, selfwatch
 from trivet.db import Base, make_engine
 from trivet.settings import get_settings
 
@@ -16,6 +16,7 @@ for name in CONTEXTS:
         if missing.name != f"trivet.{name}.models":
             raise
 assert outbox.Outbox.__table__ is not None
+assert selfwatch.Canary.__table__ is not None
 
 LOCK_ID = 7_219_001  # two migrators at once: the second waits
 

@@ -1,6 +1,6 @@
 """The database: one sync engine a process, one transaction a request or task."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -66,9 +66,28 @@ def named_ids(session: Session, table: Any, names: Iterable[str]) -> dict[str, i
     wanted = sorted(set(names))
     if not wanted:
         return {}
-    known = dict(session.execute(select(table.name, table.id).where(table.name.in_(wanted))).tuples())
+    known: dict[str, int] = dict(session.execute(select(table.name, table.id).where(table.name.in_(wanted))).all())
     missing = [{"name": name} for name in wanted if name not in known]
     if missing:
         session.execute(insert(table).values(missing).on_conflict_do_nothing())
-        known = dict(session.execute(select(table.name, table.id).where(table.name.in_(wanted))).tuples())
+        known = dict(session.execute(select(table.name, table.id).where(table.name.in_(wanted))).all())
     return known
+
+
+# Caches of rows that this process keeps (names to ids, the price book …) register their `clear` here, so that a process
+# which changes databases (tests, `trivet up` after a restore) can forget them all at once.
+caches: list[Callable[[], None]] = []
+
+
+def forget() -> None:
+    """Drop the engine and every cached row of this process."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+    engine.cache_clear()
+    forget_rows()
+
+
+def forget_rows() -> None:
+    """Clear every registered cache, keeping the engine."""
+    for clear in caches:
+        clear()

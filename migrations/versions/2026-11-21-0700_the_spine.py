@@ -83,6 +83,12 @@ def drop_rules() -> None:
 
 def upgrade() -> None:
     op.create_table(
+        "canary",
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("returned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("queue", name=op.f("pk_canary")),
+    )
+    op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -757,6 +763,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     drop_rules()
+    op.drop_table("canary")
     op.drop_index(op.f("ix_activation_scenario_id_id"), table_name="activation")
     op.drop_table("activation")
     op.drop_table("web_session")

@@ -1,0 +1,61 @@
+"""The web process: REST under /api/v1, OTLP and OFREP at the root, the console at /."""
+
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import ModuleType
+
+from fastapi import APIRouter, FastAPI
+
+from trivet import CONTEXTS, db, problems, selfwatch
+from trivet.identity import service as identity
+from trivet.identity.idempotency import Idempotency
+from trivet.settings import get_settings
+
+
+def create_app() -> FastAPI:
+    """The app, with every context's routers."""
+    app = FastAPI(
+        title="Trivet",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    problems.install(app)
+    api = APIRouter(prefix="/api/v1")
+    for module in _api_modules():
+        if hasattr(module, "router"):
+            api.include_router(module.router)
+        if hasattr(module, "root_router"):
+            app.include_router(module.root_router)
+    app.include_router(api)
+    app.include_router(selfwatch.root_router)
+    app.add_middleware(Idempotency)
+    _mount_console(app)
+    return app
+
+
+def _api_modules() -> list[ModuleType]:
+    names = [f"trivet.{context}.api" for context in CONTEXTS]
+    return [importlib.import_module(name) for name in names if importlib.util.find_spec(name)]
+
+
+def _mount_console(app: FastAPI) -> None:
+    console = importlib.import_module("trivet.console")
+    if hasattr(console, "create_console"):
+        app.mount("/", console.create_console())
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """First start: the person and key that the settings name."""
+    settings = get_settings()
+    email, password = settings.admin_email, settings.admin_password.get_secret_value()
+    key = settings.bootstrap_key.get_secret_value()
+    if email or key:
+        with db.transaction() as session:
+            identity.bootstrap(session, email=email, password=password, key=key)
+    yield

@@ -1,0 +1,96 @@
+"""Who is asking: an API key in `Authorization: Bearer`, or a person's session cookie."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from trivet import db
+from trivet.identity import service
+from trivet.kit.clock import utc_now
+from trivet.kit.errors import Forbidden, Unauthenticated
+from trivet.kit.ids import secret_hash
+
+COOKIE = "trivet_session"
+KEY_CACHE_S = 3.0  # a revoked key works this much longer at most
+KEY_CACHE_SIZE = 10_000
+
+# What each role may do through the API, as scopes. `command` is the right to change a desired state.
+ROLE_SCOPES = {
+    "admin": frozenset({"admin"}),
+    "finance": frozenset({"read", "finance"}),
+    "sre": frozenset({"read", "command", "operations"}),
+    "product_owner": frozenset({"read", "command", "product"}),
+    "viewer": frozenset({"read"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts. `tenant_id` is set for a key bound to one tenant: it sees and sends only that tenant's rows."""
+
+    actor: str
+    scopes: frozenset[str]
+    tenant_id: int | None = None
+    role: str | None = None
+    key_id: int = 0
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+_keys: dict[bytes, tuple[float, Principal]] = {}
+db.caches.append(_keys.clear)
+
+
+def key_principal(secret: str) -> Principal:
+    """The principal of an API key; `Unauthenticated` for an unknown or revoked one. Cached for `KEY_CACHE_S`."""
+    digest = secret_hash(secret)
+    cached = _keys.get(digest)
+    if cached and cached[0] > time.monotonic():
+        return cached[1]
+    with db.transaction() as session:
+        key = service.find_key(session, secret)
+    if key is None:
+        _keys.pop(digest, None)
+        raise Unauthenticated("This API key is unknown or revoked. Ask an admin for one: POST /api/v1/keys.")
+    principal = Principal(f"key:{key.name}", frozenset(key.scopes), key.tenant_id, None, key.id)
+    if len(_keys) >= KEY_CACHE_SIZE:
+        _keys.clear()
+    _keys[digest] = (time.monotonic() + KEY_CACHE_S, principal)
+    return principal
+
+
+def authenticate(request: Request) -> Principal:
+    """From the header, else from the cookie. A cookie only reads: changes by cookie go through the console."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and secret:
+        return key_principal(secret.strip())
+    api_key = request.headers.get("x-api-key")
+    if api_key:
+        return key_principal(api_key.strip())
+    token = request.cookies.get(COOKIE)
+    if token and request.method in {"GET", "HEAD"}:
+        with db.transaction() as session:
+            found = service.who(session, token, utc_now())
+        if found:
+            return person(found[0].email, found[0].role)
+    raise Unauthenticated("Send an API key as `Authorization: Bearer tvt_…`.")
+
+
+def person(email: str, role: str) -> Principal:
+    """The principal of a signed-in person."""
+    return Principal(email, ROLE_SCOPES[role], None, role)
+
+
+def requires(*scopes: str) -> Callable[[Request], Principal]:
+    """Dependency: the caller, who has at least one of the scopes (`admin` implies all)."""
+
+    def check(request: Request) -> Principal:
+        principal = authenticate(request)
+        if not any(principal.may(scope) for scope in scopes):
+            raise Forbidden(f"This needs the scope {' or '.join(scopes)}; {principal.actor} does not have it.")
+        return principal
+
+    return check

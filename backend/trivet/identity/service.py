@@ -1,0 +1,162 @@
+"""People, keys and sign-ins: make them, check them, end them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import column, delete, func, select, table, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet.identity import audit
+from trivet.identity.models import ROLES, SCOPES, ApiKey, User, WebSession
+from trivet.kit.errors import Conflict, Invalid, NotFound
+from trivet.kit.ids import KEY_PREFIX, new_key, new_token, secret_hash
+
+_hasher = PasswordHasher()
+# Checked when nobody has that address, so that a wrong address takes as long as a wrong password.
+_NOBODY = _hasher.hash(new_token())
+PASSWORD_LENGTH_MIN = 8
+# Named by string, like the foreign key: tenants are a later context.
+_tenant = table("tenant", column("id"), column("name"))
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key as it is shown once."""
+
+    id: int
+    secret: str
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A fresh session: the token goes into the cookie and nowhere else."""
+
+    token: str
+    user: User
+    expires_at: datetime
+
+
+def create_user(session: Session, *, email: str, name: str, role: str, password: str, actor: str) -> User:
+    """Add a person. `Conflict` where the address is taken."""
+    email = email.strip().lower()
+    if role not in ROLES:
+        raise Invalid(f"Role is one of {', '.join(ROLES)}.", field="role")
+    if "@" not in email:
+        raise Invalid("Give a mail address.", field="email")
+    if len(password) < PASSWORD_LENGTH_MIN:
+        raise Invalid(f"A password has at least {PASSWORD_LENGTH_MIN} characters.", field="password")
+    if session.scalar(select(User.id).where(User.email == email)):
+        raise Conflict(f"{email} has an account already.", field="email")
+    user = User(email=email, name=name, role=role, password_hash=_hasher.hash(password))
+    session.add(user)
+    session.flush()
+    after = {"email": email, "name": name, "role": role}
+    audit.record(session, actor=actor, action="user.create", subject=f"user:{email}", after=after)
+    return user
+
+
+def has_users(session: Session) -> bool:
+    return session.scalar(select(User.id).limit(1)) is not None
+
+
+def find_user(session: Session, email: str) -> User | None:
+    return session.scalar(select(User).where(User.email == email.strip().lower()))
+
+
+def sign_in(session: Session, *, email: str, password: str, now: datetime, hours: int) -> SignIn | None:
+    """A session for the right password; None for anything else, after the same work."""
+    user = find_user(session, email)
+    try:
+        _hasher.verify(user.password_hash if user else _NOBODY, password)
+    except VerificationError:
+        return None
+    if user is None or user.disabled_at is not None:
+        return None
+    token, expires_at = new_token(), now + timedelta(hours=hours)
+    row = WebSession(token_hash=secret_hash(token), user_id=user.id, csrf_token=new_token(), expires_at=expires_at)
+    session.execute(delete(WebSession).where(WebSession.expires_at < now))
+    session.add(row)
+    return SignIn(token, user, expires_at)
+
+
+def who(session: Session, token: str, now: datetime) -> tuple[User, WebSession] | None:
+    """The person behind a cookie."""
+    found = session.execute(
+        select(User, WebSession)
+        .join(WebSession, WebSession.user_id == User.id)
+        .where(WebSession.token_hash == secret_hash(token), WebSession.expires_at > now, User.disabled_at.is_(None))
+    ).first()
+    return (found[0], found[1]) if found else None
+
+
+def sign_out(session: Session, token: str) -> None:
+    session.execute(delete(WebSession).where(WebSession.token_hash == secret_hash(token)))
+
+
+def create_key(
+    session: Session,
+    *,
+    name: str,
+    scopes: list[str],
+    tenant: str | None,
+    actor: str,
+    secret: str | None = None,
+) -> NewKey:
+    """A new key, bound to a tenant where one is named. `secret` only for the bootstrap key, which a person chose."""
+    wrong = sorted(set(scopes) - set(SCOPES))
+    if wrong or not scopes:
+        raise Invalid(f"Scopes are some of {', '.join(SCOPES)}.", field="scopes")
+    secret = secret or new_key()
+    if not secret.startswith(KEY_PREFIX) or len(secret) < len(KEY_PREFIX) + 16:
+        raise Invalid(f"A key starts with {KEY_PREFIX} and has at least 16 characters after it.", field="key")
+    tenant_id = _tenant_id(session, tenant) if tenant else None
+    key = ApiKey(
+        name=name, scopes=sorted(set(scopes)), tenant_id=tenant_id, created_by=actor,
+        key_hash=secret_hash(secret), prefix=secret[: len(KEY_PREFIX) + 4],
+    )  # fmt: skip
+    session.add(key)
+    session.flush()
+    after = {"name": name, "scopes": key.scopes, "tenant": tenant}
+    audit.record(session, actor=actor, action="key.create", subject=f"key:{key.id}", after=after)
+    return NewKey(key.id, secret)
+
+
+def _tenant_id(session: Session, name: str) -> int | None:
+    session.execute(insert(_tenant).values(name=name).on_conflict_do_nothing())
+    return session.scalar(select(_tenant.c.id).where(_tenant.c.name == name))
+
+
+def tenant_names(session: Session, ids: set[int]) -> dict[int, str]:
+    """Names of the tenants that keys are bound to."""
+    return dict(session.execute(select(_tenant.c.id, _tenant.c.name).where(_tenant.c.id.in_(ids))).all())
+
+
+def revoke_key(session: Session, key_id: int, *, actor: str, now: datetime) -> None:
+    """End a key. Processes that hold it in memory let it go within `auth.KEY_CACHE_S`."""
+    ended = session.execute(
+        update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    if not ended.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result is a CursorResult
+        raise NotFound(f"There is no live key {key_id}.")
+    audit.record(session, actor=actor, action="key.revoke", subject=f"key:{key_id}")
+
+
+def find_key(session: Session, secret: str) -> ApiKey | None:
+    """The live key behind a secret."""
+    return session.scalar(select(ApiKey).where(ApiKey.key_hash == secret_hash(secret), ApiKey.revoked_at.is_(None)))
+
+
+def bootstrap(session: Session, *, email: str, password: str, key: str) -> list[str]:
+    """First start: the person and the admin key that the settings name. Says what it made; nothing the second time."""
+    session.execute(select(func.pg_advisory_xact_lock(7_219_003)))
+    made = []
+    if email and password and not has_users(session):
+        create_user(session, email=email, name="Administrator", role="admin", password=password, actor="bootstrap")
+        made.append(f"person {email}")
+    if key and session.scalar(select(ApiKey.id).where(ApiKey.key_hash == secret_hash(key))) is None:
+        create_key(session, name="bootstrap", scopes=["admin"], tenant=None, actor="bootstrap", secret=key)
+        made.append("admin key")
+    return made

@@ -1,0 +1,142 @@
+"""Real PostgreSQL for every test that asks for it: one server a test process, migrated once, emptied after each test.
+
+`database_url`  the migrated database (session). `TRIVET_TEST_DATABASE_URL` names another server, such as PostgreSQL 15.
+`database`      settings and engine point at it; after the test every table is emptied and `db.forget_rows()` clears
+                the caches that modules registered in `db.caches` (register yours, or ids of the last test live on).
+`client`        a TestClient on the real app.   `make_key(scopes, tenant=None)` -> "tvt_…"   `admin` -> headers.
+`broker_url`    a real Redis (session).
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from trivet import db, schema
+from trivet.settings import get_settings
+
+TEST_SECRET = "a-secret-for-tests-only"
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    given = os.environ.get("TRIVET_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    from trivet.embed.postgres import EmbeddedPostgres
+
+    postgres = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), durable=False)
+    postgres.start()
+    try:
+        yield postgres.url("postgres")
+    finally:
+        postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, worker_id: str) -> Iterator[str]:
+    name = f"trivet_test_{worker_id}"
+    administrator = db.make_engine(server_url, isolation_level="AUTOCOMMIT")
+    with administrator.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+    url = administrator.url.set(database=name).render_as_string(hide_password=False)
+    schema.upgrade(url)
+    yield url
+    with administrator.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    administrator.dispose()
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from trivet.embed.redis import EmbeddedRedis
+
+    redis = EmbeddedRedis(tmp_path_factory.mktemp("redis"))
+    redis.start()
+    try:
+        yield redis.url()
+    finally:
+        redis.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_engine(database_url: str) -> Iterator[Engine]:
+    """The one engine of this process; it outlives tests so that each does not pay for new connections."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIVET_DATABASE_URL", database_url)
+        patch.setenv("TRIVET_SECRET_KEY", TEST_SECRET)
+        get_settings.cache_clear()
+        db.engine.cache_clear()
+        made = db.engine()
+        yield made
+        made.dispose()
+    get_settings.cache_clear()
+    db.engine.cache_clear()
+
+
+@pytest.fixture
+def database(
+    shared_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[str]:
+    monkeypatch.setenv("TRIVET_DATABASE_URL", database_url)
+    monkeypatch.setenv("TRIVET_SECRET_KEY", TEST_SECRET)
+    monkeypatch.setenv("TRIVET_DATA_DIR", str(tmp_path))
+    get_settings.cache_clear()
+    db.forget_rows()
+    yield database_url
+    _empty(shared_engine)
+    db.forget_rows()
+    get_settings.cache_clear()
+
+
+def _empty(engine: Engine) -> None:
+    """Empty every table that has rows (asking first is far quicker than truncating them all)."""
+    with engine.begin() as connection:
+        names = connection.execute(
+            text(
+                "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace "
+                "AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'alembic_version'"
+            )
+        ).scalars()
+        found = " UNION ALL ".join(f"(SELECT '{n}' FROM {n} LIMIT 1)" for n in sorted(names))
+        used = list(connection.execute(text(found)).scalars())
+        if used:
+            connection.execute(text(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE"))
+
+
+@pytest.fixture
+def client(database: str) -> Iterator["TestClient"]:  # noqa: F821  # imported late: most tests need no app
+    from fastapi.testclient import TestClient
+
+    from trivet.app import create_app
+
+    with TestClient(create_app(), base_url="http://127.0.0.1") as made:
+        yield made
+
+
+@pytest.fixture
+def make_key(database: str) -> Callable[..., str]:
+    """`make_key(["read"])`, `make_key(["ingest"], tenant="acme")` -> a fresh API key."""
+    from trivet.identity import service
+
+    def make(scopes: list[str], tenant: str | None = None) -> str:
+        with db.transaction() as session:
+            return service.create_key(session, name="test", scopes=scopes, tenant=tenant, actor="test").secret
+
+    return make
+
+
+@pytest.fixture
+def admin(make_key: Callable[..., str]) -> dict[str, str]:
+    """Headers of an admin key."""
+    return {"Authorization": f"Bearer {make_key(['admin'])}"}
+
+
+@pytest.fixture(autouse=True)
+def quiet_alembic() -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)

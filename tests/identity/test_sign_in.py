@@ -1,0 +1,78 @@
+"""People sign in with a password; the five roles exist; a session ends."""
+
+from datetime import timedelta
+
+import pytest
+
+from trivet import db
+from trivet.identity import audit, service
+from trivet.identity.models import ROLES
+from trivet.kit.clock import utc_now
+from trivet.kit.errors import Conflict, Invalid
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def ada(database: str) -> str:
+    with db.transaction() as session:
+        service.create_user(session, email="Ada@Example.test", name="Ada", role="sre", password=PASSWORD, actor="test")
+    return "ada@example.test"
+
+
+class TestSigningIn:
+    def test_the_right_password_gives_a_session_that_names_the_person(self, ada: str) -> None:
+        now = utc_now()
+        with db.transaction() as session:
+            made = service.sign_in(session, email=ada.upper(), password=PASSWORD, now=now, hours=1)
+            assert made is not None
+        with db.transaction() as session:
+            found = service.who(session, made.token, now)
+            assert found is not None
+            assert (found[0].email, found[0].role) == (ada, "sre")
+
+    @pytest.mark.parametrize("email", ["ada@example.test", "nobody@example.test"])
+    def test_a_wrong_password_or_an_unknown_address_gives_nothing(self, ada: str, email: str) -> None:
+        with db.transaction() as session:
+            assert service.sign_in(session, email=email, password="wrong", now=utc_now(), hours=1) is None
+
+    def test_a_session_ends_at_its_time_and_at_sign_out(self, ada: str) -> None:
+        now = utc_now()
+        with db.transaction() as session:
+            first = service.sign_in(session, email=ada, password=PASSWORD, now=now, hours=1)
+            second = service.sign_in(session, email=ada, password=PASSWORD, now=now, hours=1)
+        assert first is not None
+        assert second is not None
+        with db.transaction() as session:
+            service.sign_out(session, second.token)
+        with db.transaction() as session:
+            assert service.who(session, first.token, now + timedelta(minutes=61)) is None
+            assert service.who(session, second.token, now) is None
+            assert service.who(session, first.token, now) is not None
+
+
+class TestPeople:
+    def test_each_of_the_five_roles_can_be_given_and_no_other(self, database: str) -> None:
+        with db.transaction() as session:
+            for role in ROLES:
+                service.create_user(
+                    session, email=f"{role}@example.test", name=role, role=role, password=PASSWORD, actor="test"
+                )
+            with pytest.raises(Invalid, match="Role is one of"):
+                service.create_user(
+                    session, email="x@example.test", name="x", role="root", password=PASSWORD, actor="test"
+                )
+
+    def test_an_address_is_taken_once(self, ada: str) -> None:
+        with db.transaction() as session, pytest.raises(Conflict):
+            service.create_user(session, email=ada, name="Ada", role="sre", password=PASSWORD, actor="test")
+
+
+class TestTheFirstStart:
+    def test_makes_the_person_and_the_key_once(self, database: str) -> None:
+        wish = {"email": "boss@example.test", "password": PASSWORD, "key": "tvt_" + "k" * 32}
+        with db.transaction() as session:
+            assert service.bootstrap(session, **wish) == ["person boss@example.test", "admin key"]
+        with db.transaction() as session:
+            assert service.bootstrap(session, **wish) == []
+            assert audit.first_broken(session) is None
