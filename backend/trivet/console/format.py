@@ -1,0 +1,137 @@
+"""Numbers as the page says them. Money is Decimal throughout; every minus is a true minus (U+2212).
+
+What is watched has four significant digits, what is signed its full precision; a column keeps to one number of places.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from decimal import ROUND_HALF_EVEN, Decimal
+
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+SIGNED_PLACES = 12
+WATCHED_DIGITS = 4
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "CN¥", "JPY": "JP¥"}
+
+
+def watched_places(amounts: Iterable[Decimal]) -> int:
+    """Places that show the largest of some amounts with four significant digits; at least two, at most twelve."""
+    largest = max((abs(a) for a in amounts), default=Decimal(0))
+    if largest == 0:
+        return 2
+    return min(max(WATCHED_DIGITS - 1 - largest.adjusted(), 2), SIGNED_PLACES)
+
+
+def amount(value: Decimal, places: int) -> str:
+    """`1,234.50`; what is smaller than half a unit of the last place, but not nothing, says so: `< 0.01`."""
+    step = Decimal(1).scaleb(-places)
+    rounded = value.quantize(step, rounding=ROUND_HALF_EVEN)
+    if rounded == 0 and value != 0:
+        return f"<{NARROW}{step:f}" if value > 0 else f">{NARROW}{MINUS}{step:f}"
+    return _signed(f"{rounded:,f}")
+
+
+def watched(value: Decimal, currency: str) -> str:
+    """`$0.003184`: one amount on its own, four significant digits."""
+    return with_currency(amount(value, watched_places([value])), currency)
+
+
+def signed(value: Decimal) -> str:
+    """`1,234.567800000000`: full precision, for what somebody signs."""
+    return amount(value, SIGNED_PLACES)
+
+
+def with_currency(text: str, currency: str) -> str:
+    """Put a currency's symbol, or its code, before an amount: `−$1.20`, `CHF 1.20`."""
+    symbol = SYMBOLS.get(currency, f"{currency}{NARROW}")
+    lead = next((mark for mark in (MINUS, f"<{NARROW}", f">{NARROW}{MINUS}") if text.startswith(mark)), "")
+    return f"{lead}{symbol}{text.removeprefix(lead)}"
+
+
+def duration(ms: float | None) -> str:
+    """`842 ms`, `1.62 s`, `75.0 s`: three significant digits, which is what a 1 % histogram knows."""
+    if ms is None:
+        return DASH
+    if ms < 999.5:
+        return f"{_digits(ms, 3)} ms"
+    return f"{_digits(ms / 1000, 3)} s"
+
+
+def limit(ms: float) -> str:
+    """A duration somebody wrote down: `1.5 s`, `200 ms`, without digits that were not written."""
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
+
+
+def share(value: float | None) -> str:
+    """`0.82 %` of a fraction: two significant digits below ten per cent, whole above."""
+    if value is None:
+        return DASH
+    per_cent = value * 100
+    if per_cent != 0 and abs(per_cent) < 9.95:
+        return _signed(f"{_digits(per_cent, 2)} %")
+    return _signed(f"{per_cent:.0f} %")
+
+
+def score(value: float | None) -> str:
+    """A quality score: `0.93`; a third place only where it decides."""
+    return DASH if value is None else _signed(f"{value:.3f}".removesuffix("0"))
+
+
+def rate(per_s: float | None) -> str:
+    """`12.4/s`."""
+    return DASH if per_s is None else f"{_digits(per_s, 3)}/s"
+
+
+def count(value: int | None) -> str:
+    """`12,345`."""
+    return DASH if value is None else _signed(f"{value:,d}")
+
+
+def change(fraction: float) -> str:
+    """`12 % less`, `8 % more`, `the same`."""
+    whole = round(abs(fraction) * 100)
+    if whole == 0:
+        return "the same"
+    return f"{whole} % {'less' if fraction < 0 else 'more'}"
+
+
+def clock(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
+    """`14:02` in the reader's zone."""
+    return at.astimezone(zone).strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def day_clock(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """`14:02` today, `20 Nov 14:02` on another day of the reader's calendar."""
+    there, here = at.astimezone(zone), now.astimezone(zone)
+    return f"{there:%H:%M}" if there.date() == here.date() else f"{there.day} {there:%b %H:%M}"
+
+
+def elapsed(seconds: float) -> str:
+    """`12 s`, `4 min`, `3 h`, `2 d`: how long ago, coarse on purpose."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(int(seconds), 0)} s"
+
+
+def title(name: str) -> str:
+    """A name somebody gave as words that open a sentence: `support-chat` becomes `Support chat`."""
+    spoken = name.replace("-", " ").replace("_", " ").strip() or name
+    return spoken[:1].upper() + spoken[1:]
+
+
+def _digits(value: float, digits: int) -> str:
+    """`value` with so many significant digits, never in exponent form, integer digits whole."""
+    if value == 0:
+        return "0"
+    exact = Decimal(repr(float(value)))
+    places = max(digits - 1 - exact.adjusted(), 0)
+    rounded = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+    if rounded.adjusted() > exact.adjusted() and places:  # 9.996 became 10.00: one place less
+        rounded = rounded.quantize(Decimal(1).scaleb(1 - places))
+    return f"{rounded:,f}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS)

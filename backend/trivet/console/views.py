@@ -1,0 +1,236 @@
+"""What each template gets, and nothing else: one frozen dataclass a page. Numbers stay numbers; templates format them."""
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+
+from trivet.console.triangle import Triangle
+
+LEVEL_WORDS = ("normal", "light", "medium", "heavy")
+COMMANDERS = frozenset({"admin", "sre", "product_owner"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks, and from where: `zone` is the browser's."""
+
+    name: str
+    role: str
+    csrf_token: str
+    zone: tzinfo
+    now: datetime
+
+    @property
+    def may_command(self) -> bool:
+        """Whether this role may change what backends serve."""
+        return self.role in COMMANDERS
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A guard's newest word: `state` ok, breach, stall or no_data; `since` it has said so."""
+
+    guard: str
+    state: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One line of a scenario's table, already in words; `value` is the number itself. `leg` gives the hue."""
+
+    key: str
+    label: str
+    leg: str
+    value: str
+    now: str
+    target: str
+    over: bool
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """`proven` by telemetry, `wanted` by the desired state; they differ while a command is on its way."""
+
+    proven: int
+    wanted: int
+    since: datetime | None
+    held_by: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Intent and fact agree."""
+        return self.proven == self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioRow:
+    """One scenario of the overview."""
+
+    name: str
+    title: str
+    criticality: str
+    level: Level
+    revision: int | None
+    generation: int
+    triangle: Triangle
+    glyph: Triangle
+    measures: tuple[Measure, ...]
+    requests_per_s: float | None
+    series_url: str
+    can_roll_back_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """One payer: `posted` is in the ledger, `provisional` is not yet. `kind` is payer, idle or unattributed."""
+
+    name: str
+    kind: str
+    posted: Decimal
+    provisional: Decimal
+    note: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        """Posted and provisional together."""
+        return self.posted + self.provisional
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A table of today's spend in one currency. `places` holds for the whole column, `scale` is the longest bar."""
+
+    caption: str
+    currency: str
+    rows: tuple[SpendRow, ...]
+    total: Decimal
+    provisional: Decimal
+    places: int
+    scale: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one backend holds of one scenario against what is wanted. `state` is missing, observed or effective."""
+
+    scenario: str
+    held: int | None
+    desired: int
+    state: str
+    level: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRow:
+    """One serving backend; `present` when it has polled lately."""
+
+    name: str
+    present: bool
+    polled_at: datetime | None
+    holdings: tuple[Holding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """One line of the command log. `automatic` when the ladder gave it; `outcome` says what came of it."""
+
+    id: int
+    at: datetime
+    what: str
+    scenario: str
+    tenant: str | None
+    level: int | None
+    generation: int
+    actor: str
+    automatic: bool
+    reason: str
+    status: str
+    status_at: datetime | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in words. `kind` picks its mark: breach, clear, command, proof or card."""
+
+    at: datetime
+    kind: str
+    scenario: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """One choice of how far back charts and numbers look."""
+
+    key: str
+    words: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPage:
+    """templates/overview/page.html and its live part."""
+
+    reader: Reader
+    sentence: str
+    ranges: tuple[Range, ...]
+    events: tuple[Event, ...]
+    scenarios: tuple[ScenarioRow, ...]
+    spend_by_tenant: Spend
+    spend_by_cost_centre: Spend
+    unpriced_requests: int
+    unpriced_models: tuple[str, ...]
+    backends: tuple[BackendRow, ...]
+    commands: tuple[CommandRow, ...]
+    live_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One option of a form."""
+
+    value: str
+    words: str
+    detail: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPanel:
+    """templates/overview/command.html: a command before it is given."""
+
+    reader: Reader
+    kind: str
+    verb: str
+    scenario: str
+    title: str
+    preview: str
+    levels: tuple[Choice, ...]
+    limits: tuple[Choice, ...]
+    reason: str
+    errors: dict[str, str]
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPage:
+    """templates/sign_in/page.html. `problem` says why the last try did not work."""
+
+    email: str
+    problem: str | None
+    next_path: str
+    csrf_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """templates/base/error.html: what happened, what is still true, what to do."""
+
+    status: int
+    happened: str
+    still_true: str
+    to_do: str

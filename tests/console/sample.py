@@ -1,0 +1,163 @@
+"""A realistic overview, made by hand: what templates are rendered with where no database is needed."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from trivet.console import views
+from trivet.console.triangle import draw
+
+NOW = datetime(2026, 11, 21, 14, 6, 40, tzinfo=UTC)
+ZONE = ZoneInfo("UTC")
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def reader(role: str = "sre") -> views.Reader:
+    return views.Reader("Robin Sato", role, "token", ZONE, NOW)
+
+
+def verdict(guard: str, state: str, reason: str, since_s: float = 400) -> views.Verdict:
+    return views.Verdict(guard, state, reason, ago(since_s))
+
+
+def measure(key, label, leg, value, now, target, verdict=None, over=False) -> views.Measure:
+    return views.Measure(key, label, leg, str(value), now, target, over, verdict)
+
+
+SUPPORT = (
+    measure("quality", "Quality", "quality", 0.93, "0.93", "≥ 0.92", verdict("quality", "ok", "0.93 over 10 min, 41 scores")),
+    measure("p95", "P95 latency", "latency", 1620, "1.62 s", "≤ 1.5 s",
+            verdict("p95", "breach", "1.62 s over 60 s, limit 1.5 s, 214 requests", 260), over=True),
+    measure("ttft_p95", "P95 to first token", "latency", 382, "382 ms", "≤ 400 ms", verdict("ttft", "ok", "382 ms over 60 s, 214 requests")),
+    measure("cost_per_request", "Cost a request", "cost", "0.003184", "$0.003184", "≤ $0.005", verdict("cost", "ok", "$0.003184 over 10 min")),
+    measure("error_rate", "Errors", "", 0.0082, "0.82 %", "≤ 2 %", verdict("errors", "ok", "0.82 % of 214 requests")),
+    measure("timeout_rate", "Timeouts", "", 0.0047, "0.47 %", "≤ 1 %", verdict("timeouts", "ok", "0.47 % of 214 requests")),
+    measure("refusal_rate", "Refusals", "", 0, "0 %", "≤ 5 %", verdict("refusals", "ok", "0 % of 214 requests")),
+)
+CODE = (
+    measure("quality", "Quality", "quality", 0.897, "0.897", "≥ 0.85", verdict("quality", "ok", "0.897 over 10 min, 23 scores")),
+    measure("p95", "P95 latency", "latency", 402, "402 ms", "≤ 500 ms", verdict("p95", "ok", "402 ms over 60 s, 88 requests")),
+    measure("ttft_p95", "P95 to first token", "latency", 131, "131 ms", "≤ 200 ms", verdict("ttft", "ok", "131 ms over 60 s, 88 requests")),
+    measure("cost_per_request", "Cost a request", "cost", "0.0101", "$0.01012", "≤ $0.02", verdict("cost", "ok", "$0.01012 over 10 min")),
+    measure("error_rate", "Errors", "", 0, "0 %", "≤ 2 %", verdict("errors", "ok", "0 % of 88 requests")),
+    measure("timeout_rate", "Timeouts", "", 0, "0 %", "≤ 1 %", verdict("timeouts", "stall", "12 in flight and none finished for 45 s", 45), over=True),
+    measure("refusal_rate", "Refusals", "", 0, "0 %", "≤ 5 %", verdict("refusals", "ok", "0 % of 88 requests")),
+)
+BATCH = (
+    measure("quality", "Quality", "quality", "", "–", "≥ 0.8", verdict("quality", "no_data", "no score in 10 min")),
+    measure("p95", "P95 latency", "latency", 8200, "8.20 s", "≤ 30 s", verdict("p95", "no_data", "4 of 20 requests needed")),
+    measure("ttft_p95", "P95 to first token", "latency", "", "–", "", None),
+    measure("cost_per_request", "Cost a request", "cost", "0.02", "$0.02140", "≤ $0.015",
+            verdict("cost", "breach", "$0.02140 over 10 min, limit $0.015"), over=True),
+    measure("error_rate", "Errors", "", 0, "0 %", "≤ 5 %", verdict("errors", "no_data", "4 of 20 requests needed")),
+)
+
+
+def row(name, title, criticality, level, measures, shares, rps, revision=3, generation=7, back=2) -> views.ScenarioRow:
+    return views.ScenarioRow(
+        name=name, title=title, criticality=criticality, level=level, revision=revision, generation=generation,
+        triangle=draw(shares, centre=(102, 101), radius=72), glyph=draw(shares, centre=(10, 12), radius=8.5),
+        measures=measures, requests_per_s=rps, series_url=f"/scenarios/{name}/series.json?range=15m", can_roll_back_to=back,
+    )
+
+
+def spend(caption: str, rows: tuple[views.SpendRow, ...]) -> views.Spend:
+    total = sum((r.total for r in rows), Decimal(0))
+    provisional = sum((r.provisional for r in rows), Decimal(0))
+    return views.Spend(caption, "USD", rows, total, provisional, 4, max((r.total for r in rows), default=Decimal(0)))
+
+
+def payer(name, posted, provisional, kind="payer", note="") -> views.SpendRow:
+    return views.SpendRow(name, kind, Decimal(posted), Decimal(provisional), note)
+
+
+def overview(role: str = "sre") -> views.OverviewPage:
+    return views.OverviewPage(
+        reader=reader(role),
+        sentence="Support chat has been at level 2 since 14:02 because P95 passed 1.5 s; it costs 12 % less, quality is 0.93 "
+        "(floor 0.92). Code assistant has a broken guard; Nightly digest has a broken guard.",
+        ranges=tuple(views.Range(k, w, k == "15m") for k, w in (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"))),
+        events=(
+            views.Event(ago(4), "command", "support-chat", "Robin Sato asked for level 2: the queue is still growing."),
+            views.Event(ago(52), "proof", "support-chat", "Level 1 is effective on all 2 backends, 3.1 s after the command."),
+            views.Event(ago(58), "command", "support-chat", "The ladder asked for level 1 because P95 passed 1.5 s."),
+            views.Event(ago(60), "breach", "support-chat", "P95 broke its guard: 1.62 s over 60 s, limit 1.5 s, 214 requests."),
+        ),
+        scenarios=(
+            row("support-chat", "Support chat", "core", views.Level(1, 2, ago(258)), SUPPORT, (0.92 / 0.93, 1.08, 0.6368), 12.4),
+            row("code-assistant", "Code assistant", "auxiliary", views.Level(0, 0, None), CODE, (0.85 / 0.897, 0.804, 0.506), 1.46, 1, 1, None),
+            row("nightly-digest", "Nightly digest", "experimental", views.Level(3, 3, ago(3600), "Mika Lind until 16:00"), BATCH,
+                (None, 0.27, 1.4267), 0.07, 5, 12, 4),
+        ),
+        spend_by_tenant=spend("Tenant", (
+            payer("acme", "12.4512", "1.2034"), payer("globex", "8.1200", "0.6021"), payer("initech", "0.9120", "0.0310"),
+            payer("umbrella", "0", "0.1184", note="no cost centre"), payer("idle", "3.2040", "0.5100", "idle", "capacity nobody used"),
+        )),
+        spend_by_cost_centre=spend("Cost centre", (
+            payer("CC-100 Support", "12.4512", "1.2034"), payer("CC-210 Engineering", "9.0320", "0.6331"),
+            payer("unattributed", "0", "0.1184", "unattributed", "tenants without a cost centre"),
+            payer("idle", "3.2040", "0.5100", "idle", "capacity nobody used"),
+        )),
+        unpriced_requests=37,
+        unpriced_models=("acme-ft-7b", "qwen3-next"),
+        backends=(
+            views.BackendRow("gateway-1", True, ago(1.4), (
+                views.Holding("support-chat", 7, 7, "effective", 2), views.Holding("code-assistant", 1, 1, "effective", 0))),
+            views.BackendRow("gateway-2", True, ago(0.6), (
+                views.Holding("support-chat", 6, 7, "observed", 1), views.Holding("nightly-digest", None, 12, "missing", None))),
+            views.BackendRow("edge-fra-1", False, ago(187), (views.Holding("support-chat", 5, 7, "missing", 0),)),
+        ),
+        commands=(
+            command(9, 4, "Degrade to level 2", "support-chat", 7, "Robin Sato", False, "The queue is still growing.", "pending", None, "1 of 2 backends have asked"),
+            command(8, 58, "Degrade to level 1", "support-chat", 6, "ladder", True, "P95 1.62 s over 60 s, limit 1.5 s, 214 requests", "effective", 52, ""),
+            command(7, 3600, "Degrade to level 3", "nightly-digest", 12, "Mika Lind", False, "Batch window moved to tonight.", "observed", 3590, ""),
+            command(6, 7200, "Roll back to revision 2", "support-chat", 5, "guard", True, "Quality 0.88 fell below its floor 0.92", "superseded", 7100, "by generation 6"),
+            command(5, 9200, "Cut off tenant", "support-chat", 4, "Mika Lind", False, "Runaway agent loop.", "expired", 9000, "no backend asked in time", "umbrella"),
+        ),
+        live_url="/live?range=15m",
+    )  # fmt: skip
+
+
+def command(id_, at, what, scenario, generation, actor, automatic, reason, status, status_at, outcome, tenant=None) -> views.CommandRow:
+    return views.CommandRow(id_, ago(at), what, scenario, tenant, None, generation, actor, automatic, reason, status,
+                            None if status_at is None else ago(status_at), outcome)  # fmt: skip
+
+
+def panel(errors: dict[str, str] | None = None) -> views.CommandPanel:
+    return views.CommandPanel(
+        reader=reader(), kind="degrade", verb="Degrade to level 2", scenario="support-chat", title="Degrade support chat",
+        preview="Support chat goes from level 1 to level 2 for every tenant on 2 backends: context cut to 3 turns, tools only "
+        "local, at most 256 tokens out. It ends by itself at 15:06 and the ladder takes over again.",
+        levels=(
+            views.Choice("1", "1 · light", "no images or charts, tools only local", False),
+            views.Choice("2", "2 · medium", "context cut to 3 turns, at most 256 tokens out", True),
+            views.Choice("3", "3 · heavy", "a busy page with the time to come back; VIPs keep a text entrance", False),
+        ),
+        limits=tuple(views.Choice(v, w, "", v == "3600") for v, w in (("900", "in 15 min"), ("3600", "in 1 h"), ("14400", "in 4 h"), ("", "when restored"))),
+        reason="", errors=errors or {}, action="/scenarios/support-chat/command",
+    )  # fmt: skip
+
+
+def series(name: str) -> dict[str, Any]:
+    """Fifteen minutes at ten seconds: calm, a peak, a way back."""
+    end = int(NOW.timestamp()) // 10 * 10
+    t = list(range(end - 900, end, 10))
+    scale = {"support-chat": 1.0, "code-assistant": 0.33, "nightly-digest": 5.2}[name]
+    p95 = [scale * (900 + 900 * math.exp(-(((i - 66) / 9) ** 2)) + 60 * math.sin(i * 1.7)) for i in range(90)]
+    if name == "nightly-digest":
+        p95 = [None if i % 11 > 6 else v for i, v in enumerate(p95)]
+    return {
+        "t": t, "p95_ms": p95, "p50_ms": [None if v is None else v * 0.42 + 40 * math.sin(i) for i, v in enumerate(p95)],
+        "requests_per_s": [max(0.0, (3 + 9.5 * math.exp(-(((i - 66) / 12) ** 2)) + math.sin(i * 2.1) * 0.4) * min(1, 1.2 / scale)) for i in range(90)],
+        "limit_ms": {"support-chat": 1500, "code-assistant": 500, "nightly-digest": 30000}[name],
+        "limit_words": {"support-chat": "card 1.5 s", "code-assistant": "card 500 ms", "nightly-digest": "card 30 s"}[name],
+        "flags": [{"at": end - 240, "kind": "degrade", "level": 1, "solid": True, "words": "level 1"},
+                  {"at": end - 60, "kind": "degrade", "level": 2, "solid": False, "words": "level 2 asked for"}] if name == "support-chat" else [],
+        "levels": [{"from": end - 236, "to": end, "level": 1}] if name == "support-chat" else [],
+        "from": end - 900, "to": end, "zone": "UTC",
+    }  # fmt: skip

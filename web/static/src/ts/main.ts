@@ -1,0 +1,6 @@
+import "htmx.org";
+import "./chart";
+import "./keys";
+import "./live";
+import "./panel";
+import "./zone";
