@@ -1,0 +1,154 @@
+"""Scenarios and their cards. Activation and rollback, which change what should hold, are in `command.api`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+
+from trivet import db
+from trivet.card import service
+from trivet.card.models import CardRevision
+from trivet.card.presets import DEFAULT, presets
+from trivet.identity.auth import Principal, requires
+from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.errors import NotFound
+from trivet.kit.page import from_cursor, page
+from trivet.tenant.models import Scenario
+
+router = APIRouter(tags=["card"])
+Read = Annotated[Principal, Depends(requires("read"))]
+Write = Annotated[Principal, Depends(requires("product", "operations"))]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+class NewScenario(BaseModel):
+    name: str = Field(min_length=1, max_length=200, pattern=r"^[^\s/?#\x00]([^/?#\x00]*[^\s/?#\x00])?$")
+    preset: str | None = Field(DEFAULT, max_length=100)
+    criticality: Literal["core", "auxiliary", "experimental"] = "core"
+
+
+class NewRevision(BaseModel):
+    card: dict[str, Any]
+
+
+class Approval(BaseModel):
+    side: Literal["product", "operations"] | None = Field(None, alias="for")
+
+
+@router.post("/scenarios", status_code=201)
+def register(body: NewScenario, principal: Write) -> dict[str, Any]:
+    """Its preset becomes the active revision 1."""
+    with db.transaction() as session:
+        id_ = service.register(
+            session, name=body.name, preset_name=body.preset, criticality=body.criticality, actor=principal.actor,
+            now=utc_now(),
+        )  # fmt: skip
+        return {"id": id_, "name": body.name, "preset": body.preset, "revision": 1, "status": "active"}
+
+
+@router.get("/scenarios")
+def scenarios(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
+    query = select(Scenario).order_by(Scenario.id).limit(limit + 1)
+    if cursor:
+        query = query.where(Scenario.id > from_cursor(cursor)[0])
+    with db.transaction() as session:
+        rows = session.scalars(query).all()
+        cards = service.active(session, [row.id for row in rows])
+        items = [_scenario(row, cards.get(row.id)) for row in rows]
+    return page(items, limit, lambda item: [item["id"]])
+
+
+@router.get("/presets")
+def list_presets(_: Read) -> dict[str, Any]:
+    items = [{"name": name, "card": card.model_dump(mode="json")} for name, card in presets().items()]
+    return {"items": items, "next_cursor": None}
+
+
+@router.get("/cards/{scenario}")
+def card(scenario: str, _: Read) -> dict[str, Any]:
+    """The active card."""
+    with db.transaction() as session:
+        row = service.scenario_named(session, scenario)
+        found = service.active(session, [row.id]).get(row.id)
+        if found is None:
+            raise NotFound(f"Scenario {scenario!r} has no active card. Register it: POST /api/v1/scenarios.")
+        revision = service.revision_named(session, scenario, found.number)
+        return _revision(revision, scenario) | {
+            "active_from": rfc3339(found.active_from),
+            "previous_revision": found.previous_number,
+        }
+
+
+@router.get("/cards/{scenario}/revisions")
+def revisions(scenario: str, _: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
+    """Newest first."""
+    with db.transaction() as session:
+        row = service.scenario_named(session, scenario)
+        query = select(CardRevision).where(CardRevision.scenario_id == row.id)
+        if cursor:
+            query = query.where(CardRevision.number < from_cursor(cursor)[0])
+        found = session.scalars(query.order_by(CardRevision.number.desc()).limit(limit + 1))
+        return page([_revision(r, scenario) for r in found], limit, lambda item: [item["revision"]])
+
+
+@router.get("/cards/{scenario}/revisions/{number}")
+def revision(scenario: str, number: int, _: Read) -> dict[str, Any]:
+    with db.transaction() as session:
+        return _revision(service.revision_named(session, scenario, number), scenario)
+
+
+@router.post("/cards/{scenario}/revisions", status_code=201)
+def draft(scenario: str, body: NewRevision, principal: Write) -> dict[str, Any]:
+    with db.transaction() as session:
+        made = service.draft(session, scenario=scenario, body=body.card, actor=principal.actor, now=utc_now())
+        return _revision(made, scenario)
+
+
+@router.post("/cards/{scenario}/revisions/{number}/submit")
+def submit(scenario: str, number: int, principal: Write) -> dict[str, Any]:
+    with db.transaction() as session:
+        now = utc_now()
+        return _revision(
+            service.submit(session, scenario=scenario, number=number, actor=principal.actor, now=now), scenario
+        )
+
+
+@router.post("/cards/{scenario}/revisions/{number}/approve")
+def approve(scenario: str, number: int, principal: Write, body: Approval | None = None) -> dict[str, Any]:
+    """For the caller's side; who may speak for both says which: `{"for": "product"}`."""
+    side = body.side if body else None
+    with db.transaction() as session:
+        done = service.approve(session, scenario=scenario, number=number, side=side, principal=principal)
+        return _revision(done, scenario)
+
+
+def _scenario(row: Scenario, active: service.ActiveCard | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "criticality": row.criticality,
+        "registered_at": _when(row.registered_at),
+        "revision": active.number if active else None,
+        "active_from": _when(active.active_from if active else None),
+    }
+
+
+def _revision(row: CardRevision, scenario: str) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "revision": row.number,
+        "status": row.status,
+        "author": row.author,
+        "created_at": _when(row.created_at),
+        "submitted_at": _when(row.submitted_at),
+        "approved_product_by": row.approved_product_by,
+        "approved_operations_by": row.approved_operations_by,
+        "retired_reason": row.retired_reason,
+        "card": row.body,
+    }
+
+
+def _when(at: datetime | None) -> str | None:
+    return rfc3339(at) if at else None
