@@ -283,9 +283,9 @@ def upgrade() -> None:
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_price")),
-    )
-    op.create_index(
-        op.f("ix_price_provider_model_effective_from"), "price", ["provider", "model", "effective_from"], unique=False
+        sa.UniqueConstraint(
+            "provider", "model", "pool", "effective_from", name=op.f("uq_price_provider_model_pool_effective_from")
+        ),
     )
     op.create_table(
         "prompt_blocks",
@@ -677,6 +677,7 @@ def upgrade() -> None:
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("over_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("clear_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["scenario_id"], ["scenario.id"], name=op.f("fk_guard_state_scenario_id")),
         sa.PrimaryKeyConstraint("scenario_id", "guard", name=op.f("pk_guard_state")),
@@ -799,7 +800,6 @@ def downgrade() -> None:
     op.drop_index("ix_request_model_unpriced", table_name="request", postgresql_where="cost_picos IS NULL")
     op.drop_table("request")
     op.drop_table("prompt_blocks")
-    op.drop_index(op.f("ix_price_provider_model_effective_from"), table_name="price")
     op.drop_table("price")
     op.drop_index(op.f("ix_posting_hour"), table_name="posting")
     op.drop_table("posting")

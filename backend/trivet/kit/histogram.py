@@ -27,7 +27,7 @@ def bin_of(value_us: int) -> int:
 
 def value_of(index: float) -> float:
     """The value that represents a bin, in microseconds: within 1 % of everything in it."""
-    return 2 * GAMMA**index / (GAMMA + 1)
+    return float(2 * GAMMA**index / (GAMMA + 1))
 
 
 def encode(counts: Mapping[int, int]) -> bytes:

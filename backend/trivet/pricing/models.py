@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Identity, Index, UniqueConstraint, func
+from sqlalchemy import Identity, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,4 +41,4 @@ class Price(Base):
     source: Mapped[str]
     author: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (Index(None, "provider", "model", "effective_from"),)
+    __table_args__ = (UniqueConstraint("provider", "model", "pool", "effective_from"),)

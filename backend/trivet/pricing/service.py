@@ -1,0 +1,148 @@
+"""The price book of the database: read it, fill it on first sight, add to it."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet import db, outbox
+from trivet.identity import audit
+from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.errors import Conflict
+from trivet.pricing import catalogue
+from trivet.pricing.book import PriceBook, PriceLine
+from trivet.pricing.models import Model, Price
+from trivet.pricing.rate import Rates
+
+Pair = tuple[str, str]  # (provider, model)
+_State = tuple[int, int]
+
+_cache: dict[str, tuple[_State, PriceBook]] = {}
+_reading = threading.Lock()
+db.caches.append(_cache.clear)
+
+
+def book(session: Session) -> PriceBook:
+    """The price book as this transaction sees it; read anew only when prices were added.
+
+    Prices are only ever added, so their newest id and their count together tell: the count also moves when a
+    transaction with a lower id commits later.
+    """
+    found = session.execute(select(func.coalesce(func.max(Price.id), 0), func.count())).one()
+    state = (int(found[0]), int(found[1]))
+    with _reading:
+        cached = _cache.get("book")
+        if cached and cached[0] == state:
+            return cached[1]
+    made = _read(session)
+    with _reading:
+        _cache["book"] = (state, made)
+    return made
+
+
+def _read(session: Session) -> PriceBook:
+    rows = session.execute(
+        select(Price.provider, Price.model, Price.pool, Price.effective_from, Price.id, Price.currency, Price.rates)
+    )
+    return PriceBook.of(
+        ((provider, model, pool), start, PriceLine(row_id, currency, Rates.parse(rates)))
+        for provider, model, pool, start, row_id, currency, rates in rows
+    )
+
+
+def model_ids(session: Session, pairs: Iterable[Pair]) -> dict[Pair, int]:
+    """Id of each (provider, model); pairs never met are added, in order, so that writers do not deadlock."""
+    wanted = sorted(set(pairs))
+    if not wanted:
+        return {}
+    known = _known_ids(session, wanted)
+    missing = [{"provider": provider, "name": name} for provider, name in wanted if (provider, name) not in known]
+    if missing:
+        session.execute(insert(Model).values(missing).on_conflict_do_nothing())
+        known = _known_ids(session, wanted)
+    return known
+
+
+def _known_ids(session: Session, wanted: list[Pair]) -> dict[Pair, int]:
+    rows = session.execute(
+        select(Model.provider, Model.name, Model.id).where(tuple_(Model.provider, Model.name).in_(wanted))
+    )
+    return {(provider, name): row_id for provider, name, row_id in rows}
+
+
+def on_first_sight(session: Session, pairs: Iterable[Pair], *, now: datetime | None = None) -> int:
+    """List prices for those pairs that have none at all yet; says how many rows it added.
+
+    A pair that a person has priced is left alone. Two processes that meet a model at once add it once.
+    """
+    at = now or utc_now()
+    wanted = sorted({pair for pair in pairs if pair[1]})
+    if not wanted:
+        return 0
+    found = session.execute(
+        select(Price.provider, Price.model)
+        .where(tuple_(Price.provider, Price.model).in_(wanted), Price.pool == "")
+        .distinct()
+    )
+    priced = {(provider, model) for provider, model in found}
+    rows = [row for pair in wanted if pair not in priced for row in _list_prices(pair, at)]
+    if not rows:
+        return 0
+    added = session.execute(insert(Price).values(rows).on_conflict_do_nothing().returning(Price.id))
+    return len(added.all())
+
+
+def _list_prices(pair: Pair, now: datetime) -> list[dict[str, Any]]:
+    provider, model = pair
+    return [
+        {
+            "provider": provider,
+            "model": model,
+            "pool": "",
+            "effective_from": found.effective_from,
+            "currency": catalogue.CURRENCY,
+            "rates": found.rates,
+            "source": catalogue.source(),
+            "author": "trivet",
+        }
+        for found in catalogue.find(provider, model, now)
+    ]
+
+
+def add_price(
+    session: Session,
+    *,
+    provider: str,
+    model: str,
+    pool: str,
+    effective_from: datetime,
+    currency: str,
+    rates: Mapping[str, Any],
+    actor: str,
+) -> Price:
+    """A new price. It prices what comes, and (by a task) requests that had none; priced requests keep theirs."""
+    row = {
+        "provider": provider,
+        "model": model,
+        "pool": pool,
+        "effective_from": effective_from,
+        "currency": currency,
+        "rates": dict(rates),
+        "source": "entered",
+        "author": actor,
+    }
+    made: Price | None = session.scalar(insert(Price).values(row).on_conflict_do_nothing().returning(Price))
+    if made is None:
+        raise Conflict(
+            f"{provider} {model} has a price from {rfc3339(effective_from)} already. Prices are never edited: "
+            "add one with a later effective_from.",
+            field="effective_from",
+        )
+    outbox.send(session, "ingest.price_unpriced", made.id)
+    after = row | {"effective_from": rfc3339(effective_from)}
+    audit.record(session, actor=actor, action="price.add", subject=f"price:{made.id}", after=after)
+    return made
