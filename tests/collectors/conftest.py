@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from tests.collectors.ofrep_server import OfrepServer, running
 
 

@@ -13,6 +13,7 @@ from trivet_collectors.policy.evaluate import DEFAULTS, evaluate, flag, resolve
 
 NOW = datetime(2026, 11, 21, 7, 5, tzinfo=UTC)
 CHAT = {"targetingKey": "zeta", "scenario": "support-chat"}
+ACME = {**CHAT, "targetingKey": "acme"}
 
 # The contract's own example, word for word.
 DOCUMENT: dict[str, Any] = json.loads("""
@@ -65,15 +66,13 @@ class TestAScenario:
 
 
 class TestATenantsOverride:
-    ACME = {**CHAT, "targetingKey": "acme"}
-
     def test_is_merged_over_the_scenarios_flags(self) -> None:
-        flags = evaluate(DOCUMENT, self.ACME, NOW)
+        flags = evaluate(DOCUMENT, ACME, NOW)
         assert (flags["admission"], flags["admission.retry_after_s"]) == ("reject", 60)
         assert (flags["output.max_tokens"], flags["tools.mode"]) == (256, "local")
 
     def test_cannot_lower_the_level_whose_flags_still_apply(self) -> None:
-        assert evaluate(DOCUMENT, self.ACME, NOW)["degrade.level"] == 1
+        assert evaluate(DOCUMENT, ACME, NOW)["degrade.level"] == 1
 
     def test_can_raise_the_level_of_its_tenant_alone(self) -> None:
         document = {"scenarios": {"s": {"level": 0, "tenants": {"acme": {"level": 2, "flags": {"read_only": True}}}}}}
@@ -99,7 +98,7 @@ class TestTheTimeLimit:
         assert evaluate(DOCUMENT, CHAT, at(when), stale=stale)["degrade.level"] == level
 
     def test_keeps_a_tenant_that_was_cut_off_cut_off(self) -> None:
-        flags = evaluate(DOCUMENT, {**CHAT, "targetingKey": "acme"}, at("07:11:00"), stale=True)
+        flags = evaluate(DOCUMENT, ACME, at("07:11:00"), stale=True)
         assert (flags["admission"], flags["read_only"], flags["degrade.level"]) == ("reject", True, 2)
 
     def test_without_a_fallback_keeps_the_last_state(self) -> None:

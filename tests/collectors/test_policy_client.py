@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.collectors.ofrep_server import KEY, OfrepServer, Said, document, eventually, rfc3339
+
 from trivet_collectors.policy.client import PolicyClient, attributes_of
 from trivet_collectors.policy.evaluate import DEFAULTS
 from trivet_collectors.policy.poller import BACK_OFF_MAX_S, RETRY_AFTER_MAX_S, next_wait_s

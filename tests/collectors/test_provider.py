@@ -13,8 +13,8 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import Reason
 from openfeature.provider import ProviderStatus
-
 from tests.collectors.ofrep_server import KEY, OfrepServer, Said, document, eventually
+
 from trivet_collectors.policy.client import PolicyClient
 from trivet_collectors.policy.evaluate import DEFAULTS
 from trivet_collectors.policy.provider import PolicyProvider

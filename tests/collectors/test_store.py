@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
 from tests.collectors.ofrep_server import document, rfc3339
+
 from trivet_collectors.policy.store import Store
 
 NOW = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)

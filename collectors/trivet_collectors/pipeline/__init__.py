@@ -1,0 +1,1 @@
+"""What lies between a receiver and the network: bounded calls, readings, OTLP."""
