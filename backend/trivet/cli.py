@@ -83,6 +83,7 @@ def worker(
 
     arguments = ["worker", "--queues", queue, "--concurrency", str(concurrency), "--hostname", f"{queue}@%h"]
     arguments += ["--loglevel", get_settings().log_level, "--without-gossip", "--without-mingle"]
+    quiet_celery()
     celery.worker_main(arguments)
 
 
@@ -95,6 +96,7 @@ def beat() -> None:
     settings = get_settings()
     schedule = settings.data_dir / "run" / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
+    quiet_celery()
     celery.start(["beat", "--loglevel", settings.log_level, "--schedule", str(schedule), "--pidfile", ""])
 
 
@@ -147,6 +149,14 @@ def doctor(data_dir: DataDir = None) -> None:
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def quiet_celery() -> None:
+    """No log line per task: failures are logged, and the canary proves that tasks come back."""
+    import logging
+
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def say(line: str) -> None:

@@ -1,11 +1,9 @@
 """The embedded PostgreSQL: really started, stopped, killed and recovered."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +13,6 @@ import pytest
 
 from trivet.embed.child import EmbedError, runs
 from trivet.embed.postgres import EmbeddedPostgres
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A folder that the server's account may walk to, which pytest's own is not when we are root."""
-    folder = Path(tempfile.mkdtemp(prefix="trivet-test-"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def connect(postgres: EmbeddedPostgres, dbname: str = "trivet") -> psycopg.Connection:
@@ -149,6 +139,7 @@ class TestKill:
         with EmbeddedPostgres(data_dir) as postgres:
             assert postgres.process is not None
             assert postgres.process.pid != server
+            assert not runs(server, "postgres")
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -74,5 +74,5 @@ def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
     with EmbeddedRedis(tmp_path):
         pass
     (tmp_path / "redis" / "appendonly.aof").write_text("this is not a command log\n")
-    with pytest.raises(EmbedError, match="(?s)Redis did not start.*Bad file format"):
+    with pytest.raises(EmbedError, match=r"(?s)Redis did not start.*Bad file format"):
         EmbeddedRedis(tmp_path).start()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trivet.embed import keepsakes, left_over
+from trivet.embed import addresses, keepsakes, left_over
 from trivet.embed.child import EmbedError, spawn
 from trivet.embed.logs import tail
 from trivet.embed.place import Lock, make_folder
@@ -67,6 +67,7 @@ def up(options: Options, settings: Settings, say: Say) -> int:
             return _run(options, settings, supervisor, stopping, say)
         finally:
             supervisor.stop()
+            addresses.withdraw(data_dir)
             lock.release()
             say("stopped")
 
@@ -108,20 +109,22 @@ def _environment(options: Options, settings: Settings, admin: keepsakes.Admin) -
 
 
 def _stores(data_dir: Path, settings: Settings, supervisor: Supervisor, say: Say) -> dict[str, str]:
-    """Start the embedded database and broker where no setting replaces them; the URLs."""
-    urls = {"TRIVET_DATABASE_URL": settings.database_url, "TRIVET_BROKER_URL": settings.broker_url}
+    """Start the embedded database and broker where no setting replaces them; the URLs for the children."""
+    embedded = {}
     if not settings.database_url:
         postgres = EmbeddedPostgres(data_dir)
         supervisor.start(postgres)
         postgres.ensure_database()
-        urls["TRIVET_DATABASE_URL"] = postgres.url()
+        embedded["database_url"] = postgres.url()
     if not settings.broker_url:
         redis = EmbeddedRedis(data_dir)
         supervisor.start(redis)
-        urls["TRIVET_BROKER_URL"] = redis.url()
-    say("database: " + ("TRIVET_DATABASE_URL" if settings.database_url else "PostgreSQL, embedded"))
-    say("broker: " + ("TRIVET_BROKER_URL" if settings.broker_url else "Redis, embedded"))
-    return urls
+        embedded["broker_url"] = redis.url()
+    addresses.publish(data_dir, embedded)
+    say("database: " + ("PostgreSQL, embedded" if "database_url" in embedded else "TRIVET_DATABASE_URL"))
+    say("broker: " + ("Redis, embedded" if "broker_url" in embedded else "TRIVET_BROKER_URL"))
+    urls = {"database_url": settings.database_url, "broker_url": settings.broker_url} | embedded
+    return {f"TRIVET_{name.upper()}": url for name, url in urls.items()}
 
 
 def _trivet(*arguments: str) -> list[str]:
