@@ -25,7 +25,8 @@ class GuardState(Base):
     since: Mapped[datetime]
     evaluated_at: Mapped[datetime]
     revision: Mapped[int]
-    clear_since: Mapped[datetime | None]
+    over_since: Mapped[datetime | None]  # past `enter` without a gap since then; a breach once that is `for_s` old
+    clear_since: Mapped[datetime | None]  # past `leave` on the safe side without a gap since then
 
 
 class Breach(Base):
