@@ -7,7 +7,8 @@ that is lost or hangs is left out and said once; the others go on. MIG, ECC and 
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -266,7 +267,7 @@ class NvmlReceiver:
                 self._unsupported.add((uuid, signal))
             return {}
 
-    def _say_who_is_absent(self, listed: Set[str], errors: Mapping[str, Exception | None]) -> None:
+    def _say_who_is_absent(self, listed: AbstractSet[str], errors: Mapping[str, Exception | None]) -> None:
         """Once when a device goes, once when it is back. `errors` has None for each that was read."""
         self._known |= listed
         absent = dict.fromkeys(self._known - errors.keys(), "the driver no longer lists it")
