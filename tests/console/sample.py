@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from trivet.console import views
+from trivet.console import sentence, views
 from trivet.console.triangle import draw
 
 NOW = datetime(2026, 11, 21, 14, 6, 40, tzinfo=UTC)
@@ -76,11 +76,17 @@ def payer(name, posted, provisional, kind="payer", note="") -> views.SpendRow:
     return views.SpendRow(name, kind, Decimal(posted), Decimal(provisional), note)
 
 
+STANDINGS = (
+    sentence.Standing("support-chat", 1, ago(258), "P95 passed 1.5 s", 2, -0.12, 0.93, 0.92, requests=900),
+    sentence.Standing("code-assistant", breaches=(sentence.Breach("12 in flight and none finished for 45 s", "", "", stalled=True),), requests=88),
+    sentence.Standing("nightly-digest", 3, ago(3600), "the batch window moved to tonight", 3, 0.43, requests=4),
+)
+
+
 def overview(role: str = "sre") -> views.OverviewPage:
     return views.OverviewPage(
         reader=reader(role),
-        sentence="Support chat has been at level 2 since 14:02 because P95 passed 1.5 s; it costs 12 % less, quality is 0.93 "
-        "(floor 0.92). Code assistant has a broken guard; Nightly digest has a broken guard.",
+        sentence=sentence.overview(STANDINGS, Decimal("27.1521"), "USD", NOW, ZONE),
         ranges=tuple(views.Range(k, w, k == "15m") for k, w in (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"))),
         events=(
             views.Event(ago(4), "command", "support-chat", "Robin Sato asked for level 2: the queue is still growing."),

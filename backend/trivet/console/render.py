@@ -1,13 +1,13 @@
 """Jinja2 for the console: filters from `format`, built assets by name, nothing undefined passes."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from trivet.console import format as say
 from trivet.console import triangle
@@ -47,6 +47,11 @@ def _utc(at: Any) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _unbroken(text: str) -> str:
+    """Keep a number and its unit on one line."""
+    return re.sub(r"(?<=\d) (?=%|m?s\b|min\b|h\b|d\b)", "\N{NO-BREAK SPACE}", text)
+
+
 def _bar(part: Any, whole: Any, width: int = 100) -> str:
     """Length of a bar out of `width`, two places."""
     return f"{float(part) / float(whole) * width:.2f}" if whole else "0"
@@ -68,5 +73,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "points": triangle.svg_points,
     "utc": _utc,
     "bar": _bar,
-    "nowrap": lambda text: Markup('<span class="nowrap">{}</span>').format(text),
+    "unbroken": _unbroken,
 }

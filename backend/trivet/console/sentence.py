@@ -43,12 +43,12 @@ def overview(
     if not standings:
         return "No scenario is registered yet, so there is nothing to compare with a card."
     if all(s.requests == 0 and s.level == 0 and _settled(s) for s in standings):
-        return f"{_all(len(standings))} at level 0 and nothing has arrived from them yet."
+        return f"{_all(len(standings))} at level 0 and nothing has arrived from {_them(len(standings))} yet."
     troubled = sorted((s for s in standings if _is_troubled(s)), key=_rank)
     if not troubled:
         return f"{_all(len(standings))} at level 0 and within {_their(len(standings))}; today has cost {say.watched(spent, currency)}."
-    others = [s for s in troubled[1:]]
-    return " ".join(filter(None, [scenario(troubled[0], now, zone), _others(others, len(standings) - 1)]))
+    others = _others(troubled[1:], len(standings) - 1)
+    return f"{scenario(troubled[0], now, zone)} {others}".rstrip()
 
 
 def scenario(s: Standing, now: datetime, zone: tzinfo) -> str:
@@ -130,6 +130,10 @@ def _the_other(n: int) -> str:
 
 def _their(n: int) -> str:
     return "its card" if n == 1 else "their cards"
+
+
+def _them(n: int) -> str:
+    return "it" if n == 1 else "them"
 
 
 def number(n: int) -> str:

@@ -1,0 +1,72 @@
+"""The sentence each page opens with."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from trivet.console.sentence import Breach, Standing, overview, scenario
+
+NOW = datetime(2026, 11, 21, 14, 6, tzinfo=UTC)
+ZONE = ZoneInfo("UTC")
+SUPPORT = Standing(
+    "support-chat", level=2, since=datetime(2026, 11, 21, 14, 2, tzinfo=UTC), cause="P95 passed 1.5 s", wanted_level=2,
+    cost_change=-0.12, quality=0.93, quality_floor=0.92, requests=900,
+)  # fmt: skip
+CODE = Standing("code-assistant", requests=88)
+DIGEST = Standing("nightly-digest", requests=4)
+
+
+def page(*standings, spent="12.3456"):
+    return overview(standings, Decimal(spent), "USD", NOW, ZONE)
+
+
+class TestOneScenario:
+    def test_it_says_level_since_when_why_and_what_it_costs_and_keeps(self):
+        assert scenario(SUPPORT, NOW, ZONE) == (
+            "Support chat has been at level 2 since 14:02 because P95 passed 1.5 s; "
+            "it costs 12 % less, quality is 0.93 (floor 0.92)."
+        )
+
+    def test_the_clock_is_the_readers(self):
+        assert "since 22:02" in scenario(SUPPORT, NOW, ZoneInfo("Asia/Shanghai"))
+
+    def test_what_is_asked_for_is_not_said_as_a_fact(self):
+        assert "; level 3 is asked for and not yet proven" in scenario(replace(SUPPORT, wanted_level=3), NOW, ZONE)
+
+    def test_what_is_not_known_is_not_said(self):
+        bare = Standing("support-chat", level=1, since=SUPPORT.since, wanted_level=1)
+        assert scenario(bare, NOW, ZONE) == "Support chat has been at level 1 since 14:02."
+
+    def test_a_broken_guard_at_level_0_says_what_is_past_what(self):
+        broken = replace(CODE, breaches=(Breach("P95", "1.62 s", "1.5 s"),))
+        assert scenario(broken, NOW, ZONE) == "Code assistant is at level 0 and its P95 is 1.62 s, past 1.5 s."
+
+    def test_a_stall_says_what_stands_still(self):
+        stalled = replace(CODE, breaches=(Breach("12 in flight and none finished for 45 s", "", "", stalled=True),))
+        assert "is at level 0 and has stalled: 12 in flight" in scenario(stalled, NOW, ZONE)
+
+
+class TestTheOverview:
+    def test_calm_says_so_and_what_today_has_cost(self):
+        assert page(CODE, DIGEST, replace(CODE, name="rag")) == (
+            "All three scenarios are at level 0 and within their cards; today has cost $12.35."
+        )
+
+    def test_the_worst_scenario_comes_first_and_the_calm_ones_share_a_clause(self):
+        said = page(CODE, SUPPORT, DIGEST)
+        assert said.startswith("Support chat has been at level 2")
+        assert said.endswith("The other two are at level 0 and within their cards.")
+
+    def test_a_second_troubled_scenario_is_named(self):
+        assert page(SUPPORT, replace(DIGEST, level=1)).endswith("Nightly digest is at level 1.")
+
+    def test_one_scenario_alone_has_no_others(self):
+        assert page(CODE, spent="0.5") == "The scenario is at level 0 and within its card; today has cost $0.5000."
+
+    def test_nothing_yet_is_said_as_nothing_yet(self):
+        assert page() == "No scenario is registered yet, so there is nothing to compare with a card."
+        assert page(replace(CODE, requests=0)) == "The scenario is at level 0 and nothing has arrived from it yet."
+
+    def test_a_waiting_command_is_trouble_enough_to_mention(self):
+        assert page(SUPPORT, replace(CODE, wanted_level=1)).endswith("Code assistant has a command waiting.")
