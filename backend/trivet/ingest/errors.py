@@ -1,0 +1,21 @@
+"""What an export can be refused for as a whole. Refusals of single spans are `fact.Refusal`."""
+
+from trivet.kit.errors import TooLarge, TrivetError
+
+
+class Malformed(TrivetError):
+    """Not OTLP: the sender must not send it again."""
+
+    status = 400
+
+
+class UnknownEncoding(TrivetError):
+    status = 415
+
+
+class BodyTooLarge(TooLarge):
+    """Over the limit, raw or after decompression."""
+
+
+class TooManyItems(TooLarge):
+    """More spans or data points in one export than the setting allows."""

@@ -1,0 +1,72 @@
+"""What one span comes to: a request, nothing of ours, or a refusal with its reason."""
+
+from dataclasses import dataclass
+
+from trivet.ingest.models import OUTCOMES
+
+OK, ERROR, TIMEOUT, REFUSED, REJECTED = range(len(OUTCOMES))
+
+# Why a span is not counted: the names in partial success, in `denial` and in Prometheus.
+BAD_ID = "bad_id"
+ENDS_BEFORE_START = "ends_before_start"
+TOO_OLD = "too_old"
+IN_THE_FUTURE = "in_the_future"
+TOKENS_NEGATIVE = "tokens_negative"
+TOKENS_NOT_A_NUMBER = "tokens_not_a_number"
+TOKENS_OVER_LIMIT = "tokens_over_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """This span is refused by partial success; the others are kept."""
+
+    reason: str
+
+
+class Refused(Exception):
+    """Carries a reason out of the depths of a span."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class RequestFact:
+    """One LLM call. Times are microseconds since 1970, tokens disjoint kinds, names empty where the span gave none."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes | None
+    start_us: int
+    end_us: int
+    tenant: str
+    scenario: str
+    backend: str
+    pool: str
+    provider: str
+    model: str
+    outcome: int
+    streamed: bool
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    ttft_us: int | None
+    inter_token_us: int | None
+    revision: int
+    generation: int | None
+    level: int
+    output_limit: int | None
+    conversation_id: str | None
+    finish_reason: str | None
+    response_id: str | None
+    reservation: str | None
+    prompt_hash: bytes | None
+    blocks: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, int, bytes, bytes]:
+        """Identity, together with the tenant that a bound key decides."""
+        return self.tenant, self.start_us, self.trace_id, self.span_id

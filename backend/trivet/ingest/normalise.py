@@ -1,0 +1,222 @@
+"""A span becomes a request, nothing of ours, or a refusal. Pure: time and settings come in as arguments."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from trivet.ingest.aliases import (
+    ALIASES,
+    FIRST_TOKEN_EVENTS,
+    KNOWN_KEYS,
+    LITELLM_USAGE,
+    OTHER_OPERATIONS,
+    REQUEST_OPERATIONS,
+)
+from trivet.ingest.fact import (
+    BAD_ID,
+    ENDS_BEFORE_START,
+    IN_THE_FUTURE,
+    REJECTED,
+    TOO_OLD,
+    Refusal,
+    Refused,
+    RequestFact,
+)
+from trivet.ingest.identity import model_of, parameters_of, prompt_hash_of, provider_of
+from trivet.ingest.outcome import finish_reason_of, outcome_of
+from trivet.ingest.span import Attributes, Span, Wanted, clean
+from trivet.ingest.tokens import INT32_MAX, count_of, disjoint, litellm_details
+
+TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
+_NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
+BLOCKS_LIMIT = 1_024  # block ids kept of one prompt
+BLOCK_LIMIT = 64  # characters of one
+LEVEL_MAX = 3
+_TOKEN_FIELDS = ("input", "output", "cache_read", "cache_write", "reasoning")
+_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What settings say about spans. Times are nanoseconds; `hash_key` keys prompt hashes (empty: none are kept)."""
+
+    tenant_attributes: tuple[str, ...] = ("trivet.tenant",)
+    scenario_attributes: tuple[str, ...] = ("trivet.scenario",)
+    tokens_limit: int = 100_000_000
+    future_limit_ns: int = 900 * 10**9
+    past_limit_ns: int = 30 * 86_400 * 10**9
+    hash_key: bytes = field(default=b"", repr=False)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What decoding must keep for these rules."""
+        return Wanted(KNOWN_KEYS | {*self.tenant_attributes, *self.scenario_attributes}, FIRST_TOKEN_EVENTS)
+
+
+def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | Refusal | None:
+    """The request in a span; None where the span is no LLM call; a `Refusal` where it cannot be believed."""
+    try:
+        if not _is_request(span.attributes):
+            return None
+        _check_identity(span)
+        _check_times(span, rules, now_ns)
+        return _request(span, rules)
+    except Refused as refused:
+        return Refusal(refused.reason)
+
+
+def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> tuple[list[RequestFact], list[str]]:
+    """The requests among some spans, and the reason of each refusal."""
+    facts: list[RequestFact] = []
+    reasons: list[str] = []
+    for span in spans:
+        result = normalise(span, rules, now_ns)
+        if isinstance(result, RequestFact):
+            facts.append(result)
+        elif result is not None:
+            reasons.append(result.reason)
+    return facts, reasons
+
+
+def _is_request(attributes: Attributes) -> bool:
+    """By the operation where it is one we know; else (an operation of its own, or none) by having token counts."""
+    operation = _first(attributes, "operation")
+    if isinstance(operation, str):
+        operation = operation.lower()
+        if operation in REQUEST_OPERATIONS:
+            return True
+        if operation in OTHER_OPERATIONS:
+            return False
+    return _first(attributes, "input") is not None or _first(attributes, "output") is not None
+
+
+def _check_identity(span: Span) -> None:
+    if len(span.trace_id) != TRACE_ID_BYTES or len(span.span_id) != SPAN_ID_BYTES:
+        raise Refused(BAD_ID)
+    if span.trace_id == _NO_TRACE or span.span_id == _NO_SPAN:
+        raise Refused(BAD_ID)
+
+
+def _check_times(span: Span, rules: Rules, now_ns: int) -> None:
+    if span.end_ns < span.start_ns:
+        raise Refused(ENDS_BEFORE_START)
+    if span.start_ns < now_ns - rules.past_limit_ns:
+        raise Refused(TOO_OLD)
+    if span.end_ns > now_ns + rules.future_limit_ns:
+        raise Refused(IN_THE_FUTURE)
+
+
+def _request(span: Span, rules: Rules) -> RequestFact:
+    found = span.attributes
+    details = litellm_details(found.get(LITELLM_USAGE)) if LITELLM_USAGE in found else {}
+    tokens = disjoint(*(count_of(_first(found, kind, details.get(kind)), rules.tokens_limit) for kind in _TOKEN_FIELDS))
+    finish = finish_reason_of(_first(found, "finish"))
+    outcome = outcome_of(
+        _first(found, "outcome"),
+        _first(found, "error"),
+        span.status,
+        _first(found, "http_status"),
+        finish,
+        span.exception,
+    )
+    parameters = parameters_of(_first(found, "invocation"))
+    streamed = _truth(_first(found, "streamed", parameters.get("stream")))
+    start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
+    ttft_us = None if streamed is False or outcome == REJECTED else _ttft_us(span, end_us - start_us)
+    provider = provider_of(_first(found, "provider"))
+    request_model = _first(found, "request_model", parameters.get("model") or span.resource.get("gen_ai.request.model"))
+    return RequestFact(
+        span.trace_id,
+        span.span_id,
+        span.parent_id if len(span.parent_id) == SPAN_ID_BYTES and span.parent_id != _NO_SPAN else None,
+        start_us,
+        end_us,
+        _name(span, rules.tenant_attributes),
+        _name(span, rules.scenario_attributes),
+        _name(span, ALIASES["backend"]),
+        _name(span, ALIASES["pool"]),
+        provider,
+        model_of(_first(found, "response_model"), request_model, provider),
+        outcome,
+        streamed if streamed is not None else ttft_us is not None,
+        *tokens,
+        ttft_us,
+        _inter_token_us(end_us - start_us, ttft_us, tokens[1] + tokens[4]),
+        _whole(_first(found, "revision"), INT32_MAX) or 0,
+        _whole(_first(found, "generation"), INT32_MAX),
+        _whole(_first(found, "level"), LEVEL_MAX) or 0,
+        _whole(_first(found, "output_limit", parameters.get("max_tokens")), INT32_MAX),
+        _text(_first(found, "conversation")),
+        finish,
+        _text(_first(found, "response_id")),
+        _text(_first(found, "reservation")),
+        prompt_hash_of(found, rules.hash_key),
+        _blocks(found),
+    )
+
+
+def _first(attributes: Attributes, what: str, otherwise: Any = None) -> Any:
+    """The first attribute among a field's aliases that says anything."""
+    for key in ALIASES[what]:
+        value = attributes.get(key)
+        if value is not None and value != "":
+            return value
+    return otherwise
+
+
+def _name(span: Span, keys: tuple[str, ...]) -> str:
+    """A dimension's name: each key in turn on the span, then on its resource; '' for none."""
+    for key in keys:
+        value = span.attributes.get(key)
+        if value is None or value == "":
+            value = span.resource.get(key)
+        if isinstance(value, str | int) and value != "":
+            return clean(str(value)).strip()
+    return ""
+
+
+def _text(value: Any) -> str | None:
+    return clean(str(value)) if isinstance(value, str | int) and value != "" else None
+
+
+def _truth(value: Any) -> bool | None:
+    """True, False, or None for not said; LiteLLM says it in words."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def _whole(value: Any, most: int) -> int | None:
+    """A number of a policy or a limit; what is none, or out of range, is as if it had not been said."""
+    if isinstance(value, str) and len(value) < 12 and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= most else None
+
+
+def _ttft_us(span: Span, duration_us: int) -> int | None:
+    """Time to the first token, as stated or by the first token's event; None where it cannot be."""
+    stated = _first(span.attributes, "ttft_s")
+    if isinstance(stated, int | float) and not isinstance(stated, bool) and stated >= 0:
+        ttft_us = round(stated * 1_000_000) if stated < INT32_MAX else duration_us + 1
+    elif span.first_token_ns:
+        ttft_us = (span.first_token_ns - span.start_ns) // 1000
+    else:
+        return None
+    return ttft_us if 0 <= ttft_us <= duration_us else None
+
+
+def _inter_token_us(duration_us: int, ttft_us: int | None, output: int) -> int | None:
+    """Mean time between two output tokens, reasoning included; None where fewer than two were streamed."""
+    if ttft_us is None or output < 2:
+        return None
+    return (duration_us - ttft_us) // (output - 1)
+
+
+def _blocks(found: Attributes) -> tuple[str, ...]:
+    blocks = _first(found, "blocks")
+    if not isinstance(blocks, list):
+        return ()
+    return tuple(clean(str(block), BLOCK_LIMIT) for block in blocks[:BLOCKS_LIMIT])

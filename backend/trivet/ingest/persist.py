@@ -1,0 +1,230 @@
+"""Requests into the database: rows, deltas and provisional costs in one transaction. The 200 follows its commit."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection, Cursor, sql
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.ingest import deltas, partitions
+from trivet.ingest.dimensions import rows_of
+from trivet.ingest.fact import RequestFact
+from trivet.ingest.models import Denial
+from trivet.ingest.row import Row, RowKey, cost_of, instant
+from trivet.kit.clock import floor
+from trivet.pricing import service as pricing
+
+DAY_S = 86_400
+
+# Columns of `request` in the order rows are copied, with their types: binary COPY converts nothing.
+REQUEST_COLUMNS = {
+    "tenant_id": "int4",
+    "started_at": "timestamptz",
+    "trace_id": "bytea",
+    "span_id": "bytea",
+    "ended_at": "timestamptz",
+    "scenario_id": "int4",
+    "model_id": "int4",
+    "backend_id": "int4",
+    "pool_id": "int4",
+    "key_id": "int4",
+    "outcome": "int2",
+    "streamed": "bool",
+    "input_tokens": "int4",
+    "output_tokens": "int4",
+    "cache_read_tokens": "int4",
+    "cache_write_tokens": "int4",
+    "reasoning_tokens": "int4",
+    "ttft_us": "int8",
+    "cost_picos": "int8",
+    "price_id": "int4",
+    "policy_revision": "int4",
+    "policy_generation": "int4",
+    "degrade_level": "int2",
+    "output_limit": "int4",
+    "parent_span_id": "bytea",
+    "conversation_id": "text",
+    "finish_reason": "text",
+    "response_id": "text",
+    "reservation": "text",
+    "prompt_hash": "bytea",
+}
+KEY_COLUMNS = ("tenant_id", "started_at", "trace_id", "span_id")
+_DELTA_TYPES = [
+    "timestamptz",
+    *["int4"] * 6,
+    "int2",
+    "text",
+    *["int8"] * 11,
+    "numeric",
+    "int8",
+    "float8",
+    *["bytea"] * 3,
+]
+assert len(_DELTA_TYPES) == len(deltas.COLUMNS)
+
+_names = sql.SQL(", ").join(map(sql.Identifier, REQUEST_COLUMNS))
+_definitions = sql.SQL(", ").join(
+    sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in REQUEST_COLUMNS.items()
+)
+_MAKE = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({}) ON COMMIT DELETE ROWS").format(_definitions)
+_FILL = sql.SQL("COPY incoming ({}) FROM STDIN (FORMAT BINARY)").format(_names)
+_MOVE = sql.SQL(
+    "INSERT INTO request ({0}) SELECT {0} FROM incoming ON CONFLICT DO NOTHING RETURNING trace_id, span_id, tenant_id, "
+    "(extract(epoch FROM started_at) * 1000000)::int8"
+).format(_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of a batch: requests stored now, and those that had been stored before."""
+
+    inserted: int
+    duplicates: int
+
+
+def store(
+    facts: Sequence[RequestFact], refusals: Iterable[str], *, tenant_id: int | None, key_id: int, now: datetime
+) -> Stored:
+    """Store a batch once, whatever part of it was stored before; returns after the commit.
+
+    `tenant_id` is that of a key bound to one. Rows go in by the order of their key, so that two transactions with the
+    same spans wait for each other and never in a circle.
+    """
+    unique: dict[RowKey, Row] = {}
+    for row in rows_of(facts, tenant_id):
+        unique.setdefault(row.key, row)
+    rows = [unique[key] for key in sorted(unique)]
+    partitions.ensure("request", {partitions.day_of(row.fact.start_us) for row in rows})
+    partitions.ensure("prompt_blocks", {partitions.day_of(row.fact.start_us) for row in rows if row.fact.blocks})
+    counted = Counter(refusals)
+    if not rows and not counted:
+        return Stored(0, 0)
+    with db.transaction() as session:
+        inserted = _write(session, rows, key_id, now) if rows else 0
+        deny(session, counted, key_id, now)
+    return Stored(inserted, len(facts) - inserted)
+
+
+def _write(session: Session, rows: list[Row], key_id: int, now: datetime) -> int:
+    book = pricing.book(session)
+    for row in rows:
+        row.cost = cost_of(row.fact, book)
+    connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
+    with connection.cursor(binary=True) as cursor:
+        new = _insert(cursor, rows, key_id)
+        _copy(cursor, "usage_delta", deltas.COLUMNS, _DELTA_TYPES, deltas.deltas_of(new))
+        _copy(
+            cursor,
+            "prompt_blocks",
+            (*KEY_COLUMNS, "blocks"),
+            _BLOCK_TYPES,
+            map(_blocks, (r for r in new if r.fact.blocks)),
+        )
+        _copy(cursor, "policy_seen", _SEEN_COLUMNS, _SEEN_TYPES, _seen(new, now))
+    return len(new)
+
+
+def _insert(cursor: Cursor[Any], rows: list[Row], key_id: int) -> list[Row]:
+    """The rows that were not there yet, now there."""
+    cursor.execute(_MAKE)
+    with cursor.copy(_FILL) as copy:
+        copy.set_types(list(REQUEST_COLUMNS.values()))
+        for row in rows:
+            copy.write_row(_columns(row, key_id))
+    cursor.execute(_MOVE)
+    if cursor.rowcount == len(rows):
+        return rows
+    new = {(tenant_id, start_us, trace_id, span_id) for trace_id, span_id, tenant_id, start_us in cursor}
+    return [row for row in rows if row.key in new]
+
+
+def _columns(row: Row, key_id: int) -> tuple[Any, ...]:
+    """In the order of `REQUEST_COLUMNS`."""
+    fact = row.fact
+    return (
+        row.tenant_id,
+        instant(fact.start_us),
+        fact.trace_id,
+        fact.span_id,
+        instant(fact.end_us),
+        row.scenario_id,
+        row.model_id,
+        row.backend_id,
+        row.pool_id,
+        key_id,
+        fact.outcome,
+        fact.streamed,
+        fact.input_tokens,
+        fact.output_tokens,
+        fact.cache_read_tokens,
+        fact.cache_write_tokens,
+        fact.reasoning_tokens,
+        fact.ttft_us,
+        row.cost.picos,
+        row.cost.price_id,
+        fact.revision,
+        fact.generation or 0,
+        fact.level,
+        fact.output_limit,
+        fact.parent_id,
+        fact.conversation_id,
+        fact.finish_reason,
+        fact.response_id,
+        fact.reservation,
+        fact.prompt_hash,
+    )
+
+
+_BLOCK_TYPES = ["int4", "timestamptz", "bytea", "bytea", "text[]"]
+
+
+def _blocks(row: Row) -> tuple[Any, ...]:
+    fact = row.fact
+    return row.tenant_id, instant(fact.start_us), fact.trace_id, fact.span_id, list(fact.blocks)
+
+
+_SEEN_COLUMNS = ("backend_id", "scenario_id", "tenant_id", "generation", "revision", "level", "seen_at")
+_SEEN_TYPES = ["int4", "int4", "int4", "int8", "int4", "int2", "timestamptz"]
+
+
+def _seen(rows: list[Row], now: datetime) -> list[tuple[Any, ...]]:
+    """Which backend was seen to run under which generation: one row for each, by our own clock."""
+    seen = {
+        (row.backend_id, row.scenario_id, row.tenant_id, row.fact.generation, row.fact.revision, row.fact.level)
+        for row in rows
+        if row.fact.generation is not None
+    }
+    return [(*key, now) for key in sorted(seen)]
+
+
+def _copy(
+    cursor: Cursor[Any], table: str, columns: Sequence[str], types: list[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), names)) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def deny(session: Session, counted: Counter[str], key_id: int, now: datetime) -> None:
+    """Count refusals by day, key and reason. Last in its transaction: these rows are shared with other writers."""
+    if not counted:
+        return
+    day = floor(now, DAY_S)
+    values = [{"day": day, "key_id": key_id, "reason": r, "items": n} for r, n in sorted(counted.items())]
+    new = insert(Denial).values(values)
+    session.execute(
+        new.on_conflict_do_update(
+            index_elements=["day", "key_id", "reason"], set_={"items": Denial.items + new.excluded["items"]}
+        )
+    )
