@@ -112,12 +112,12 @@ def _request(span: Span, rules: Rules) -> RequestFact:
     tokens = disjoint(*(count_of(_first(found, kind, details.get(kind)), rules.tokens_limit) for kind in _TOKEN_FIELDS))
     finish = finish_reason_of(_first(found, "finish"))
     outcome = outcome_of(
-        _first(found, "outcome"),
-        _first(found, "error"),
-        span.status,
-        _first(found, "http_status"),
-        finish,
-        span.exception,
+        stated=_first(found, "outcome"),
+        error=_first(found, "error"),
+        status=span.status,
+        http_status=_first(found, "http_status"),
+        finish=finish,
+        exception=span.exception,
     )
     parameters = parameters_of(_first(found, "invocation"))
     streamed = _truth(_first(found, "streamed", parameters.get("stream")))

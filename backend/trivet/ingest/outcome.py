@@ -28,7 +28,7 @@ def finish_reason_of(value: Any) -> str | None:
     return clean(value, FINISH_LIMIT) if isinstance(value, str) and value else None
 
 
-def outcome_of(stated: Any, error: Any, status: int, http_status: Any, finish: str | None, exception: str) -> int:
+def outcome_of(*, stated: Any, error: Any, status: int, http_status: Any, finish: str | None, exception: str) -> int:
     """Index into `OUTCOMES`.
 
     `trivet.outcome` decides where it is one of ours; then `error.type`, HTTP status, the exception event and the span's

@@ -1,0 +1,113 @@
+"""OTLP's answers: the same content type back, partial success, and google.rpc.Status for what failed as a whole."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from trivet import problems
+from trivet.ingest import counters
+from trivet.ingest.errors import UnknownEncoding
+from trivet.kit.errors import TrivetError, Unavailable
+
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+REASONS_SHOWN = 10
+RETRY_AFTER_S = 2
+
+# The signal -> its answer, and what its items are called there.
+_ANSWERS: dict[str, tuple[Any, str]] = {
+    "traces": (ExportTraceServiceResponse, "rejected_spans"),
+    "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
+    "logs": (ExportLogsServiceResponse, "rejected_log_records"),
+}
+_JSON_NAMES = {
+    "rejected_spans": "rejectedSpans",
+    "rejected_data_points": "rejectedDataPoints",
+    "rejected_log_records": "rejectedLogRecords",
+}
+# HTTP status -> google.rpc.Code
+_CODES = {400: 3, 401: 16, 403: 7, 404: 5, 413: 8, 415: 3, 503: 14}
+
+
+def content_type(request: Request) -> str:
+    """`PROTOBUF` or `JSON`; `UnknownEncoding` for anything else."""
+    named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if named not in (PROTOBUF, JSON):
+        raise UnknownEncoding(f"Content-Type {named[:40]!r} is not understood; use {PROTOBUF} or {JSON}.")
+    return named
+
+
+def accepted(signal: str, media_type: str, rejected: int = 0, message: str = "") -> Response:
+    """200: empty where all is well, else partial success with how many and why."""
+    kind, field = _ANSWERS[signal]
+    if media_type == JSON:
+        partial = {_JSON_NAMES[field]: str(rejected), "errorMessage": message}
+        return Response(json.dumps({"partialSuccess": partial} if message else {}), 200, media_type=JSON)
+    answer = kind()
+    if message:
+        setattr(answer.partial_success, field, rejected)
+        answer.partial_success.error_message = message
+    return Response(answer.SerializeToString(), 200, media_type=PROTOBUF)
+
+
+def reasons(items: str, counted: Counter[str]) -> str:
+    """`3 spans refused: tokens_negative 2, too_old 1`; empty for none."""
+    if not counted:
+        return ""
+    named = ", ".join(f"{reason} {count}" for reason, count in counted.most_common(REASONS_SHOWN))
+    return f"{counted.total()} {items} refused: {named}"
+
+
+def refused(request: Request, error: TrivetError) -> Response:
+    """The protocol's answer to a refusal of the whole export: a Status in the request's encoding."""
+    is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() != PROTOBUF
+    status = Status(code=_CODES.get(error.status, 2), message=error.detail)
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="trivet"'
+    if is_json:
+        body = json.dumps({"code": status.code, "message": status.message})
+        return Response(body, error.status, headers, media_type=JSON)
+    return Response(status.SerializeToString(), error.status, headers, media_type=PROTOBUF)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether trying again may help: the database is away, restarting, or gave up on a lock."""
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return True
+    return isinstance(error, DBAPIError | PoolTimeout) and problems.is_away(error)
+
+
+class OtlpRoute(APIRoute):
+    """Speaks OTLP also where something fails, and counts every export by its answer."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        signal = self.path.rpartition("/")[2]
+
+        async def speak(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except TrivetError as error:
+                response = refused(request, error)
+            except (DBAPIError, PoolTimeout, psycopg.Error) as error:
+                if not is_away(error):
+                    raise
+                response = refused(request, Unavailable(problems.AWAY, retry_after_s=RETRY_AFTER_S))
+            counters.exports.labels(signal, str(response.status_code)).inc()
+            return response
+
+        return speak

@@ -1,0 +1,67 @@
+"""One export of traces: decode, normalise, store. Runs in a thread; nothing is held after it returns."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from trivet import db
+from trivet.identity.auth import Principal
+from trivet.ingest import counters, persist
+from trivet.ingest.decode import spans_of_protobuf
+from trivet.ingest.decode_json import spans_of_json
+from trivet.ingest.normalise import Rules, normalise_all
+from trivet.ingest.otlp import JSON, PROTOBUF
+from trivet.ingest.span import Span, Wanted
+from trivet.kit.clock import utc_now
+from trivet.settings import get_settings
+
+DECODERS: dict[str, Callable[[bytes, Wanted, int], list[Span]]] = {PROTOBUF: spans_of_protobuf, JSON: spans_of_json}
+_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an export. `refused` counts spans by reason."""
+
+    stored: int
+    duplicates: int
+    refused: Counter[str]
+
+
+@lru_cache(maxsize=1)
+def rules() -> tuple[Rules, Wanted]:
+    """The settings as pure rules."""
+    settings = get_settings()
+    made = Rules(
+        tenant_attributes=settings.tenant_attributes,
+        scenario_attributes=settings.scenario_attributes,
+        tokens_limit=settings.tokens_limit,
+        future_limit_ns=settings.clock_skew_limit_s * _S,
+        past_limit_ns=settings.late_limit_days * 86_400 * _S,
+        hash_key=settings.secret_key.get_secret_value().encode(),
+    )
+    return made, made.wanted
+
+
+db.caches.append(rules.cache_clear)
+
+
+def take_traces(body: bytes, media_type: str, principal: Principal) -> Outcome:
+    """Store the requests in a body; raises for what cannot be read at all, or where the database is away."""
+    now = utc_now()
+    the_rules, wanted = rules()
+    spans = DECODERS[media_type](body, wanted, get_settings().otlp_spans_limit)
+    facts, reasons = normalise_all(spans, the_rules, int(now.timestamp() * _S))
+    stored = persist.store(facts, reasons, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
+    outcome = Outcome(stored.inserted, stored.duplicates, Counter(reasons))
+    _count(outcome, others=len(spans) - len(facts) - len(reasons))
+    return outcome
+
+
+def _count(outcome: Outcome, others: int) -> None:
+    counters.spans.labels("stored").inc(outcome.stored)
+    counters.spans.labels("duplicate").inc(outcome.duplicates)
+    counters.spans.labels("not_a_request").inc(others)
+    for reason, count in outcome.refused.items():
+        counters.refused.labels(reason).inc(count)
