@@ -13,7 +13,7 @@ from tests.collectors.ofrep_server import eventually
 from tests.collectors.otlp_receiver import OtlpReceiver, receiving
 
 from trivet_collectors import semconv
-from trivet_collectors.receivers.nvml import DeviceSnapshot, readings
+from trivet_collectors.receivers.gpu import DeviceSnapshot, readings
 
 COLLECTOR = Path(sys.executable).with_name("trivet-collector")
 SOURCE = Path(__file__).parent / "fake_nvml" / "nvml.c"

@@ -6,7 +6,6 @@ What is sent is what was read in this round: a reading that is absent sends no d
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -15,6 +14,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExportResult, MetricReader, MetricsData
 from opentelemetry.sdk.resources import Resource
 
+from trivet_collectors.pipeline.reading import Reading
 from trivet_collectors.semconv import Metric
 
 log = logging.getLogger("trivet.collector")
@@ -22,15 +22,6 @@ log = logging.getLogger("trivet.collector")
 EXPORT_TIMEOUT_MAX_S: Final = 10.0
 TIMEOUT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 ENDPOINT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One value of one metric, in the metric's unit."""
-
-    metric: Metric
-    value: float
-    attributes: Mapping[str, str]
 
 
 def exporter(endpoint: str | None, api_key: str | None, interval_s: float) -> OTLPMetricExporter:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from trivet_collectors.pipeline.otlp import Reading
+from trivet_collectors.pipeline.reading import Reading
 
 Read = Callable[[], Sequence[Reading]]
 Send = Callable[[Sequence[Reading]], bool]

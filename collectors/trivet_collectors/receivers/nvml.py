@@ -1,22 +1,24 @@
 """NVIDIA GPUs of this node through NVML, keyed by UUID: the index order is PCI order and can change.
 
 A reading that is missing is absent, never zero. What a device does not support is asked once and remembered. A device
-that is lost or hangs is left out and said once; the others go on. MIG, ECC and XID will be further signals.
+that is lost or hangs is left out and said once; the others go on. XID events, which come and are not asked for, will have a
+thread of their own.
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pynvml
 
-from trivet_collectors import semconv
 from trivet_collectors.pipeline.bounded import Bounded
-from trivet_collectors.pipeline.otlp import Reading
+from trivet_collectors.pipeline.reading import Reading
+from trivet_collectors.receivers.gpu import DeviceSnapshot, readings
+from trivet_collectors.receivers.nvml_signals import SIGNALS, UNSUPPORTED, Signal
 
 log = logging.getLogger("trivet.collector")
 
@@ -31,20 +33,12 @@ NO_DRIVER: Final = {
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was upgraded: reload the kernel module or reboot",
     pynvml.NVML_ERROR_NO_PERMISSION: "let this user open /dev/nvidia*",
 }
-UNSUPPORTED: Final = {
-    pynvml.NVML_ERROR_NOT_SUPPORTED,
-    pynvml.NVML_ERROR_NO_PERMISSION,
-    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,  # the driver is older than the library
-    pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH,
-}
 LOST: Final = {pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED}
 DRIVER_AWAY: Final = {
     pynvml.NVML_ERROR_UNINITIALIZED,
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
     pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
 }
-# "Not available" as NVML and DCGM write it into a number.
-BLANKS: Final = {2**32 - 1, 2**64 - 1, *range(9223372036854775792, 9223372036854775800)}
 
 
 class NoDriverError(Exception):
@@ -54,99 +48,6 @@ class NoDriverError(Exception):
         said = str(error or "it does not answer")
         hint = NO_DRIVER.get(getattr(error, "value", None), "see `nvidia-smi` on this node")
         super().__init__(f"no usable NVIDIA driver ({said}): {hint}")
-
-
-@dataclass(frozen=True)
-class DeviceSnapshot:
-    """One GPU at one moment. None is "no reading". Units are in the names; `utilization` is a fraction of time."""
-
-    uuid: str
-    driver_version: str
-    model: str | None = None
-    name: str | None = None
-    utilization: float | None = None
-    memory_used_bytes: int | None = None
-    memory_total_bytes: int | None = None
-    power_watts: float | None = None
-    energy_joules: float | None = None  # since the driver loaded
-    temperature_celsius: int | None = None
-    clock_sm_mhz: int | None = None
-    clock_memory_mhz: int | None = None
-    throttle_bits: int | None = None
-
-
-def _utilization(handle: Any) -> dict[str, Any]:
-    percent = _number(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-    return {"utilization": None if percent is None else percent / 100}
-
-
-def _memory(handle: Any) -> dict[str, Any]:
-    try:  # v2 leaves the driver's own reserve out of "used"; v1, on drivers before 510, counts it in
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
-    except pynvml.NVMLError as error:
-        if error.value not in UNSUPPORTED:
-            raise
-        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    return {"memory_used_bytes": _number(memory.used), "memory_total_bytes": _number(memory.total)}
-
-
-def _power(handle: Any) -> dict[str, Any]:
-    milliwatts = _number(pynvml.nvmlDeviceGetPowerUsage(handle))
-    return {"power_watts": None if milliwatts is None else milliwatts / 1000}
-
-
-def _energy(handle: Any) -> dict[str, Any]:
-    millijoules = _number(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-    return {"energy_joules": None if millijoules is None else millijoules / 1000}
-
-
-def _temperature(handle: Any) -> dict[str, Any]:
-    return {"temperature_celsius": _number(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))}
-
-
-def _clock_sm(handle: Any) -> dict[str, Any]:
-    return {"clock_sm_mhz": _number(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM))}
-
-
-def _clock_memory(handle: Any) -> dict[str, Any]:
-    return {"clock_memory_mhz": _number(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM))}
-
-
-def _throttle(handle: Any) -> dict[str, Any]:
-    try:
-        return {"throttle_bits": pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)}
-    except pynvml.NVMLError as error:  # the name before driver 535
-        if error.value != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
-            raise
-        return {"throttle_bits": pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)}
-
-
-def _model(handle: Any) -> dict[str, Any]:
-    return {"model": pynvml.nvmlDeviceGetName(handle)}
-
-
-def _name(handle: Any) -> dict[str, Any]:
-    # The device file's number stays while the driver is loaded; the index does not when a neighbour falls off.
-    return {"name": f"nvidia{pynvml.nvmlDeviceGetMinorNumber(handle)}"}
-
-
-# Each gives the fields of a snapshot that it can read. A further signal is a further line.
-SIGNALS: Final[tuple[Callable[[Any], dict[str, Any]], ...]] = (
-    _model,
-    _name,
-    _utilization,
-    _memory,
-    _power,
-    _energy,
-    _temperature,
-    _clock_sm,
-    _clock_memory,
-    _throttle,
-)
-
-
-def _number(raw: int) -> int | None:
-    return None if raw in BLANKS else raw
 
 
 @dataclass
@@ -165,7 +66,7 @@ class NvmlReceiver:
     round_timeout_s: float = 5.0
     _open: bool = field(default=False, init=False)
     _bounded: Bounded[str] = field(default_factory=Bounded, init=False)
-    _unsupported: set[tuple[str, Callable[[Any], dict[str, Any]]]] = field(default_factory=set, init=False)
+    _unsupported: set[tuple[str, Signal]] = field(default_factory=set, init=False)
     _known: set[str] = field(default_factory=set, init=False)  # UUIDs ever seen
     _absent: set[str] = field(default_factory=set, init=False)  # those of them not read last time, already said
     _uuid_at: dict[int, str] = field(default_factory=dict, init=False)  # by index, when last listed
@@ -254,7 +155,7 @@ class NvmlReceiver:
 
         return read
 
-    def _ask(self, uuid: str, signal: Callable[[Any], dict[str, Any]], handle: Any) -> dict[str, Any]:
+    def _ask(self, uuid: str, signal: Signal, handle: Any) -> dict[str, Any]:
         """The signal's fields, or none of them. Only a lost device or driver ends the device's snapshot."""
         if (uuid, signal) in self._unsupported:
             return {}
@@ -285,47 +186,3 @@ class NvmlReceiver:
         if problem is None and self._driver_away:
             log.warning("the NVIDIA driver is back")
         self._driver_away = problem is not None
-
-
-GAUGES: Final = (
-    (semconv.HW_GPU_UTILIZATION, "utilization"),
-    (semconv.HW_GPU_MEMORY_USAGE, "memory_used_bytes"),
-    (semconv.HW_GPU_MEMORY_LIMIT, "memory_total_bytes"),
-    (semconv.HW_POWER, "power_watts"),
-    (semconv.HW_ENERGY, "energy_joules"),
-    (semconv.HW_TEMPERATURE, "temperature_celsius"),
-    (semconv.TRIVET_GPU_CLOCK_SM, "clock_sm_mhz"),
-    (semconv.TRIVET_GPU_CLOCK_MEMORY, "clock_memory_mhz"),
-)
-
-
-def readings(snapshot: DeviceSnapshot) -> Iterator[Reading]:
-    """The snapshot as readings of the metrics in `semconv`: one per value that is there, nothing for one that is not."""
-    attributes = _attributes(snapshot)
-    for metric, name in GAUGES:
-        value = getattr(snapshot, name)
-        if value is not None:
-            yield Reading(metric, value, attributes)
-    if snapshot.throttle_bits is not None:
-        for reason, holds in _throttle_reasons(snapshot.throttle_bits).items():
-            with_reason = {**attributes, semconv.TRIVET_GPU_THROTTLE_REASON: reason}
-            yield Reading(semconv.TRIVET_GPU_THROTTLE, int(holds), with_reason)
-
-
-def _attributes(snapshot: DeviceSnapshot) -> dict[str, str]:
-    said = {
-        semconv.HW_ID: snapshot.uuid,
-        semconv.HW_NAME: snapshot.name,
-        semconv.HW_MODEL: snapshot.model,
-        semconv.HW_TYPE: semconv.HW_TYPE_GPU,
-        semconv.HW_VENDOR: "NVIDIA",
-        semconv.HW_DRIVER_VERSION: snapshot.driver_version,
-    }
-    return {key: value for key, value in said.items() if value is not None}
-
-
-def _throttle_reasons(bits: int) -> dict[str, bool]:
-    """Every reason that has a name, held or not, and each bit without one while it is set."""
-    named = {reason: bool(bits & bit) for bit, reason in semconv.GPU_THROTTLE_REASONS.items()}
-    unnamed = {f"bit_{n}": True for n in range(64) if bits >> n & 1 and 1 << n not in semconv.GPU_THROTTLE_REASONS}
-    return named | unnamed
