@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from trivet.identity.auth import Principal, requires
-from trivet.ingest import body, gate, otlp, service
+from trivet.ingest import body, gate, otlp, score_api, service
 from trivet.settings import get_settings
 
 root_router = APIRouter(prefix="/v1", tags=["otlp"], route_class=otlp.OtlpRoute)
@@ -27,3 +27,6 @@ async def traces(request: Request, principal: Sender) -> Response:
     """Spans of LLM calls. 200 once they are committed; partial success names what was refused and why."""
     media_type, outcome = await _take(request, principal, service.take_traces)
     return otlp.accepted("traces", media_type, outcome.refused.total(), otlp.reasons("spans", outcome.refused))
+
+
+router = score_api.router

@@ -70,3 +70,14 @@ class RequestFact:
     def key(self) -> tuple[str, int, bytes, bytes]:
         """Identity, together with the tenant that a bound key decides."""
         return self.tenant, self.start_us, self.trace_id, self.span_id
+
+    @property
+    def measured(self) -> bool:
+        """Whether the span said anything about tokens."""
+        return bool(
+            self.input_tokens
+            or self.output_tokens
+            or self.cache_read_tokens
+            or self.cache_write_tokens
+            or self.reasoning_tokens
+        )

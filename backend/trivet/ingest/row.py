@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from trivet.ingest.fact import RequestFact
+from trivet.ingest.fact import OK, RequestFact
 from trivet.pricing.book import PriceBook
 from trivet.pricing.rate import Tokens, cost_picos
 
@@ -48,7 +48,12 @@ def instant(microseconds: int) -> datetime:
 
 
 def cost_of(fact: RequestFact, book: PriceBook) -> Cost:
-    """The provisional cost, by the price that held when the request started."""
+    """The provisional cost, by the price that held when the request started.
+
+    A call that went well without any token was not measured (a stream without usage): its cost is a gap, not zero.
+    """
+    if fact.outcome == OK and not fact.measured:
+        return UNKNOWN
     line = book.price_at(fact.provider, fact.model, fact.pool, instant(fact.start_us))
     if line is None:
         return UNKNOWN
