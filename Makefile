@@ -1,6 +1,6 @@
 # The same few commands by hand and in CI. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help env run test lint fmt bench shots lock
+.PHONY: help env run test lint fmt bench shots settings lock
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -28,6 +28,9 @@ bench: env ## measure ingest, and the way from rows to a backend
 
 shots: env ## the screenshots of the README, into ./shots
 	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=shots $(BIN)/python -m pytest -q -m browser tests/browser
+
+settings: env ## docs/settings.md from the settings
+	@$(BIN)/python scripts/settings_doc.py > docs/settings.md
 
 lock: ## resolve the dependencies again; needs uv and npm
 	@sh scripts/lock.sh
