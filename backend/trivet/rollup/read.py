@@ -1,0 +1,148 @@
+"""Usage as guards, pages and the API read it: rollups plus what is not folded yet, in one statement.
+
+One statement means one snapshot: a delta is seen either in its own table or in the rollup, never twice and never not.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, LargeBinary, Select, func, literal, select, union_all
+from sqlalchemy.orm import Session
+
+from trivet.ingest.models import COUNTS, DIMENSIONS, HISTOGRAMS, UsageDelta
+from trivet.kit import histogram
+from trivet.kit.interval import Interval
+from trivet.rollup.cover import Segment, cover
+from trivet.rollup.fold import total
+from trivet.rollup.models import ROLLUPS
+
+QUANTILES = ("p50", "p90", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums over some requests. Tokens by disjoint kinds; `cost` in one currency only where grouped by currency."""
+
+    requests: int = 0
+    errors: int = 0
+    timeouts: int = 0
+    refusals: int = 0
+    rejections: int = 0
+    unpriced_requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: Decimal = Decimal(0)
+    scores: int = 0
+    score_total: float = 0.0
+    latency: bytes = b""
+    ttft: bytes = b""
+    inter_token: bytes = b""
+
+    def __add__(self, other: Self) -> Self:
+        counts: dict[str, Any] = {name: total((getattr(self, name), getattr(other, name))) for name in COUNTS}
+        for name in HISTOGRAMS:
+            counts[name] = histogram.compact(getattr(self, name) + getattr(other, name))
+        return type(self)(**counts)
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, whatever their kind."""
+        return (
+            self.input_tokens
+            + self.output_tokens
+            + self.cache_read_tokens
+            + self.cache_write_tokens
+            + self.reasoning_tokens
+        )
+
+    @property
+    def served(self) -> int:
+        """Requests that were let in: what rates of errors and timeouts are shares of."""
+        return self.requests - self.rejections
+
+    @property
+    def score(self) -> float | None:
+        """Mean quality score; None where nothing was scored."""
+        return self.score_total / self.scores if self.scores else None
+
+    def share(self, count: str) -> float | None:
+        """Share of served requests that were `errors`, `timeouts` or `refusals`; None where none was served."""
+        return getattr(self, count) / self.served if self.served > 0 else None
+
+    def quantiles_ms(self, measure: str) -> dict[str, float | None]:
+        """`{"p50": 1.0, "p90": …}` of `latency`, `ttft` or `inter_token`, in milliseconds."""
+        return dict(zip(QUANTILES, histogram.quantiles_ms(getattr(self, measure)), strict=True))
+
+    def quantile_ms(self, measure: str, q: float) -> float | None:
+        """One quantile of a measure, in milliseconds; None where nothing was measured."""
+        return histogram.quantiles_ms(getattr(self, measure), [q])[0]
+
+
+assert tuple(f.name for f in fields(Usage)) == (*COUNTS, *HISTOGRAMS)
+
+
+def usage(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    where: Mapping[str, Collection[Any]] | None = None,
+    grain_s: int | None = None,
+) -> dict[tuple[Any, ...], Usage]:
+    """Usage in an interval by some of `DIMENSIONS` and optionally "bucket" (its start; 10 s unless a grain is given).
+
+    The ends must fall on buckets: of `grain_s` where it is given, else of 10 s (`Invalid` otherwise). `where` keeps
+    rows whose dimension has one of the values. Keys of the answer are in the order of `group_by`.
+    """
+    if "bucket" in group_by and grain_s is None:
+        grain_s = 10
+    parts = [_part(segment, group_by, where or {}, grain_s) for segment in cover(interval, grain_s)]
+    parts.append(_part((0, interval), group_by, where or {}, grain_s))
+    rows = union_all(*parts).subquery()
+    keys = [rows.c[name] for name in group_by]
+    query = select(*keys, *(func.sum(rows.c[name]) for name in COUNTS), *(_joined(rows.c[name]) for name in HISTOGRAMS))
+    found = session.execute(query.group_by(*keys))
+    width = len(group_by)
+    return {tuple(row[:width]): _usage(row[width:]) for row in found if row[width] is not None}
+
+
+def _part(
+    segment: Segment, group_by: Sequence[str], where: Mapping[str, Collection[Any]], grain_s: int | None
+) -> Select[Any]:
+    """Rows of one rollup for its part of the interval; grain 0 means the deltas, for all of it."""
+    grain, interval = segment
+    table: Any = ROLLUPS[grain] if grain else UsageDelta
+    keys = [_bucket(table, grain, grain_s) if name == "bucket" else _dimension(table, name) for name in group_by]
+    columns = [getattr(table, name) for name in (*COUNTS, *HISTOGRAMS)]
+    within = [table.bucket >= interval.start, table.bucket < interval.end]
+    kept = [_dimension(table, name).in_(list(values)) for name, values in where.items()]
+    return select(*keys, *columns).where(*within, *kept)
+
+
+def _bucket(table: Any, grain: int, grain_s: int | None) -> ColumnElement[datetime]:
+    if grain:
+        return table.bucket.label("bucket")  # type: ignore[no-any-return]  # a mapped column
+    width = func.make_interval(0, 0, 0, 0, 0, 0, literal(grain_s))
+    return func.date_bin(width, table.bucket, func.to_timestamp(0)).label("bucket")
+
+
+def _dimension(table: Any, name: str) -> Any:
+    if name not in DIMENSIONS:
+        raise ValueError(f"{name} is not one of {DIMENSIONS}")
+    return getattr(table, name)
+
+
+def _joined(column: Any) -> Any:
+    return func.string_agg(column, literal(b"", LargeBinary()))
+
+
+def _usage(values: Sequence[Any]) -> Usage:
+    named: dict[str, Any] = dict(zip((*COUNTS, *HISTOGRAMS), values, strict=True))
+    for name in set(COUNTS) - {"cost", "score_total"}:
+        named[name] = int(named[name])
+    return Usage(**named)

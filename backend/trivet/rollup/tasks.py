@@ -1,0 +1,35 @@
+"""Folding on the clock, on queue `work`."""
+
+from collections.abc import Callable
+
+from celery import shared_task
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.rollup import service
+from trivet.settings import get_settings
+
+ROUNDS_MAX = 50
+SCHEDULE = {"rollup.fold": (1.0, "work"), "rollup.fold_gpu": (2.0, "work")}
+
+
+def until_empty(fold: Callable[[Session, int], int]) -> int:
+    """Fold batch after batch, each in its own transaction, until little is left; bounded, the next beat goes on."""
+    limit, taken = get_settings().fold_batch_rows, 0
+    for _ in range(ROUNDS_MAX):
+        with db.transaction() as session:
+            count = fold(session, limit)
+        taken += count
+        if count < limit:
+            break
+    return taken
+
+
+@shared_task(name="rollup.fold")
+def fold() -> int:
+    return until_empty(service.fold_usage)
+
+
+@shared_task(name="rollup.fold_gpu")
+def fold_gpu() -> int:
+    return until_empty(service.fold_gpu_readings)
