@@ -142,6 +142,19 @@ class TestKill:
             assert not runs(server, "postgres")
 
 
+def test_the_programs_run_from_a_copy_where_the_account_may_not_walk_to_the_wheel(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trivet.embed.postgres.can_enter", lambda _, folder: folder.name != "bin")
+    monkeypatch.setattr("trivet.embed.postgres._SYSTEM_HOME", data_dir / "system")
+    data_dir.chmod(0o711)
+    for _ in range(2):
+        with EmbeddedPostgres(data_dir / "data", durable=False) as postgres:
+            assert postgres.process is not None
+            assert (data_dir / "system") in Path(f"/proc/{postgres.process.pid}/exe").readlink().parents
+    assert len(list((data_dir / "system").iterdir())) == 1
+
+
 @pytest.mark.parametrize("durable", [True, False])
 def test_the_data_may_lie_under_a_folder_closed_to_the_servers_account(
     data_dir: Path, durable: bool, monkeypatch: pytest.MonkeyPatch

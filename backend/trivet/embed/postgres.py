@@ -73,7 +73,7 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         account = unprivileged()
-        programs = _programs(account)
+        programs = _programs(account, _SYSTEM_HOME)
         home = _home(self.data_dir, account, elsewhere=_SYSTEM_HOME if self._durable else None)
         cluster = home / "cluster"
         self._socket_folder = socket_folder(home / "socket", account)
@@ -155,20 +155,24 @@ def _wheel() -> Path:
     return max(found, key=lambda folder: int(folder.name.removeprefix("pginstall") or 0))
 
 
-def _programs(account: Account | None) -> Path:
-    """The wheel's `bin`, or a copy of it where the account may not walk to the wheel (a checkout under /root)."""
+def _programs(account: Account | None, elsewhere: Path) -> Path:
+    """The wheel's `bin`, or a copy of it in `elsewhere` where the account may not walk to the wheel."""
     install = _wheel()
     if can_enter(account, install / "bin"):
         return install / "bin"
-    copy = _SYSTEM_HOME / f"programs-{key(install)}-{int(install.stat().st_mtime)}"
+    copy = elsewhere / f"programs-{key(install)}-{int(install.stat().st_mtime)}"
     if not copy.exists():
-        make_folder(_SYSTEM_HOME, mode=0o711)
+        make_folder(elsewhere, mode=0o711)
         fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(install, fresh, symlinks=True)
+        shutil.copytree(install, fresh / "wheel" / install.name, symlinks=True)
+        # The programs look for their libraries in the folder beside the package's.
+        libraries = install.parent.with_name(f"{install.parent.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name)
         with contextlib.suppress(OSError):  # another process was faster, with the same content
             fresh.rename(copy)
         shutil.rmtree(fresh, ignore_errors=True)
-    return copy / "bin"
+    return copy / "wheel" / install.name / "bin"
 
 
 def _home(data_dir: Path, account: Account | None, elsewhere: Path | None) -> Path:
