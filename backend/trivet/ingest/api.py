@@ -1,5 +1,6 @@
 """OTLP/HTTP at the root, and quality scores under /api/v1."""
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -27,6 +28,24 @@ async def traces(request: Request, principal: Sender) -> Response:
     """Spans of LLM calls. 200 once they are committed; partial success names what was refused and why."""
     media_type, outcome = await _take(request, principal, service.take_traces)
     return otlp.accepted("traces", media_type, outcome.refused.total(), otlp.reasons("spans", outcome.refused))
+
+
+@root_router.post("/metrics")
+async def metrics(request: Request, principal: Sender) -> Response:
+    """GPU readings (`hw.*`, `trivet.gpu.*`). Points of other metrics are not stored yet: partial success says how many."""
+    media_type, readings = await _take(request, principal, service.take_metrics)
+    counted = Counter(readings.refused)
+    if readings.not_stored:
+        counted["metric_not_stored_yet"] = readings.not_stored
+    return otlp.accepted("metrics", media_type, counted.total(), otlp.reasons("data points", counted))
+
+
+@root_router.post("/logs")
+async def logs(request: Request, principal: Sender) -> Response:
+    """Logs are taken and not stored yet: partial success says how many."""
+    media_type, count = await _take(request, principal, service.take_logs)
+    message = otlp.reasons("log records", Counter({"logs_not_stored_yet": count})) if count else ""
+    return otlp.accepted("logs", media_type, count, message)
 
 
 router = score_api.router

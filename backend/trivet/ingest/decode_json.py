@@ -32,7 +32,7 @@ def load(body: bytes) -> dict[str, Any]:
 def spans_of_json(body: bytes, wanted: Wanted, limit: int) -> list[Span]:
     """Spans of an `ExportTraceServiceRequest` in JSON; `TooManyItems` over `limit`."""
     groups = [
-        (_at(in_resource, "resource"), in_scope)
+        (member(in_resource, "resource"), in_scope)
         for in_resource in objects(load(body), "resourceSpans")
         for in_scope in objects(in_resource, "scopeSpans")
     ]
@@ -52,7 +52,7 @@ def _spans(groups: list[tuple[dict[str, Any], dict[str, Any]]], wanted: Wanted) 
                 _hex(span, "parentSpanId"),
                 uint64(span, "startTimeUnixNano"),
                 uint64(span, "endTimeUnixNano"),
-                _status(_at(span, "status").get("code")),
+                _status(member(span, "status").get("code")),
                 json_attributes(span, wanted.attributes),
                 shared,
             )
@@ -70,7 +70,8 @@ def objects(parent: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return items
 
 
-def _at(parent: dict[str, Any], key: str) -> dict[str, Any]:
+def member(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    """A message field; absent and null are empty."""
     item = parent.get(key)
     if item is None:
         return {}
@@ -131,7 +132,7 @@ def json_attributes(parent: dict[str, Any], keys: Collection[str]) -> Attributes
     for pair in objects(parent, "attributes"):
         key = pair.get("key")
         if isinstance(key, str) and key in keys:
-            value = _value(_at(pair, "value"))
+            value = _value(member(pair, "value"))
             if value is not None:
                 found[key] = value
     return found
@@ -139,7 +140,7 @@ def json_attributes(parent: dict[str, Any], keys: Collection[str]) -> Attributes
 
 def _value(value: dict[str, Any]) -> Any:
     if "arrayValue" in value:
-        items = (_scalar(item) for item in objects(_at(value, "arrayValue"), "values"))
+        items = (_scalar(item) for item in objects(member(value, "arrayValue"), "values"))
         return [item for item in items if item is not None]
     return _scalar(value)
 

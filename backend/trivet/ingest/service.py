@@ -1,4 +1,4 @@
-"""One export of traces: decode, normalise, store. Runs in a thread; nothing is held after it returns."""
+"""One export: decode, normalise, store. Runs in a thread; nothing is held after it returns."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,11 +7,12 @@ from functools import lru_cache
 
 from trivet import db
 from trivet.identity.auth import Principal
-from trivet.ingest import counters, persist
+from trivet.ingest import counters, gpus, logs, persist
 from trivet.ingest.decode import spans_of_protobuf
 from trivet.ingest.decode_json import spans_of_json
 from trivet.ingest.normalise import Rules, normalise_all
 from trivet.ingest.otlp import JSON, PROTOBUF
+from trivet.ingest.readings import Readings, readings_of_json, readings_of_protobuf
 from trivet.ingest.span import Span, Wanted
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
@@ -65,3 +66,36 @@ def _count(outcome: Outcome, others: int) -> None:
     counters.spans.labels("not_a_request").inc(others)
     for reason, count in outcome.refused.items():
         counters.refused.labels(reason).inc(count)
+
+
+def take_metrics(body: bytes, media_type: str, principal: Principal) -> Readings:
+    """Store the GPU readings in a body; points of other metrics are counted."""
+    now = utc_now()
+    now_ns = int(now.timestamp() * _S)
+    the_rules, _ = rules()
+    decode = readings_of_json if media_type == JSON else readings_of_protobuf
+    readings = decode(
+        body,
+        get_settings().otlp_spans_limit,
+        oldest_ns=now_ns - the_rules.past_limit_ns,
+        newest_ns=now_ns + the_rules.future_limit_ns,
+    )
+    stored = gpus.store(readings.found)
+    if readings.refused:
+        with db.transaction() as session:
+            persist.deny(session, Counter(readings.refused), principal.key_id, now)
+    for result, count in (
+        ("stored", stored),
+        ("duplicate", len(readings.found) - stored),
+        ("not_stored", readings.not_stored),
+    ):
+        counters.readings.labels(result).inc(count)
+    for reason in readings.refused:
+        counters.refused.labels(reason).inc()
+    return readings
+
+
+def take_logs(body: bytes, media_type: str, principal: Principal) -> int:
+    """How many log records there are; none is stored yet."""
+    del principal
+    return logs.count_json(body) if media_type == JSON else logs.count_protobuf(body)
