@@ -9,17 +9,18 @@ from sqlalchemy import select
 
 from trivet import db
 from trivet.card import service
+from trivet.card.access import platform
 from trivet.card.models import CardRevision
 from trivet.card.presets import DEFAULT, presets
-from trivet.identity.auth import Principal, requires
+from trivet.identity.auth import Principal
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import NotFound
 from trivet.kit.page import from_cursor, page
 from trivet.tenant.models import Scenario
 
 router = APIRouter(tags=["card"])
-Read = Annotated[Principal, Depends(requires("read"))]
-Write = Annotated[Principal, Depends(requires("product", "operations"))]
+Read = Annotated[Principal, Depends(platform("read"))]
+Write = Annotated[Principal, Depends(platform("product", "operations"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 

@@ -97,7 +97,7 @@ def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card]:
 def scenario_named(session: Session, name: str, *, lock: bool = False) -> Scenario:
     """The scenario, or `NotFound`. Locked, its card's changes wait for each other."""
     query = select(Scenario).where(Scenario.name == name)
-    scenario = session.scalar(query.with_for_update() if lock else query)
+    scenario = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if scenario is None:
         raise NotFound(f"There is no scenario {name!r}. Register it: POST /api/v1/scenarios.")
     return scenario
@@ -206,7 +206,7 @@ def rollback(session: Session, *, scenario_id: int, actor: str, reason: str, now
 
     Only `command.service` calls this.
     """
-    session.scalar(select(Scenario.id).where(Scenario.id == scenario_id).with_for_update())
+    session.scalar(select(Scenario.id).where(Scenario.id == scenario_id).with_for_update(key_share=True))
     card = active(session, [scenario_id]).get(scenario_id)
     if card is None:
         raise Conflict("This scenario has no active card, so there is nothing to roll back.")

@@ -1,0 +1,195 @@
+"""Commands: give, preview, list; activation and rollback of cards, which are commands too."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.card import service as cards
+from trivet.card.access import platform
+from trivet.command import scope as scopes
+from trivet.command import service
+from trivet.command.models import Command
+from trivet.command.ofrep import root_router
+from trivet.command.preview import preview
+from trivet.db import named_ids
+from trivet.fleet.models import Backend
+from trivet.identity.auth import Principal, requires
+from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.errors import NotFound
+from trivet.kit.page import from_cursor, page
+from trivet.settings import get_settings
+from trivet.tenant.models import Scenario, Tenant
+
+__all__ = ["root_router", "router"]
+
+router = APIRouter(tags=["command"])
+Read = Annotated[Principal, Depends(requires("read"))]
+Commander = Annotated[Principal, Depends(platform("command"))]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+class NewCommand(BaseModel):
+    kind: Literal["degrade", "restore", "rollback", "break"]
+    scenario: str = Field(max_length=200)
+    tenant: str | None = Field(None, max_length=200)
+    backend: str | None = Field(None, max_length=200)
+    level: int | None = None
+    reason: str = Field(max_length=1000)
+    message: str | None = Field(None, max_length=500)
+    expires_in_s: float | None = None
+
+
+class CommandPreview(NewCommand):
+    reason: str = Field("", max_length=1000)
+
+
+class Reason(BaseModel):
+    reason: str = Field(max_length=1000)
+
+
+@router.post("/commands", status_code=201)
+def give(body: NewCommand, principal: Commander) -> dict[str, Any]:
+    with db.transaction() as session:
+        command = service.issue(
+            session, kind=body.kind, level=body.level, reason=body.reason, message=body.message,
+            actor=principal.actor, expires_in_s=body.expires_in_s, now=utc_now(), **_scope(session, body),
+        )  # fmt: skip
+        return _given(command)
+
+
+@router.post("/commands/preview")
+def look_ahead(body: CommandPreview, _: Commander) -> dict[str, Any]:
+    """What the command would change and for whom, in one sentence, with the facts."""
+    with db.transaction() as session:
+        found = preview(
+            session, kind=body.kind, level=body.level, reason=body.reason, expires_in_s=body.expires_in_s,
+            now=utc_now(), **_scope(session, body),
+        )  # fmt: skip
+    return {
+        "sentence": found.sentence,
+        "level": {"from": found.level_from, "to": found.level_to},
+        "revision": {"from": found.revision_from, "to": found.revision_to},
+        "flags": found.flags,
+        "backends": found.backends,
+        "requests_per_s": found.requests_per_s,
+        "tenants": found.tenants,
+    }
+
+
+@router.get("/commands")
+def commands(
+    principal: Read, scenario: str | None = None, limit: Limit = 100, cursor: str | None = None
+) -> dict[str, Any]:
+    """Newest first."""
+    query = _rows(principal)
+    if scenario:
+        query = query.where(Scenario.name == scenario)
+    if cursor:
+        query = query.where(Command.id < from_cursor(cursor)[0])
+    with db.transaction() as session:
+        rows = session.execute(query.order_by(Command.id.desc()).limit(limit + 1)).all()
+    return page([_command(*row) for row in rows], limit, lambda item: [item["id"]])
+
+
+@router.get("/commands/{id_}")
+def command(id_: int, principal: Read) -> dict[str, Any]:
+    """The command, and what each backend of its scope was seen to hold."""
+    with db.transaction() as session:
+        row = session.execute(_rows(principal).where(Command.id == id_)).first()
+        if row is None:
+            raise NotFound(f"There is no command {id_}.")
+        return _command(*row) | {"backends": backends(session, row[0], utc_now())}
+
+
+def backends(session: Session, command: Command, now: datetime) -> list[dict[str, Any]]:
+    """`[{"backend", "generation", "observed_at", "effective_at"}]` of those seen lately in the command's scope."""
+    there = scopes.present(session, now, get_settings().backend_seen_s)
+    held = scopes.holdings(session, [command.scenario_id])
+    return [
+        {
+            "backend": one.backend,
+            "generation": max(one.observed_generation, one.effective_generation, 0),
+            "observed_at": _when(one.observed_at) if one.holds(command.generation) else None,
+            "effective_at": _when(one.effective_at) if one.acts(command.generation) else None,
+        }
+        for one in scopes.seen(there, held, command.scenario_id, command.backend_id)
+    ]
+
+
+@router.post("/cards/{scenario}/revisions/{number}/activate", status_code=201)
+def activate(scenario: str, number: int, body: Reason, principal: Commander) -> dict[str, Any]:
+    """Takes the approval of two people. The answer is the command that brings it to the backends."""
+    return _card_command(scenario, "activate", body.reason, principal, number)
+
+
+@router.post("/cards/{scenario}/rollback", status_code=201)
+def rollback(scenario: str, body: Reason, principal: Commander) -> dict[str, Any]:
+    """To the previous revision."""
+    return _card_command(scenario, "rollback", body.reason, principal)
+
+
+def _card_command(
+    scenario: str, kind: str, reason: str, principal: Principal, revision: int | None = None
+) -> dict[str, Any]:
+    with db.transaction() as session:
+        row = cards.scenario_named(session, scenario)
+        given = service.issue(
+            session, kind=kind, scenario_id=row.id, reason=reason, actor=principal.actor, revision=revision,
+            now=utc_now(),
+        )  # fmt: skip
+        return _given(given) | {"scenario": scenario, "revision": given.revision}
+
+
+def _scope(session: Session, body: NewCommand) -> dict[str, Any]:
+    return {
+        "scenario_id": cards.scenario_named(session, body.scenario).id,
+        "tenant_id": service.tenant_id_of(session, body.tenant) if body.tenant else None,
+        "backend_id": named_ids(session, Backend, [body.backend])[body.backend] if body.backend else None,
+    }
+
+
+def _rows(principal: Principal) -> Select[Any]:
+    """Commands with the names of their scope; a key bound to a tenant sees that tenant's."""
+    query = (
+        select(Command, Scenario.name, Tenant.name, Backend.name)
+        .join(Scenario, Scenario.id == Command.scenario_id)
+        .outerjoin(Tenant, Tenant.id == Command.tenant_id)
+        .outerjoin(Backend, Backend.id == Command.backend_id)
+    )
+    return query if principal.tenant_id is None else query.where(Command.tenant_id == principal.tenant_id)
+
+
+def _given(command: Command) -> dict[str, Any]:
+    return {"id": command.id, "status": command.status, "generation": command.generation}
+
+
+def _command(row: Command, scenario: str, tenant: str | None, backend: str | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "scenario": scenario,
+        "tenant": tenant,
+        "backend": backend,
+        "level": row.level,
+        "revision": row.revision,
+        "generation": row.generation,
+        "status": row.status,
+        "actor": row.actor,
+        "reason": row.reason,
+        "outcome": row.outcome,
+        "breach_id": row.breach_id,
+        "created_at": _when(row.created_at),
+        "expires_at": _when(row.expires_at),
+        "observed_at": _when(row.observed_at),
+        "effective_at": _when(row.effective_at),
+        "ended_at": _when(row.ended_at),
+    }
+
+
+def _when(at: datetime | None) -> str | None:
+    return rfc3339(at) if at else None

@@ -1,0 +1,152 @@
+"""OpenFeature Remote Evaluation Protocol 0.3.0: which policy applies, for backends and for any OpenFeature client.
+
+A bulk call that names a `backend` and no `targetingKey` gets that backend's whole document in flag `policy`. Its ETag is
+the state's identity, so a later call with it proves what the backend holds. Every other call is evaluated here, by the same
+pure function that clients use.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import JSONResponse
+
+from trivet import db
+from trivet.command import polls
+from trivet.identity.auth import Principal, requires
+from trivet.kit.clock import rfc3339, utc_now
+from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, resolve, values, variant
+
+root_router = APIRouter(prefix="/ofrep/v1/evaluate/flags", tags=["ofrep"])
+Policy = Annotated[Principal, Depends(requires("policy"))]
+BODY_BYTES_MAX = 64 * 1024
+NAME_MAX = 200
+
+
+class Refused(Exception):
+    """What is wrong with a question, in the protocol's words."""
+
+    def __init__(self, code: str, details: str, status: int = 400) -> None:
+        super().__init__(details)
+        self.code, self.details, self.status = code, details, status
+
+    def answer(self, key: str | None = None) -> JSONResponse:
+        body = {"errorCode": self.code, "errorDetails": self.details}
+        return JSONResponse(body if key is None else {"key": key, **body}, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The evaluation context of a call."""
+
+    context: dict[str, Any]
+
+    def name(self, key: str) -> str:
+        """A text of the context, `` where it is not said."""
+        value = self.context.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or len(value) > NAME_MAX or "\0" in value:
+            raise Refused("INVALID_CONTEXT", f"`{key}` is a text of at most {NAME_MAX} characters")
+        return value
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, bounded while it comes in; the answer is made in a thread, where the database is."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            return b"\xff"  # no JSON: refused as such, and the rest is not read
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+Body = Annotated[bytes, Depends(read_body)]
+IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
+
+
+@root_router.post("", response_model=None)
+def bulk(body: Body, principal: Policy, if_none_match: IfNoneMatch = None) -> Response:
+    """All flags; for a backend without `targetingKey` its whole document."""
+    try:
+        question = _question(body, principal)
+        now = utc_now()
+        with db.transaction() as session:
+            if question.name("backend") and not question.name("targetingKey"):
+                held = etags(if_none_match)
+                answer = polls.answer(session, question.name("backend"), held, now)
+                return _document(answer, now, unchanged=answer.etag in held)
+            known = polls.everything(session, question.name("backend"))
+    except Refused as refused:
+        return refused.answer()
+    return _evaluated(known, question.context, now, if_none_match)
+
+
+@root_router.post("/{key}", response_model=None)
+def single(key: str, body: Body, principal: Policy) -> Response:
+    """One flag."""
+    if key not in DEFAULTS and key != POLICY:
+        return Refused("FLAG_NOT_FOUND", f"`{key}` is no flag of Trivet's", 404).answer(key)
+    try:
+        question = _question(body, principal)
+        with db.transaction() as session:
+            known = polls.everything(session, question.name("backend"))
+    except Refused as refused:
+        return refused.answer(key)
+    return JSONResponse(next(flag for flag in _flags(known, question.context, utc_now()) if flag["key"] == key))
+
+
+def etags(header: str | None) -> frozenset[str]:
+    """The tags of an If-None-Match header; weak ones count (the comparison is weak by definition)."""
+    return frozenset(tag.strip().removeprefix("W/") for tag in (header or "").split(",") if tag.strip())
+
+
+def _question(body: bytes, principal: Principal) -> Question:
+    try:
+        said = json.loads(body) if body else {}
+    except (ValueError, RecursionError):
+        raise Refused("PARSE_ERROR", 'the body is JSON of at most 64 KiB: {"context": {…}}') from None
+    context = said.get("context", {}) if isinstance(said, dict) else None
+    if not isinstance(context, dict):
+        raise Refused("INVALID_CONTEXT", "`context` is an object")
+    question = Question(context)
+    for key in ("targetingKey", "scenario", "backend"):
+        question.name(key)
+    if principal.tenant_id is not None and not question.name("targetingKey"):
+        raise Refused("TARGETING_KEY_MISSING", "this key is bound to a tenant: name it as targetingKey")
+    return question
+
+
+def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Response:
+    valid_until = rfc3339(now + timedelta(seconds=answer.valid_s))
+    headers = {"ETag": answer.etag, "Trivet-Valid-Until": valid_until, "Cache-Control": "no-cache"}
+    if unchanged:
+        return Response(status_code=304, headers=headers)
+    value = answer.document(now)
+    flag = {"key": POLICY, "value": value, "reason": "STATIC", "variant": POLICY}
+    return JSONResponse({"flags": [flag], "metadata": {"backend": value["backend"]}}, headers=headers)
+
+
+def _evaluated(known: polls.Answer, context: dict[str, Any], now: datetime, if_none_match: str | None) -> Response:
+    flags = list(_flags(known, context, now))
+    tag = f'"{hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:32]}"'
+    if tag in etags(if_none_match):
+        return Response(status_code=304, headers={"ETag": tag})
+    return JSONResponse({"flags": flags, "metadata": {}}, headers={"ETag": tag})
+
+
+def _flags(known: polls.Answer, context: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
+    state = resolve(known.document(now), context, now)
+    found = values(state)
+    metadata = {
+        "generation": state.generation,
+        "revision": state.revision,
+        "level": state.level,
+        "cause": state.cause,
+    }
+    common = {"reason": state.reason, "variant": variant(state.level), "metadata": metadata}
+    return [{"key": key, "value": value, **common} for key, value in {**found, POLICY: found}.items()]

@@ -1,0 +1,234 @@
+"""Answering a backend's poll, and keeping what it proves.
+
+A poll costs one statement while nothing changes: the document is kept in memory beside a marker of everything it is made
+from. A poll with an ETag proves the generations that were served under it; what is written is bounded (once for each
+change, and the time of the last poll every few seconds).
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.card import service as cards
+from trivet.card.models import Activation
+from trivet.command import policy
+from trivet.command.models import BackendHolding, BackendPoll, DesiredState, PolicyGeneration, PolicyServed
+from trivet.db import named_ids
+from trivet.fleet.models import Backend
+from trivet.settings import get_settings
+from trivet.tenant.models import Tenant
+
+POLL_WRITTEN_EVERY = timedelta(seconds=5)
+SERVED_KEPT = timedelta(days=7)
+DOCUMENTS_CACHED = 4_096
+SCENARIOS_MAX = 10_000
+
+Marker = tuple[int, int, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a backend should hold: the lasting part of its document, its ETag, and the generations that prove it."""
+
+    backend: str
+    backend_id: int
+    etag: str
+    lasting: dict[str, Any]
+    generations: dict[int, int]
+    valid_s: float
+
+    def document(self, now: datetime) -> dict[str, Any]:
+        return policy.document(self.backend, self.lasting, now, self.valid_s)
+
+
+_kept: OrderedDict[str, tuple[Marker, Answer]] = OrderedDict()
+_kept_lock = Lock()
+
+
+def _forget() -> None:
+    with _kept_lock:
+        _kept.clear()
+
+
+db.caches.append(_forget)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A backend with its last poll, and the marker of what its document is made from."""
+
+    id: int
+    polled_at: datetime | None
+    etag: str | None
+    marker: Marker
+
+
+def answer(session: Session, backend: str, held: Collection[str], now: datetime) -> Answer:
+    """What the backend should hold; what its ETags prove is kept. One never met is kept under its name."""
+    known = _known(session, backend)
+    if known is None:
+        named_ids(session, Backend, [backend])
+        known = _known(session, backend)
+        assert known is not None
+    found = _answer(session, backend, known)
+    _keep(session, known, found, held, now)
+    return found
+
+
+def everything(session: Session, backend: str) -> Answer:
+    """What holds for a backend, or for any; for questions that are evaluated here. Nothing is kept of it."""
+    known = _known(session, backend) if backend else None
+    if known is None:
+        known = _Known(0, None, None, (*_marker(session), ()))
+        backend = ""
+    return _answer(session, backend, known)
+
+
+def _marker(session: Session) -> tuple[int, int]:
+    """Moves whenever a generation or an activation is added: both only grow."""
+    generations = select(func.coalesce(func.sum(PolicyGeneration.generation), 0)).scalar_subquery()
+    activations = select(func.count()).select_from(Activation).scalar_subquery()
+    total, count = session.execute(select(generations, activations)).one()
+    return int(total), count
+
+
+def _known(session: Session, backend: str) -> _Known | None:
+    generations = select(func.coalesce(func.sum(PolicyGeneration.generation), 0)).scalar_subquery()
+    activations = select(func.count()).select_from(Activation).scalar_subquery()
+    row = session.execute(
+        select(Backend.id, Backend.scenario_ids, BackendPoll.polled_at, BackendPoll.etag, generations, activations)
+        .outerjoin(BackendPoll, BackendPoll.backend_id == Backend.id)
+        .where(Backend.name == backend)
+    ).first()
+    if row is None:
+        return None
+    id_, scenario_ids, polled_at, etag, total, count = row
+    return _Known(id_, polled_at, etag, (int(total), count, tuple(sorted(scenario_ids))))
+
+
+def _answer(session: Session, backend: str, known: _Known) -> Answer:
+    with _kept_lock:
+        kept = _kept.get(backend)
+        if kept is not None and kept[0] == known.marker and kept[1].backend_id == known.id:
+            _kept.move_to_end(backend)
+            return kept[1]
+    made = _make(session, backend, known)
+    with _kept_lock:
+        _kept[backend] = (known.marker, made)
+        while len(_kept) > DOCUMENTS_CACHED:
+            _kept.popitem(last=False)
+    return made
+
+
+def _make(session: Session, backend: str, known: _Known) -> Answer:
+    # Generations first: what is read after them can only be newer, so a document never claims more than it holds.
+    generations = dict(
+        session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).tuples().all()
+    )
+    active = cards.active(session, known.marker[2] or None)
+    governed = [
+        policy.Governed(id_, card.scenario, generations.get(id_, 0), card.number, card.card)
+        for id_, card in sorted(active.items())[:SCENARIOS_MAX]
+    ]
+    lasting = policy.scenarios(known.id, governed, _desired(session, list(active)))
+    valid_s = min([get_settings().policy_valid_s, *(one.card.fallback.valid_s for one in governed)])
+    proven = {one.scenario_id: one.generation for one in governed}
+    return Answer(backend, known.id, policy.identity(backend, lasting), lasting, proven, valid_s)
+
+
+def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
+    rows = session.execute(
+        select(DesiredState, func.coalesce(Tenant.name, ""))
+        .outerjoin(Tenant, Tenant.id == DesiredState.tenant_id)
+        .where(DesiredState.scenario_id.in_(scenario_ids))
+    )
+    return [
+        policy.Desired(
+            row.scenario_id, tenant, row.backend_id, row.level, row.broken, row.message, row.cause, row.until
+        )
+        for row, tenant in rows
+    ]
+
+
+def _keep(session: Session, known: _Known, found: Answer, held: Collection[str], now: datetime) -> None:
+    """Write down what is new: a served ETag, a proof, or that the backend is still there."""
+    if found.etag in held:
+        if known.etag == found.etag:
+            _still_there(session, known, now)
+        else:
+            _prove(session, known.id, found.generations, now)
+            _polled(session, known.id, found.etag, now)
+        return
+    _serve(session, found, now)
+    old = session.scalars(
+        select(PolicyServed).where(PolicyServed.backend_id == known.id, PolicyServed.etag.in_(held))
+    ).first()
+    if old is not None and old.etag != known.etag:
+        _prove(session, known.id, {int(id_): generation for id_, generation in old.generations.items()}, now)
+    _polled(session, known.id, old.etag if old else None, now)
+
+
+def _still_there(session: Session, known: _Known, now: datetime) -> None:
+    if known.polled_at is None or now - known.polled_at >= POLL_WRITTEN_EVERY:
+        _polled(session, known.id, known.etag, now)
+
+
+def _polled(session: Session, backend_id: int, etag: str | None, now: datetime) -> None:
+    statement = insert(BackendPoll).values(backend_id=backend_id, polled_at=now, etag=etag)
+    session.execute(
+        statement.on_conflict_do_update(index_elements=["backend_id"], set_={"polled_at": now, "etag": etag})
+    )
+
+
+def _prove(session: Session, backend_id: int, generations: dict[int, int], now: datetime) -> None:
+    """The backend said what it holds: its newest word counts, also when it went back."""
+    rows = [
+        {
+            "backend_id": backend_id,
+            "scenario_id": scenario_id,
+            "observed_generation": generation,
+            "observed_at": now,
+            "effective_generation": -1,
+            "effective_at": None,
+            "level": 0,
+            "revision": 0,
+        }
+        for scenario_id, generation in sorted(generations.items())
+    ]
+    if not rows:
+        return
+    statement = insert(BackendHolding).values(rows)
+    new = statement.excluded
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["backend_id", "scenario_id"],
+            set_={"observed_generation": new.observed_generation, "observed_at": new.observed_at},
+            where=(BackendHolding.observed_generation != new.observed_generation)
+            | BackendHolding.observed_at.is_(None),
+        )
+    )
+
+
+def _serve(session: Session, found: Answer, now: datetime) -> None:
+    """Remember which generations this ETag proves; those of long ago are forgotten."""
+    generations = {str(id_): generation for id_, generation in found.generations.items()}
+    session.execute(
+        insert(PolicyServed)
+        .values(backend_id=found.backend_id, etag=found.etag, generations=generations, served_at=now)
+        .on_conflict_do_update(
+            index_elements=["backend_id", "etag"], set_={"generations": generations, "served_at": now}
+        )
+    )
+    session.execute(
+        delete(PolicyServed).where(
+            PolicyServed.backend_id == found.backend_id, PolicyServed.served_at < now - SERVED_KEPT
+        )
+    )

@@ -1,0 +1,154 @@
+"""What a command would change, for whom, said before it is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trivet.card import service as cards
+from trivet.card.content import Card, parse
+from trivet.card.models import CardRevision
+from trivet.card.service import ActiveCard
+from trivet.command import scope as scopes
+from trivet.command.service import HOLD_S, Scope, check, level_of
+from trivet.kit.clock import floor
+from trivet.kit.errors import Conflict
+from trivet.kit.interval import Interval
+from trivet.rollup import read
+from trivet.settings import get_settings
+from trivet.tenant.models import Tenant
+
+RECENT_S = 60
+NOTHING = "as the app wishes"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One sentence, and the facts it rests on. Rates are of the last minute."""
+
+    sentence: str
+    level_from: int
+    level_to: int
+    revision_from: int
+    revision_to: int
+    flags: dict[str, dict[str, Any]]
+    backends: list[str]
+    requests_per_s: float
+    tenants: list[str]
+
+
+def preview(
+    session: Session,
+    *,
+    kind: str,
+    scenario_id: int,
+    level: int | None = None,
+    tenant_id: int | None = None,
+    backend_id: int | None = None,
+    reason: str = "",
+    expires_in_s: float | None = None,
+    now: datetime,
+) -> Preview:
+    """Refuses what `issue` would refuse, except a reason still to come."""
+    scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
+    card = cards.active(session, [scenario_id]).get(scenario_id)
+    if card is None:
+        raise Conflict("This scenario has no active card, so there is nothing to command. Register it first.")
+    check(kind, scope, card, level=level, reason=reason or "preview", expires_in_s=expires_in_s)
+    before, after = level_of(session, scope), _level_after(session, scope, kind, level)
+    new = _card_after(session, kind, card)
+    tenant = session.scalar(select(Tenant.name).where(Tenant.id == tenant_id)) if tenant_id else None
+    rate, tenants = _recent(session, scope, now)
+    backends = _backends(session, scope, now)
+    flags = difference(card.card.flags_at(before), new[1].flags_at(after))
+    if kind == "break":
+        flags["admission"] = {"from": "admit", "to": "reject"}
+    facts = Preview("", before, after, card.number, new[0], flags, backends, round(rate, 3), tenants)
+    said = sentence(kind, card.scenario, tenant, facts=facts, card=new[1], expires_in_s=expires_in_s)
+    return Preview(said, before, after, card.number, new[0], flags, backends, facts.requests_per_s, tenants)
+
+
+def sentence(
+    kind: str, scenario: str, tenant: str | None, *, facts: Preview, card: Card, expires_in_s: float | None
+) -> str:
+    """One sentence: what, where, for whom, until when."""
+    who = f"{tenant} in {scenario}" if tenant else scenario
+    what = {
+        "degrade": f"{who} goes from level {facts.level_from} to {facts.level_to} ({_name(card, facts.level_to)})",
+        "restore": f"{who} goes from level {facts.level_from} back to {facts.level_to} ({_name(card, facts.level_to)})",
+        "rollback": f"{who} goes back from revision {facts.revision_from} to revision {facts.revision_to}",
+        "break": f"every request of {who} is turned away",
+    }[kind]
+    count = len(facts.backends)
+    where = f"on {count} backend{'' if count == 1 else 's'}" if count else "as soon as a backend asks (none does now)"
+    touched = (
+        f"{facts.requests_per_s:.1f} requests/s of {len(facts.tenants)} tenant{'' if len(facts.tenants) == 1 else 's'}"
+    )
+    return f"{what[0].upper()}{what[1:]}, {where}; it touches {touched}{_until(kind, tenant, expires_in_s)}."
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Flags that change, each with from and to."""
+    keys = sorted({*before, *after})
+    return {
+        key: {"from": before.get(key, NOTHING), "to": after.get(key, NOTHING)}
+        for key in keys
+        if before.get(key) != after.get(key)
+    }
+
+
+def _until(kind: str, tenant: str | None, expires_in_s: float | None) -> str:
+    if expires_in_s is not None:
+        return f"; it ends by itself after {expires_in_s:g} s"
+    if kind == "degrade" and tenant is None:
+        return f"; the ladder keeps off for {HOLD_S // 60} minutes"
+    return "; it stays until somebody restores it" if kind in ("degrade", "break") else ""
+
+
+def _name(card: Card, level: int) -> str:
+    step = card.level(level)
+    return step.name if step else "normal"
+
+
+def _level_after(session: Session, scope: Scope, kind: str, level: int | None) -> int:
+    if kind == "degrade" and level is not None:
+        return level
+    if kind == "restore" and not scope.whole:
+        return level_of(session, Scope(scope.scenario_id))
+    return 0 if kind == "restore" else level_of(session, scope)
+
+
+def _card_after(session: Session, kind: str, card: ActiveCard) -> tuple[int, Card]:
+    if kind != "rollback":
+        return card.number, card.card
+    if card.previous_number is None:
+        raise Conflict(f"Revision {card.number} is the first of {card.scenario}: there is none to go back to.")
+    body = session.scalars(
+        select(CardRevision.body).where(
+            CardRevision.scenario_id == card.scenario_id, CardRevision.number == card.previous_number
+        )
+    ).one()
+    return card.previous_number, parse(body)
+
+
+def _recent(session: Session, scope: Scope, now: datetime) -> tuple[float, list[str]]:
+    """Requests a second and tenant names of the last minute in the scope."""
+    end = floor(now, 10)
+    where: dict[str, list[int]] = {"scenario_id": [scope.scenario_id]}
+    if scope.tenant_id:
+        where["tenant_id"] = [scope.tenant_id]
+    if scope.backend_id:
+        where["backend_id"] = [scope.backend_id]
+    found = read.usage(session, Interval(end - timedelta(seconds=RECENT_S), end), ["tenant_id"], where, grain_s=10)
+    ids = [tenant_id for (tenant_id,) in found]
+    names = session.scalars(select(Tenant.name).where(Tenant.id.in_(ids)).order_by(Tenant.name)).all()
+    unattributed = ["unattributed"] if 0 in ids else []
+    return sum(usage.requests for usage in found.values()) / RECENT_S, [*names, *unattributed]
+
+
+def _backends(session: Session, scope: Scope, now: datetime) -> list[str]:
+    there = scopes.present(session, now, get_settings().backend_seen_s)
+    return [b.name for b in there if b.serves(scope.scenario_id) and scope.backend_id in (0, b.id)]

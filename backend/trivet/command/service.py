@@ -1,0 +1,297 @@
+"""Commands: the one door through which what should hold is changed, by a person or by the ladder.
+
+`issue` locks the scenario's generation first, so changes of one scenario come one after another; everything it writes
+(generation, desired state, card, ladder hold, command, audit) commits together.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet.card import service as cards
+from trivet.card.service import ActiveCard
+from trivet.command.models import KINDS, Command, DesiredState, PolicyGeneration
+from trivet.guard.models import Breach, LadderState
+from trivet.identity import audit
+from trivet.kit.errors import Conflict, Invalid
+from trivet.tenant.models import Tenant
+
+LADDER = "ladder"
+AUTOMATIC = frozenset({LADDER, "expiry"})
+HOLD_S = 1800  # how long a person's command without an end keeps the ladder off
+EXPIRES_MAX_S = 30 * 86_400
+OPEN = ("pending", "observed", "effective")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Scenario, optionally one tenant and one backend; 0 means all."""
+
+    scenario_id: int
+    tenant_id: int = 0
+    backend_id: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return not (self.tenant_id or self.backend_id)
+
+
+def issue(
+    session: Session,
+    *,
+    kind: str,
+    scenario_id: int,
+    level: int | None = None,
+    tenant_id: int | None = None,
+    backend_id: int | None = None,
+    reason: str,
+    actor: str,
+    expires_in_s: float | None = None,
+    breach_id: int | None = None,
+    message: str | None = None,
+    revision: int | None = None,
+    now: datetime,
+) -> Command:
+    """Change what should hold, and leave a pending command that says who, why and since which generation.
+
+    Kinds: `degrade` to a level, `restore` to level 0 (a tenant: as everyone), `rollback` to the previous revision, `break`
+    one tenant off, `activate` an approved `revision`.
+    """
+    scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
+    generation = lock_generation(session, scenario_id, now)
+    card = _card_of(session, scenario_id)
+    check(kind, scope, card, level=level, reason=reason, expires_in_s=expires_in_s)
+    before = describe(session, scope, card)
+    number = _change_card(session, kind, card, revision, actor=actor, reason=reason, now=now)
+    expires_at = now + timedelta(seconds=expires_in_s) if expires_in_s else None
+    command = Command(
+        kind=kind, scenario_id=scenario_id, tenant_id=tenant_id or None, backend_id=backend_id or None,
+        level=_level(kind, level), revision=number, generation=generation.generation, status="pending", actor=actor,
+        reason=reason.strip(), breach_id=breach_id, created_at=now, expires_at=expires_at,
+    )  # fmt: skip
+    session.add(command)
+    session.flush()
+    _supersede(session, command, scope, now)
+    generation.revision = number
+    if kind in ("degrade", "restore", "break"):
+        _desire(session, command, scope, message)
+    if scope.whole:
+        _hold(session, command, now)
+    after = describe(session, scope, _card_of(session, scenario_id)) | {"generation": command.generation}
+    audit.record(
+        session, actor=actor, action=f"command.{kind}", subject=f"scenario:{card.scenario}", before=before, after=after,
+        reason=command.reason,
+    )  # fmt: skip
+    return command
+
+
+def check(
+    kind: str, scope: Scope, card: ActiveCard, *, level: int | None, reason: str, expires_in_s: float | None
+) -> None:
+    """Refuse what makes no sense, naming the field."""
+    if kind not in KINDS:
+        raise Invalid(f"A command is one of {', '.join(KINDS)}.", field="kind")
+    if not reason.strip():
+        raise Invalid("Say why: a command needs a reason.", field="reason")
+    if kind == "degrade" and (level is None or not 1 <= level <= card.card.top):
+        raise Invalid(f"The ladder of {card.scenario} has levels 1 to {card.card.top}.", field="level")
+    if kind != "degrade" and level is not None:
+        raise Invalid(f"Only degrade takes a level, not {kind}.", field="level")
+    if kind == "break" and not scope.tenant_id:
+        raise Invalid("Break cuts one tenant off: name it.", field="tenant")
+    if kind in ("rollback", "activate") and not scope.whole:
+        raise Invalid("A card is rolled back for everyone, not for one tenant or backend.", field="tenant")
+    if kind in ("rollback", "activate", "restore") and expires_in_s is not None:
+        raise Invalid(f"A {kind} does not expire: it is an end itself.", field="expires_in_s")
+    if expires_in_s is not None and not 1 <= expires_in_s <= EXPIRES_MAX_S:
+        raise Invalid(f"A command ends after 1 to {EXPIRES_MAX_S} seconds.", field="expires_in_s")
+
+
+def describe(session: Session, scope: Scope, card: ActiveCard) -> dict[str, Any]:
+    """What should hold for the scope now, as the audit keeps it."""
+    row = session.get(DesiredState, (scope.scenario_id, scope.tenant_id, scope.backend_id), populate_existing=True)
+    return {
+        "revision": card.number,
+        "level": row.level if row else 0,
+        "broken": row.broken if row else False,
+        "until": row.until.isoformat() if row and row.until else None,
+        "tenant_id": scope.tenant_id or None,
+        "backend_id": scope.backend_id or None,
+    }
+
+
+def level_of(session: Session, scope: Scope) -> int:
+    """The level that should hold for the scope."""
+    query = select(DesiredState.level).where(
+        DesiredState.scenario_id == scope.scenario_id,
+        DesiredState.tenant_id == scope.tenant_id,
+        DesiredState.backend_id == scope.backend_id,
+    )
+    return session.scalar(query) or 0
+
+
+def follow_ladder(session: Session, scenario_id: int, breach_id: int | None, now: datetime) -> Command | None:
+    """Bring what should hold to where the ladder stands. Asked twice, the second finds nothing to do."""
+    lock_generation(session, scenario_id, now, step=0)
+    ladder = session.scalar(select(LadderState).where(LadderState.scenario_id == scenario_id).with_for_update())
+    if ladder is None or ladder.held_until is not None:
+        return None
+    card = _card_of(session, scenario_id)
+    level = min(ladder.level, card.card.top)
+    if level == level_of(session, Scope(scenario_id)):
+        return None
+    kind = "degrade" if level else "restore"
+    return issue(
+        session, kind=kind, scenario_id=scenario_id, level=level or None, reason=ladder.reason, actor=LADDER,
+        breach_id=breach_id, now=now,
+    )  # fmt: skip
+
+
+def auto_rollback(session: Session, scenario_id: int, revision: int, breach_id: int, now: datetime) -> Command | None:
+    """Go back from a revision whose quality broke the floor. Asked again, the revision governs no more."""
+    lock_generation(session, scenario_id, now, step=0)
+    card = cards.active(session, [scenario_id]).get(scenario_id)
+    if card is None or card.number != revision or card.previous_number is None:
+        return None
+    breach = session.get(Breach, breach_id)
+    why = breach.reason if breach else "the quality floor broke"
+    reason = f"{why} under revision {revision}"
+    return issue(
+        session, kind="rollback", scenario_id=scenario_id, reason=reason, actor=LADDER, breach_id=breach_id, now=now
+    )
+
+
+def end_desired(session: Session, row: DesiredState, now: datetime) -> Command:
+    """A desired state reached its time limit: close the books of its command and go back to level 0."""
+    command = session.get(Command, row.command_id)
+    ended = "its time was up"
+    if command is not None and command.ended_at is None:
+        unobserved = command.status == "pending"
+        command.ended_at = now
+        command.status = "expired" if unobserved else command.status
+        command.outcome = "Ended before any backend was seen to hold it." if unobserved else _ended(command, now)
+        ended = f"command {command.id} ended after {(now - command.created_at).total_seconds():.0f} s"
+    return issue(
+        session, kind="restore", scenario_id=row.scenario_id, tenant_id=row.tenant_id or None,
+        backend_id=row.backend_id or None, reason=ended, actor="expiry", now=now,
+    )  # fmt: skip
+
+
+def _ended(command: Command, now: datetime) -> str:
+    return f"{command.outcome or ''} Ended after {(now - command.created_at).total_seconds():.0f} s as asked.".strip()
+
+
+def lock_generation(session: Session, scenario_id: int, now: datetime, step: int = 1) -> PolicyGeneration:
+    """The scenario's counter, locked; made with its first command."""
+    first = {"scenario_id": scenario_id, "generation": 0, "revision": 0, "changed_at": now}
+    session.execute(insert(PolicyGeneration).values(first).on_conflict_do_nothing())
+    row = session.scalars(
+        select(PolicyGeneration)
+        .where(PolicyGeneration.scenario_id == scenario_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    if step:
+        row.generation += step
+        row.changed_at = now
+    return row
+
+
+def _card_of(session: Session, scenario_id: int) -> ActiveCard:
+    card = cards.active(session, [scenario_id]).get(scenario_id)
+    if card is None:
+        raise Conflict("This scenario has no active card, so there is nothing to command. Register it first.")
+    return card
+
+
+def _change_card(
+    session: Session, kind: str, card: ActiveCard, revision: int | None, *, actor: str, reason: str, now: datetime
+) -> int:
+    """The number of the revision that governs after the command."""
+    if kind == "rollback":
+        return cards.rollback(session, scenario_id=card.scenario_id, actor=actor, reason=reason, now=now)[1]
+    if kind == "activate":
+        if revision is None:
+            raise Invalid("Name the revision to activate.", field="revision")
+        made = cards.activate(session, scenario=card.scenario, number=revision, actor=actor, reason=reason, now=now)
+        return made.number
+    return card.number
+
+
+def _level(kind: str, level: int | None) -> int | None:
+    return {"degrade": level, "restore": 0}.get(kind)
+
+
+def _supersede(session: Session, command: Command, scope: Scope, now: datetime) -> None:
+    """Only the newest command of a scope counts; what an older one came to stays written."""
+    older = (
+        update(Command)
+        .where(Command.scenario_id == scope.scenario_id, Command.id != command.id, Command.ended_at.is_(None))
+        .where(func.coalesce(Command.tenant_id, 0) == scope.tenant_id)
+        .where(func.coalesce(Command.backend_id, 0) == scope.backend_id)
+        .values(ended_at=now)
+    )
+    words = f" Superseded by generation {command.generation}."
+    session.execute(
+        older.where(Command.status != "effective").values(
+            status="superseded", outcome=func.coalesce(Command.outcome, "No backend was seen to hold it.") + words
+        )
+    )
+    session.execute(older.values(outcome=func.coalesce(Command.outcome, "") + words))
+
+
+def _desire(session: Session, command: Command, scope: Scope, message: str | None) -> None:
+    values = {
+        "scenario_id": scope.scenario_id,
+        "tenant_id": scope.tenant_id,
+        "backend_id": scope.backend_id,
+        "level": command.level or 0,
+        "broken": command.kind == "break",
+        "message": message,
+        "command_id": command.id,
+        "cause": command.reason,
+        "until": command.expires_at,
+    }
+    key = ("scenario_id", "tenant_id", "backend_id")
+    if command.kind == "restore" and not scope.whole:
+        row = session.get(DesiredState, (scope.scenario_id, scope.tenant_id, scope.backend_id))
+        if row is not None:
+            session.delete(row)
+            session.flush()
+        return
+    statement = insert(DesiredState).values(values)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=key, set_={c: statement.excluded[c] for c in values if c not in key}
+        )
+    )
+
+
+def _hold(session: Session, command: Command, now: datetime) -> None:
+    """The ladder stands where a command puts it. A person's degrade keeps it off for a while; a restore hands it back."""
+    if command.level is None or command.actor == LADDER:
+        return
+    person = command.kind == "degrade" and command.actor not in AUTOMATIC
+    held_until = (command.expires_at or now + timedelta(seconds=HOLD_S)) if person else None
+    values = {
+        "level": command.level,
+        "since": now,
+        "reason": f"{command.actor}: {command.reason}",
+        "calm_since": None,
+        "held_until": held_until,
+        "held_by": command.actor if person else None,
+    }
+    statement = insert(LadderState).values({"scenario_id": command.scenario_id, **values})
+    session.execute(statement.on_conflict_do_update(index_elements=["scenario_id"], set_=values))
+
+
+def tenant_id_of(session: Session, name: str) -> int:
+    """Id of a tenant that is known by name."""
+    found = session.scalar(select(Tenant.id).where(Tenant.name == name))
+    if found is None:
+        raise Invalid(f"There is no tenant {name!r}: check the name; it is case-sensitive.", field="tenant")
+    return found

@@ -1,0 +1,256 @@
+"""One evaluation of every guard: load, decide, save. What must change is handed on as a row and a task name.
+
+One evaluation runs at a time (a try-lock: the others have nothing to add), and the ladder rows it moves are locked, so that
+fifty at once come to one breach and one step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet import outbox
+from trivet.card import service as cards
+from trivet.card.content import LOWER_IS_WORSE, Guard
+from trivet.card.service import ActiveCard
+from trivet.guard.decide import Standing, Verdict, verdict
+from trivet.guard.ladder import State, Stay, Step, step
+from trivet.guard.models import Breach, GuardState, LadderState
+from trivet.guard.window import AHEAD, BUCKET_S, Slice, of_present, starts, window
+from trivet.kit.clock import floor
+from trivet.kit.interval import Interval
+from trivet.rollup import read
+
+LOCK = 7_219_010
+GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
+
+
+@dataclass(slots=True)
+class _Scenario:
+    """What is known of one scenario before it is judged."""
+
+    card: ActiveCard
+    ladder: LadderState
+    states: dict[str, GuardState]
+    open: dict[str, Breach]
+    slices: list[Slice]
+
+    @property
+    def changed_at(self) -> datetime:
+        return max(self.card.active_from, self.ladder.since)
+
+    def standing(self, guard: Guard) -> Standing:
+        """How the guard stood under this revision; a new revision starts afresh."""
+        state = self.states.get(guard.name)
+        broken = guard.name in self.open
+        if state is None or state.revision != self.card.number:
+            return Standing(broken=broken)
+        return Standing(broken, state.over_since, state.clear_since)
+
+
+def evaluate(session: Session, now: datetime) -> int | None:
+    """Judge every guard of every active card. How many hand-offs were left; None where another evaluation is running."""
+    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": LOCK}):
+        return None
+    return sum(_judge(session, scenario, now) for scenario in _load(session, now))
+
+
+def _load(session: Session, now: datetime) -> list[_Scenario]:
+    active = cards.active(session)
+    if not active:
+        return []
+    ladders = _ladders(session, active)
+    _close_of_other_revisions(session, active, now)
+    states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in active}
+    for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(active))):
+        states[state.scenario_id][state.guard] = state
+    opened: dict[int, dict[str, Breach]] = {id_: {} for id_ in active}
+    for breach in session.scalars(select(Breach).where(Breach.closed_at.is_(None), Breach.scenario_id.in_(active))):
+        opened[breach.scenario_id][breach.guard] = breach
+    slices = _slices(session, active, ladders, now)
+    return [
+        _Scenario(active[id_], ladders[id_], states[id_], opened[id_], slices.get(id_, [])) for id_ in sorted(active)
+    ]
+
+
+def _ladders(session: Session, active: Mapping[int, ActiveCard]) -> dict[int, LadderState]:
+    """Each scenario's ladder, locked in key order; a new scenario's stands at level 0."""
+    query = (
+        select(LadderState)
+        .where(LadderState.scenario_id.in_(active))
+        .order_by(LadderState.scenario_id)
+        .with_for_update()
+    )
+    found = {row.scenario_id: row for row in session.scalars(query)}
+    new = [
+        {"scenario_id": id_, "level": 0, "since": card.active_from, "reason": "the card is active"}
+        for id_, card in active.items()
+        if id_ not in found
+    ]
+    if new:
+        session.execute(insert(LadderState).values(new).on_conflict_do_nothing())
+        found = {row.scenario_id: row for row in session.scalars(query)}
+    return found
+
+
+def _close_of_other_revisions(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> None:
+    """A breach belongs to the revision it opened under: the next one is judged by its own data."""
+    current = [(id_, card.number) for id_, card in active.items()]
+    session.execute(
+        update(Breach)
+        .where(Breach.closed_at.is_(None), Breach.scenario_id.in_(active))
+        .where(tuple_(Breach.scenario_id, Breach.revision).not_in(current))
+        .values(closed_at=now, closed_reason="another revision governs now")
+    )
+    session.execute(
+        delete(GuardState)
+        .where(GuardState.scenario_id.in_(active))
+        .where(tuple_(GuardState.scenario_id, GuardState.revision).not_in(current))
+    )
+
+
+def _slices(
+    session: Session, active: Mapping[int, ActiveCard], ladders: Mapping[int, LadderState], now: datetime
+) -> dict[int, list[Slice]]:
+    """Usage by scenario in the longest window of any guard, of the present revisions and levels."""
+    longest = max(guard.window_s for card in active.values() for guard in card.card.guards)
+    end = floor(now, BUCKET_S) + AHEAD
+    found = read.usage(
+        session,
+        Interval(floor(now, BUCKET_S) - timedelta(seconds=longest), end),
+        GROUP_BY,
+        {"scenario_id": list(active)},
+        grain_s=BUCKET_S,
+    )
+    slices: dict[int, list[Slice]] = {}
+    for (scenario_id, bucket, revision, level, currency), usage in found.items():
+        slices.setdefault(scenario_id, []).append(Slice(bucket, revision, level, currency, usage))
+    return {id_: of_present(of, active[id_].number, ladders[id_].level) for id_, of in slices.items()}
+
+
+def _judge(session: Session, scenario: _Scenario, now: datetime) -> int:
+    currency = scenario.card.card.cost.currency
+    verdicts: dict[str, Verdict] = {}
+    for guard in scenario.card.card.guards:
+        seen = window(scenario.slices, starts(guard, scenario.changed_at, now), now, currency)
+        verdicts[guard.name] = verdict(guard, seen, scenario.standing(guard), now)
+    _save_verdicts(session, scenario, verdicts, now)
+    breaches = _save_breaches(session, scenario, verdicts, now)
+    return _move(session, scenario, verdicts, breaches, now) + _roll_back(session, scenario, breaches, now)
+
+
+def _save_verdicts(session: Session, scenario: _Scenario, verdicts: Mapping[str, Verdict], now: datetime) -> None:
+    rows = [_state_row(scenario, name, found, now) for name, found in verdicts.items()]
+    statement = insert(GuardState).values(rows)
+    changed = {c: statement.excluded[c] for c in rows[0] if c not in ("scenario_id", "guard")}
+    session.execute(statement.on_conflict_do_update(index_elements=["scenario_id", "guard"], set_=changed))
+
+
+def _state_row(scenario: _Scenario, name: str, found: Verdict, now: datetime) -> dict[str, Any]:
+    before = scenario.states.get(name)
+    return {
+        "scenario_id": scenario.card.scenario_id,
+        "guard": name,
+        "verdict": found.word,
+        "reason": found.reason,
+        "value": found.value,
+        "threshold": found.threshold,
+        "sample": found.sample,
+        "since": before.since if before and before.verdict == found.word else now,
+        "evaluated_at": now,
+        "revision": scenario.card.number,
+        "over_since": found.standing.over_since,
+        "clear_since": found.standing.clear_since,
+    }
+
+
+def _save_breaches(
+    session: Session, scenario: _Scenario, verdicts: Mapping[str, Verdict], now: datetime
+) -> dict[str, int]:
+    """Open, follow and close breaches. Ids of those open now, by guard."""
+    ids: dict[str, int] = {}
+    for guard in scenario.card.card.guards:
+        found, breach = verdicts[guard.name], scenario.open.get(guard.name)
+        if breach is not None and not found.standing.broken:
+            breach.closed_at, breach.closed_reason = now, found.reason
+        elif breach is not None:
+            breach.worst_value = _worse(guard, breach.worst_value, found.value)
+            ids[guard.name] = breach.id
+        elif found.standing.broken:
+            opened = _open(session, scenario, guard, found, now)
+            if opened is not None:
+                ids[guard.name] = opened
+    return ids
+
+
+def _open(session: Session, scenario: _Scenario, guard: Guard, found: Verdict, now: datetime) -> int | None:
+    return session.scalar(
+        insert(Breach)
+        .values(
+            scenario_id=scenario.card.scenario_id,
+            guard=guard.name,
+            revision=scenario.card.number,
+            value=found.value,
+            worst_value=found.value,
+            threshold=found.threshold,
+            sample=found.sample,
+            reason=found.reason,
+            opened_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(Breach.id)
+    )
+
+
+def _worse(guard: Guard, one: float | None, other: float | None) -> float | None:
+    known = [value for value in (one, other) if value is not None]
+    if not known:
+        return None
+    return min(known) if guard.metric in LOWER_IS_WORSE else max(known)
+
+
+def _move(
+    session: Session,
+    scenario: _Scenario,
+    verdicts: Mapping[str, Verdict],
+    breaches: Mapping[str, int],
+    now: datetime,
+) -> int:
+    row = scenario.ladder
+    before = State(row.level, row.since, row.calm_since, row.held_until, row.held_by)
+    decided: Step | Stay = step(before, verdicts, scenario.card.card, now)
+    after = decided.state
+    row.level, row.since, row.calm_since = after.level, after.since, after.calm_since
+    row.held_until, row.held_by, row.reason = after.held_until, after.held_by, decided.reason
+    if isinstance(decided, Stay):
+        return 0
+    breach_id = breaches.get(decided.guard) if decided.guard else None
+    outbox.send(session, "command.from_ladder", scenario.card.scenario_id, breach_id, queue="control")
+    return 1
+
+
+def _roll_back(session: Session, scenario: _Scenario, breaches: Mapping[str, int], now: datetime) -> int:
+    """Ask for the previous revision where the quality floor broke under this one and the card says so."""
+    card, rule = scenario.card, scenario.card.card.rollback
+    broken = [guard.name for guard in card.card.guards if guard.metric == "quality" and guard.name in breaches]
+    if not (broken and rule.automatic and card.previous_number is not None):
+        return 0
+    recent = rule.within_s is None or now - card.active_from <= timedelta(seconds=rule.within_s)
+    # Where the level changed after the activation, the degrade and not the revision may be the cause.
+    attributable = scenario.ladder.level == 0 or card.active_from >= scenario.ladder.since
+    if not (recent and attributable):
+        return 0
+    outbox.send(session, "command.auto_rollback", card.scenario_id, card.number, breaches[broken[0]], queue="control")
+    return 1
+
+
+def open_breaches(session: Session, scenario_ids: Sequence[int] | None = None) -> list[Breach]:
+    """Breaches open now, newest first (bounded: one a guard)."""
+    query = select(Breach).where(Breach.closed_at.is_(None)).order_by(Breach.id.desc())
+    if scenario_ids is not None:
+        query = query.where(Breach.scenario_id.in_(scenario_ids))
+    return list(session.scalars(query))
