@@ -169,6 +169,9 @@ def _programs(account: Account | None, elsewhere: Path) -> Path:
         libraries = install.parent.with_name(f"{install.parent.name}.libs")
         if libraries.is_dir():
             shutil.copytree(libraries, fresh / libraries.name)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():  # readable whatever the umask was when the wheel was installed
+                path.chmod(path.stat().st_mode | (0o055 if path.stat().st_mode & 0o100 else 0o044))
         with contextlib.suppress(OSError):  # another process was faster, with the same content
             fresh.rename(copy)
         shutil.rmtree(fresh, ignore_errors=True)

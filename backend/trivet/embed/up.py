@@ -86,7 +86,7 @@ def _run(options: Options, settings: Settings, supervisor: Supervisor, stopping:
     say("started: api, workers for control and work, beat" + (", demo" if options.demo else ""))
     _wait_for_api(options, supervisor, stopping, data_dir)
     if not stopping():
-        for line in _welcome(options, admin, time.monotonic() - started):
+        for line in _welcome(options, admin, time.monotonic() - started, env["TRIVET_SECRET_KEY"]):
             say(line)
     supervisor.run(stopping)
     return 0
@@ -169,23 +169,23 @@ def answers(host: str, port: int) -> bool:
         connection.close()
 
 
-def _welcome(options: Options, admin: keepsakes.Admin, seconds: float) -> Iterator[str]:
+def _welcome(options: Options, admin: keepsakes.Admin, seconds: float, secret_key: str) -> Iterator[str]:
     url = f"http://{_ANYWHERE.get(options.host, options.host)}:{options.port}"
     secret = admin.password or "the password that TRIVET_ADMIN_PASSWORD gave on the first start"
     yield f"ready in {seconds:.1f} s"
     yield f"page:     {url}/"
     yield f"sign in:  {admin.email}  {secret}"
     if options.demo:
-        yield from _demo_people()
+        yield from _demo_people(secret_key)
     yield f"OTLP:     {url}/v1/traces (HTTP). OTLP/gRPC on {options.otlp_grpc_port} is not served yet."
     yield f"logs:     {options.data_dir}/logs, or `trivet logs --data-dir {options.data_dir}`"
     yield "Ctrl-C stops everything; the data stays."
 
 
-def _demo_people() -> Iterator[str]:
+def _demo_people(secret_key: str) -> Iterator[str]:
     from trivet.demo.people import sign_ins
 
-    for email, password, role in sign_ins():
+    for email, password, role in sign_ins(secret_key):
         yield f"          {email}  {password}  ({role})"
 
 
