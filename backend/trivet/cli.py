@@ -112,12 +112,16 @@ def demo() -> None:
 def replay(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Trace of arrivals: CSV, may be .gz.")],
     speed: Annotated[float, typer.Option(min=0.001, help="Times faster than recorded.")] = 1.0,
-    target: Annotated[str, typer.Option(help="OpenAI-compatible backend to drive.")] = "http://127.0.0.1:8100",
+    target: Annotated[str, typer.Option(help="OpenAI-compatible server to drive.")] = "http://127.0.0.1:8100",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many of the trace's first calls.")] = None,
+    api_key: Annotated[
+        str, typer.Option(envvar="TRIVET_REPLAY_KEY", help="The server's key, where it wants one.")
+    ] = "",
 ) -> None:
     """Drive a serving backend with a recorded trace: arrivals and token counts as recorded."""
     from trivet.demo.replay import replay as drive
 
-    drive(file, speed, target)
+    drive(file, speed, target, limit=limit, api_key=api_key)
 
 
 @app.command()
