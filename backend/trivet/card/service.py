@@ -85,9 +85,7 @@ def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card]:
     keys = session.execute(select(CardRevision.id, CardRevision.created_at).where(CardRevision.id.in_(revision_ids)))
     found: dict[int, tuple[int, datetime]] = {id_: (id_, created_at) for id_, created_at in keys.all()}
     missing = [id_ for id_, key in found.items() if key not in _cards]
-    for id_, body in session.execute(
-        select(CardRevision.id, CardRevision.body).where(CardRevision.id.in_(missing))
-    ).tuples():
+    for id_, body in session.execute(select(CardRevision.id, CardRevision.body).where(CardRevision.id.in_(missing))):
         if len(_cards) >= CARDS_CACHED:
             _cards.clear()
         _cards[found[id_]] = parse(body)

@@ -153,7 +153,7 @@ def _scope(session: Session, body: NewCommand) -> dict[str, Any]:
     }
 
 
-def _rows(principal: Principal) -> Select[Any]:
+def _rows(principal: Principal) -> Select[Command, str, str, str]:
     """Commands with the names of their scope; a key bound to a tenant sees that tenant's."""
     query = (
         select(Command, Scenario.name, Tenant.name, Backend.name)

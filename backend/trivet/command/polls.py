@@ -130,9 +130,7 @@ def _answer(session: Session, backend: str, known: _Known) -> Answer:
 
 def _make(session: Session, backend: str, known: _Known) -> Answer:
     # Generations first: what is read after them can only be newer, so a document never claims more than it holds.
-    generations = dict(
-        session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).tuples().all()
-    )
+    generations = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).all())
     active = cards.active(session, known.marker[2] or None)
     governed = [
         policy.Governed(id_, card.scenario, generations.get(id_, 0), card.number, card.card)

@@ -38,7 +38,7 @@ def present(session: Session, now: datetime, seen_s: float) -> list[Present]:
         .where(or_(BackendPoll.polled_at > since, Backend.id.in_(by_telemetry)))
         .order_by(Backend.name)
     )
-    return [Present(id_, name, frozenset(ids), at) for id_, name, ids, at in session.execute(query).tuples()]
+    return [Present(id_, name, frozenset(ids), at) for id_, name, ids, at in session.execute(query)]
 
 
 def holdings(session: Session, scenario_ids: Collection[int]) -> Holdings:

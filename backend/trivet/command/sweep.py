@@ -39,7 +39,7 @@ def fold_seen(session: Session) -> int:
             PolicySeen.seen_at,
         )
     ).all()
-    known = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).tuples().all())
+    known = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).all())
     newest = _newest(row for row in rows if row.backend_id and row.generation <= known.get(row.scenario_id, 0))
     if newest:
         _hold(session, newest)

@@ -1,0 +1,39 @@
+"""A registered scenario, people's principals, and the real app behind a real socket for the policy client."""
+
+import socket
+import threading
+import time
+
+import pytest
+import uvicorn
+from trivet import db
+from trivet.card import service as cards
+from trivet.kit.clock import utc_now
+
+
+@pytest.fixture
+def chat(database):
+    """Id of scenario `chat` with its preset as the active revision 1."""
+    with db.transaction() as session:
+        return cards.register(
+            session, name="chat", preset_name="real-time-chat", criticality="core", actor="test", now=utc_now()
+        )
+
+
+@pytest.fixture
+def server(database):
+    """Address of the real app on a loopback socket."""
+    from trivet.app import create_app
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    app = uvicorn.Server(uvicorn.Config(create_app(), log_level="warning", lifespan="off", ws="none"))
+    thread = threading.Thread(target=app.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not app.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app.should_exit = True
+    thread.join(10)
+    listener.close()
