@@ -37,6 +37,9 @@ CHUNK_S = 0.12  # how often a stream writes
 POLL_S = 0.5
 CALLER_HEADERS = ("x-trivet-tenant", "x-trivet-scenario", "x-trivet-conversation")
 NAME_LENGTH_MAX = 200
+# What an answer ran under and how good it is: there is nobody here to judge it, so the model says it itself.
+LEVEL_HEADER = "x-trivet-degrade-level"
+REVISION_HEADER = "x-trivet-policy-revision"
 QUALITY_HEADER = "x-trivet-simulated-quality"
 
 
@@ -130,7 +133,10 @@ async def _chat(serving: Serving, body: wire.ChatRequest, caller: Caller) -> Res
     span = telemetry.begin(
         serving.tracer, serving.name, caller, body.model, stream=body.stream, max_tokens=asked.max_tokens, flags=flags
     )
-    headers = wire.HEADERS | {"x-trivet-degrade-level": str(flags["degrade.level"])}
+    headers = wire.HEADERS | {
+        LEVEL_HEADER: str(flags["degrade.level"]),
+        REVISION_HEADER: str(flags["policy.revision"]),
+    }
     refusal = serving.gate.refusal(f"{caller.tenant}\0{caller.scenario}", flags, datetime.now(UTC))
     if refusal is not None:
         telemetry.end_rejected(span, refusal.reason)

@@ -176,6 +176,8 @@ def body_of(call: Call) -> dict[str, Any]:
         "messages": messages(call),
         "max_tokens": call.output_tokens,
     }
+    if call.reasoning_effort:
+        body["reasoning_effort"] = call.reasoning_effort
     if call.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body

@@ -5,9 +5,9 @@ import gzip
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -38,6 +38,7 @@ class Share:
     parts: int
     model: str = ""  # what this scenario's calls ask for
     stream: bool = True
+    reasoning_effort: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Mix:
     scenarios: tuple[Share, ...]
     seed: int = 1
     conversations: int = 40  # at once, for each tenant and scenario
+    run: str = ""  # goes before every conversation, so that two replays do not share theirs
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Call:
     turn: int
     model: str
     stream: bool
+    reasoning_effort: str = ""
 
 
 def read(path: Path, limit: int | None = None) -> list[Arrival]:
@@ -111,11 +114,21 @@ def calls(arrivals: Iterable[Arrival], mix: Mix) -> Iterator[Call]:
             arrival.output_tokens,
             tenant=tenant.name,
             scenario=scenario.name,
-            conversation=f"{lane}-{round_}",
+            conversation=f"{mix.run}{lane}-{round_}",
             turn=place + 1,
             model=scenario.model,
             stream=scenario.stream,
+            reasoning_effort=scenario.reasoning_effort,
         )
+
+
+def endless(arrivals: Sequence[Arrival], mix: Mix) -> Iterator[Call]:
+    """The trace again and again, each round with conversations of its own, one second between two rounds."""
+    span_s = arrivals[-1].at_s + 1.0
+    for round_ in count():
+        begin_s = round_ * span_s
+        for call in calls(arrivals, replace(mix, run=f"{mix.run}{round_}-")):
+            yield replace(call, at_s=begin_s + call.at_s)
 
 
 def _draw(seed: int, what: str, index: int) -> int:

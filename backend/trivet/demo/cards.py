@@ -1,0 +1,31 @@
+"""The demo's scenarios: their cards, and the bad revision of the story."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).with_name("data") / "cards"
+SUPPORT_CHAT = "support-chat"
+# scenario → (the preset it starts from, criticality)
+SCENARIOS = {
+    SUPPORT_CHAT: ("real-time-chat", "core"),
+    "code-assistant": ("code-assistant", "core"),
+    "doc-search": ("rag", "auxiliary"),
+}
+# What somebody in a hurry to save money might try: the small model, one turn, one sentence, for everyone, always.
+BAD_FLAGS = {"model.route": "small", "context.max_turns": 1, "output.max_tokens": 16}
+
+
+def body(scenario: str) -> dict[str, Any]:
+    """The card of a scenario, as JSON values."""
+    return tomllib.loads((FOLDER / f"{scenario}.toml").read_text("utf-8"))
+
+
+def bad_body() -> dict[str, Any]:
+    """The bad revision: the same card, but for what level 0 does."""
+    return body(SUPPORT_CHAT) | {"flags": BAD_FLAGS}
+
+
+def timeouts_s() -> dict[str, float]:
+    """Each scenario's time limit in seconds, as its card says."""
+    return {scenario: body(scenario)["latency"]["timeout_ms"] / 1000 for scenario in SCENARIOS}

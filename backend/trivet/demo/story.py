@@ -1,0 +1,242 @@
+"""The demo's story, told without hands: it makes load and activates one bad revision. What follows is Trivet's doing.
+
+calm → a peak of five times the load → breach → level 1, then 2 → the load falls, recovery step by step → a bad revision →
+its quality falls below the floor → rolled back by the guard → calm, for as long as the demo runs.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from trivet.demo import cards as demo_cards
+from trivet.demo import seed, trace
+from trivet.demo.backend import BackendOptions
+from trivet.demo.model import LARGE, SMALL
+from trivet.demo.replay import Driver, client_for
+from trivet.demo.scorer import Scorer
+from trivet.demo.trace import Mix, Share
+from trivet.embed.child import spawn, stop
+from trivet.settings import Settings, get_settings
+
+CALM = 1.2  # times the recorded rate: about 6 calls a second
+PEAK = 5 * CALM
+AFTER = 1.0
+WATCH_S = 0.5
+READY_LIMIT_S = 120.0
+PORT_ABOVE = 100  # the backend listens this far above the API
+
+MIX = Mix(
+    tenants=(Share("acme", 50), Share("globex", 31), Share("initech", 15), Share(seed.UNMAPPED, 4)),
+    scenarios=(
+        Share(demo_cards.SUPPORT_CHAT, 60, model=LARGE.name),
+        Share("code-assistant", 25, model=LARGE.name, reasoning_effort="low"),
+        Share("doc-search", 15, model=SMALL.name, stream=False),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How support-chat stands: its ladder's level, and the revision that governs."""
+
+    level: int
+    revision: int
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the story: lasts until what it waits for has come, between two limits in seconds."""
+
+    words: str
+    speed: float
+    at_least_s: float
+    at_most_s: float
+    until: Callable[[Seen, Seen], bool] = lambda _now, _first: True  # (as it stands, as it stood when the phase began)
+    enacts_bad_card: bool = False
+
+
+PHASES = (
+    Phase("calm: about six calls a second", CALM, 30, 90, lambda now, _: now.level == 0),
+    Phase("peak: five times the load", PEAK, 20, 60, lambda now, _: now.level >= 2),
+    Phase("the peak goes on under level 2, and the queue drains", PEAK, 22, 22),
+    Phase("the load falls; recovery is step by step", CALM, 5, 90, lambda now, _: now.level == 0),
+    Phase("calm again", CALM, 10, 10),
+    Phase(
+        "a bad revision is activated: the small model, one turn, one sentence, for everyone",
+        CALM,
+        5,
+        75,
+        lambda now, first: now.revision != first.revision,
+        enacts_bad_card=True,
+    ),
+    Phase("rolled back; calm", CALM, 10, 10),
+)
+
+
+@dataclass
+class Stage:
+    """What the story plays on."""
+
+    endpoint: str
+    data_dir: Path
+    options: BackendOptions
+    keys: seed.Keys
+    say: Callable[[str], None]
+    speed: float = CALM
+
+    @property
+    def backend_url(self) -> str:
+        return f"http://127.0.0.1:{self.options.port}"
+
+
+def main() -> None:
+    """`trivet demo`: against a running API, until SIGTERM."""
+    asyncio.run(_until_told(_play(get_settings(), _to_stdout)))
+
+
+async def _until_told(playing: Coroutine[None, None, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(playing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _play(settings: Settings, say: Callable[[str], None]) -> None:
+    stage = await _set(settings, say)
+    backend = asyncio.create_task(_keep_backend(stage))
+    try:
+        async with client_for(stage.backend_url) as calls, _trivet(stage.endpoint, stage.keys.scorer) as judged:
+            await _ready(stage.backend_url, READY_LIMIT_S)
+            scorer = Scorer(judged)
+            driver = Driver(calls, heard=scorer.heard)
+            mix = Mix(MIX.tenants, MIX.scenarios, run=f"{int(time.time()):x}-")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(driver.drive(trace.endless(trace.read(trace.CUT), mix), lambda: stage.speed))
+                group.create_task(_every(1.0, scorer.post))
+                group.create_task(_report(driver, scorer, say))
+                group.create_task(_tell(stage))
+    finally:
+        backend.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await backend
+
+
+async def _set(settings: Settings, say: Callable[[str], None]) -> Stage:
+    """Waits for the API, seeds, and says where the backend will be."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  # read, not bound
+    endpoint = f"http://{host}:{settings.port}"
+    await _ready(endpoint, READY_LIMIT_S)
+    data_dir = settings.data_dir.absolute()
+    keys = await asyncio.to_thread(seed.seed, endpoint, data_dir, settings.secret_key.get_secret_value())
+    options = BackendOptions(
+        endpoint,
+        keys.backend,
+        data_dir / "demo" / "policy.json",
+        port=settings.port + PORT_ABOVE,
+        timeouts_s=demo_cards.timeouts_s(),
+    )
+    say(f"people, keys, tenants, prices and cards are in place; backend on http://127.0.0.1:{options.port}/v1")
+    return Stage(endpoint, data_dir, options, keys, say)
+
+
+async def _keep_backend(stage: Stage) -> None:
+    """The backend's process, started again when it dies."""
+    log = stage.data_dir / "logs" / "demo-backend.log"
+    env = {**os.environ, **stage.options.to_environment()}
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        while True:
+            if process is None or process.poll() is not None:
+                if process is not None:
+                    stage.say(f"the backend died (status {process.returncode}) and is started again; see {log}")
+                process = spawn([sys.executable, "-m", "trivet.demo.backend"], log, env=env)
+            await asyncio.sleep(1.0)
+    finally:
+        if process is not None:
+            stop(process, [(signal.SIGTERM, 4.0)])
+
+
+async def _tell(stage: Stage) -> None:
+    """One phase after the other, then calm without end."""
+    began = time.monotonic()
+    async with _trivet(stage.endpoint, stage.keys.story) as client:
+        for phase in PHASES:
+            await _phase(stage, phase, client, began)
+    stage.speed = AFTER
+    stage.say(f"[{time.monotonic() - began:5.1f} s] the story is told; calm from here on")
+
+
+async def _phase(stage: Stage, phase: Phase, client: httpx.AsyncClient, began: float) -> None:
+    stage.speed = phase.speed
+    stage.say(f"[{time.monotonic() - began:5.1f} s] {phase.words}")
+    if phase.enacts_bad_card:
+        reason = "halve the bill of support-chat"
+        number = await asyncio.to_thread(seed.enact, demo_cards.SUPPORT_CHAT, demo_cards.bad_body(), reason)
+        stage.say(f"[{time.monotonic() - began:5.1f} s]   revision {number} is active, approved by two people")
+    entered = time.monotonic()
+    first = last = await _seen(client)
+    while (lasted := time.monotonic() - entered) < phase.at_most_s:
+        now = await _seen(client) or last
+        if now != last and now is not None:
+            stage.say(f"[{time.monotonic() - began:5.1f} s]   level {now.level}, revision {now.revision}")
+            last, first = now, first or now
+        if lasted >= phase.at_least_s and now is not None and first is not None and phase.until(now, first):
+            return
+        await asyncio.sleep(WATCH_S)
+    if phase.at_most_s > phase.at_least_s:
+        stage.say(f"[{time.monotonic() - began:5.1f} s]   not seen within {phase.at_most_s:.0f} s; going on")
+
+
+async def _seen(client: httpx.AsyncClient) -> Seen | None:
+    """None while Trivet does not answer."""
+    try:
+        card = (await client.get(f"/api/v1/cards/{demo_cards.SUPPORT_CHAT}")).raise_for_status().json()
+        ladders = (await client.get("/api/v1/ladders")).raise_for_status().json()["items"]
+    except httpx.HTTPError:
+        return None
+    levels = {ladder["scenario"]: ladder["level"] for ladder in ladders}
+    return Seen(levels.get(demo_cards.SUPPORT_CHAT, 0), card["revision"])
+
+
+async def _report(driver: Driver, scorer: Scorer, say: Callable[[str], None]) -> None:
+    async def line() -> None:
+        say(f"{driver.report.line()}; scores {scorer.posted}, lost {scorer.lost}")
+
+    await _every(10.0, line)
+
+
+async def _every(interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        await work()
+
+
+async def _ready(url: str, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    async with httpx.AsyncClient(timeout=2.0) as client:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(f"{url}/healthz")).is_success:
+                    return
+            await asyncio.sleep(0.2)
+    raise TimeoutError(f"{url} did not answer within {limit_s:.0f} s")
+
+
+def _trivet(endpoint: str, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=endpoint, headers={"Authorization": f"Bearer {key}"}, timeout=5.0)
+
+
+def _to_stdout(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,192 @@
+"""The story on a simulated clock: the shipped trace and cards, the engine of the backend, the guards and ladder of Trivet.
+
+Everything that decides is the real pure code; only time, telemetry's way and the policy's way are played, as delays.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from trivet.card.content import Card
+from trivet.demo import trace
+from trivet.demo.engine import Engine
+from trivet.demo.obey import Asked, plan
+from trivet.demo.replay import messages
+from trivet.demo.trace import Call
+from trivet.demo.wire import Message, turns
+from trivet.guard.decide import Standing, verdict
+from trivet.guard.ladder import State, Step, step
+from trivet.guard.window import BUCKET_S, Slice, of_present, starts, window
+from trivet.kit import histogram
+from trivet.kit.clock import floor
+from trivet_collectors.policy.evaluate import DEFAULTS
+
+T0 = datetime(2026, 11, 21, 12, 0, 3, tzinfo=UTC)
+TELEMETRY_S = 1.0  # from a call's end to its delta row
+POLICY_S = 1.5  # from a step to a backend that obeys
+
+
+@dataclass
+class Use:
+    """What `guard.window` reads of usage."""
+
+    requests: int = 0
+    errors: int = 0
+    timeouts: int = 0
+    refusals: int = 0
+    rejections: int = 0
+    unpriced_requests: int = 0
+    scores: int = 0
+    score_total: float = 0.0
+    latency: bytes = b""
+    ttft: bytes = b""
+    cost: int = 0
+
+
+@dataclass
+class Ended:
+    at_s: float
+    call: Call
+    latency_s: float
+    outcome: str
+    quality: float
+    revision: int
+    level: int
+
+
+@dataclass
+class Watched:
+    """One scenario under its card."""
+
+    card: Card
+    revision: int = 1
+    changed_at: datetime = T0
+    state: State = field(default_factory=lambda: State(0, T0))
+    standings: dict = field(default_factory=dict)
+    history: list = field(default_factory=list)  # (seconds, level, reason)
+    breaches: list = field(default_factory=list)  # (seconds, guard, reason)
+    applied: tuple = (1, 0)
+    previous: Card | None = None
+
+
+class Simulation:
+    def __init__(self, cards, mix, speed, *, scored_every=2, ladder=True):
+        self.watched = {name: Watched(card) for name, card in cards.items()}
+        self.engine = Engine()
+        self.mix, self.speed = mix, speed
+        self.scored_every = scored_every
+        self.ladder = ladder
+        self.ended: list[Ended] = []
+        self.queue: dict[int, int] = {}
+        self._pending_policy = []  # (at_s, scenario, revision, level, flags)
+        self._flags = {name: {**DEFAULTS, **card.flags_at(0)} for name, card in cards.items()}
+
+    def run(self, seconds, then=None):
+        """Runs for `seconds`; `then` is {at_s: action(simulation)}."""
+        then = dict(then or {})
+        ticks = iter(range(1, seconds + 1))
+        tick = next(ticks)
+        at_s, last_s = 0.0, 0.0
+        for call in trace.calls(trace.read(trace.CUT), self.mix):
+            at_s += (call.at_s - last_s) / self.speed(at_s)
+            last_s = call.at_s
+            while tick is not None and tick <= at_s:
+                for due in [due for due in then if due <= tick]:
+                    then.pop(due)(self)
+                self._evaluate(tick)
+                tick = next(ticks, None)
+            if tick is None:
+                return self
+            self._serve(at_s, call)
+        raise AssertionError("the trace is too short for the story")
+
+    def activate(self, at_s, scenario, card):
+        one = self.watched[scenario]
+        one.previous, one.card = one.card, card
+        one.revision += 1
+        one.changed_at = T0 + timedelta(seconds=at_s)
+        one.standings = {}
+        self._say(at_s, scenario)
+
+    def p95(self, scenario, start_s, end_s):
+        """P95 seconds of the calls that ended in [start_s, end_s)."""
+        found = sorted(e.latency_s for e in self.ended if e.call.scenario == scenario and start_s <= e.at_s < end_s)
+        return found[int(0.95 * len(found))] if found else None
+
+    def quality(self, scenario, start_s, end_s):
+        found = [e.quality for e in self.ended if e.call.scenario == scenario and start_s <= e.at_s < end_s]
+        return sum(found) / len(found) if found else None
+
+    def _serve(self, at_s, call):
+        while self._pending_policy and self._pending_policy[0][0] <= at_s:
+            _, name, revision, level, flags = self._pending_policy.pop(0)
+            self._flags[name], self.watched[name].applied = flags, (revision, level)
+        one = self.watched[call.scenario]
+        asked = Asked(call.model, turns([Message(**message) for message in messages(call)]), call.output_tokens)
+        served = self.engine.serve(
+            at_s,
+            plan(asked, self._flags[call.scenario]),
+            conversation=call.conversation,
+            timeout_s=one.card.latency.timeout_ms / 1000,
+        )
+        revision, level = one.applied
+        self.ended.append(
+            Ended(served.ends_at_s, call, served.ends_at_s - at_s, served.outcome, served.quality, revision, level)
+        )
+        self.queue[int(at_s)] = self.engine.waiting(at_s)["demo-large"]
+
+    def _evaluate(self, at_s):
+        now = T0 + timedelta(seconds=at_s)
+        for name, one in self.watched.items():
+            changed_at = max(one.changed_at, one.state.since)
+            seen = of_present(self._slices(name, at_s), one.revision, one.state.level)
+            verdicts = {}
+            for guard in one.card.guards:
+                found = verdict(
+                    guard,
+                    window(seen, starts(guard, changed_at, now), now, one.card.cost.currency),
+                    one.standings.get(guard.name, Standing()),
+                    now,
+                )
+                if found.standing.broken and not one.standings.get(guard.name, Standing()).broken:
+                    one.breaches.append((at_s, guard.name, found.reason))
+                one.standings[guard.name] = found.standing
+                verdicts[guard.name] = found
+            self._move(at_s, now, name, one, verdicts)
+
+    def _move(self, at_s, now, name, one, verdicts):
+        decided = step(one.state, verdicts, one.card, now)
+        if self.ladder:
+            one.state = decided.state
+        if isinstance(decided, Step) and self.ladder:
+            one.history.append((at_s, one.state.level, decided.reason))
+            self._say(at_s, name)
+        if one.previous is not None and one.standings["quality-floor"].broken:
+            one.card, one.previous = one.previous, None
+            one.revision, one.changed_at, one.standings = 1, now, {}
+            one.history.append((at_s, "rolled back", verdicts["quality-floor"].reason))
+            self._say(at_s, name)
+
+    def _say(self, at_s, name):
+        one = self.watched[name]
+        flags = {**DEFAULTS, **one.card.flags_at(one.state.level)}
+        self._pending_policy.append((at_s + POLICY_S, name, one.revision, one.state.level, flags))
+
+    def _slices(self, name, at_s):
+        uses = defaultdict(Use)
+        latencies = defaultdict(list)
+        for index, ended in enumerate(self.ended):
+            if ended.call.scenario != name or not at_s - 60 < ended.at_s <= at_s - TELEMETRY_S:
+                continue
+            bucket = floor(T0 + timedelta(seconds=ended.at_s), BUCKET_S)
+            key = (bucket, ended.revision, ended.level)
+            use = uses[key]
+            use.requests += 1
+            use.timeouts += ended.outcome == "timeout"
+            latencies[key].append(int(ended.latency_s * 1e6))
+            if index % self.scored_every == 0 and ended.outcome == "ok":
+                use.scores += 1
+                use.score_total += ended.quality
+        for key, use in uses.items():
+            use.latency = histogram.of(latencies[key])
+        return [Slice(*key, "USD", use) for key, use in uses.items()]

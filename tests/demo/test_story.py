@@ -1,0 +1,123 @@
+"""The numbers give the story: the shipped trace, cards and phases, with the real engine, guards and ladder, on a played clock."""
+
+from datetime import UTC, datetime
+from functools import cache
+
+import pytest
+from tests.demo import simulation
+from tests.demo.simulation import Simulation
+
+from trivet.card.content import parse
+from trivet.demo import cards, scorer
+from trivet.demo.story import AFTER, CALM, MIX, PEAK, PHASES
+
+CARDS = {scenario: parse(cards.body(scenario)) for scenario in cards.SCENARIOS}
+BAD = parse(cards.bad_body())
+CHAT = cards.SUPPORT_CHAT
+PEAK_FROM, PEAK_TO = 35, 90
+BAD_AT = 150
+
+
+def speed(at_s):
+    return PEAK if PEAK_FROM <= at_s < PEAK_TO else CALM
+
+
+# Guards look at buckets of ten seconds, so the story must hold wherever in a bucket it begins.
+@pytest.fixture(scope="module", params=[0, 3, 7])
+def told(request):
+    return _told(request.param, ladder=True)
+
+
+@pytest.fixture(scope="module")
+def untold():
+    """The same load with nobody climbing a ladder."""
+    return _told(0, ladder=False)
+
+
+@cache
+def _told(second, *, ladder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "T0", datetime(2026, 11, 21, 12, 0, second, tzinfo=UTC))
+        story = Simulation(CARDS, MIX, speed, scored_every=scorer.SCORED_EVERY, ladder=ladder)
+        for one in story.watched.values():
+            one.changed_at = simulation.T0
+        return story.run(230, {BAD_AT: lambda s: s.activate(BAD_AT, CHAT, BAD)} if ladder else {})
+
+
+def steps(story):
+    return [(level, at_s) for at_s, level, _ in story.watched[CHAT].history]
+
+
+class TestTheStory:
+    def test_the_peak_is_five_times_the_calm(self):
+        assert PEAK == 5 * CALM
+
+    def test_calm_is_within_the_card(self, told):
+        assert told.p95(CHAT, 0, PEAK_FROM) < CARDS[CHAT].latency.p95_ms / 1000
+        assert told.quality(CHAT, 0, PEAK_FROM) > CARDS[CHAT].quality.floor
+        assert not [at_s for at_s, _, _ in told.watched[CHAT].breaches if at_s < PEAK_FROM]
+
+    def test_the_peak_breaks_the_p95_within_twenty_seconds(self, told):
+        at_s, guard, _ = told.watched[CHAT].breaches[0]
+        assert guard == "p95-latency"
+        assert PEAK_FROM < at_s < PEAK_FROM + 20
+
+    def test_level_one_comes_then_two_then_back_step_by_step_then_the_rollback(self, told):
+        assert [what for what, _ in steps(told)] == [1, 2, 1, 0, "rolled back"]
+
+    def test_level_two_comes_while_the_peak_lasts_and_early_enough_to_be_seen(self, told):
+        at_s = steps(told)[1][1]
+        assert PEAK_FROM < at_s < PEAK_TO - 20
+
+    def test_under_level_two_the_queue_drains_though_the_peak_goes_on(self, told, untold):
+        reached = int(steps(told)[1][1])
+        assert max(told.queue[s] for s in range(PEAK_FROM, reached + 4) if s in told.queue) > 40
+        assert told.queue[PEAK_TO - 8] == 0
+        assert untold.queue[PEAK_TO - 8] > 150
+
+    def test_level_one_alone_does_not_end_it(self, told):
+        reached_one, reached_two = int(steps(told)[0][1]), int(steps(told)[1][1])
+        assert told.p95(CHAT, reached_one + 3, reached_two) > CARDS[CHAT].latency.p95_ms / 1000
+
+    def test_without_the_ladder_calls_would_run_into_their_time_limit(self, told, untold):
+        assert sum(ended.outcome == "timeout" for ended in untold.ended) > 50
+        assert not [ended for ended in told.ended if ended.outcome == "timeout"]
+
+    def test_recovery_is_stable(self, told):
+        normal_at = steps(told)[3][1]
+        assert normal_at < BAD_AT - 10
+        assert [
+            at_s for at_s, guard, _ in told.watched[CHAT].breaches if at_s > PEAK_TO and guard != "quality-floor"
+        ] == []
+
+    def test_degraded_answers_stay_above_the_floor(self, told):
+        reached, left = steps(told)[1][1], steps(told)[2][1]
+        assert CARDS[CHAT].quality.floor < told.quality(CHAT, reached + 5, left) < told.quality(CHAT, 0, PEAK_FROM)
+
+    def test_the_bad_revision_falls_below_the_floor_and_is_rolled_back_within_half_a_minute(self, told):
+        what, at_s = steps(told)[-1]
+        assert what == "rolled back"
+        assert BAD_AT < at_s <= BAD_AT + 30
+        assert told.quality(CHAT, BAD_AT + 4, at_s) < CARDS[CHAT].quality.floor - 0.03
+        assert told.quality(CHAT, at_s + 5, 230) > 0.9
+
+    def test_the_other_scenarios_pass_below_their_limits(self, told):
+        for scenario in set(CARDS) - {CHAT}:
+            assert told.watched[scenario].breaches == []
+
+    def test_it_takes_less_than_four_minutes_even_when_each_wait_is_long(self):
+        likely = {"recovery": 45, "bad": 25, "peak:": 25}
+        seconds = [next((s for word, s in likely.items() if word in p.words), p.at_least_s) for p in PHASES]
+        assert sum(seconds) < 200
+
+
+class TestTheCalmAfterwards:
+    def test_nothing_breaks_for_ten_minutes_of_the_trace(self):
+        calm = Simulation(CARDS, MIX, lambda _: AFTER).run(600)
+        assert {name: one.breaches for name, one in calm.watched.items()} == {name: [] for name in CARDS}
+
+
+class TestTheBadRevision:
+    def test_it_is_the_same_card_but_for_level_zero(self):
+        assert BAD.flags == cards.BAD_FLAGS
+        assert BAD.model_copy(update={"flags": {}}) == CARDS[CHAT]
