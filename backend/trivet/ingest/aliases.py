@@ -89,7 +89,10 @@ PROMPT_CONTENT = ("gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai
 # LiteLLM's own record of the usage, a Python repr: read where the span has no attribute for a kind.
 LITELLM_USAGE = "metadata.usage_object"
 
-KNOWN_KEYS = frozenset(key for keys in ALIASES.values() for key in keys) | {*PROMPT_CONTENT, LITELLM_USAGE}
+# Attribute -> (what it says, its place in the order).
+PLACES = {key: (what, rank) for what, keys in ALIASES.items() for rank, key in enumerate(keys)}
+
+KNOWN_KEYS = frozenset(PLACES) | {*PROMPT_CONTENT, LITELLM_USAGE}
 
 # The event a streaming instrumentation adds when the first token arrives.
 FIRST_TOKEN_EVENTS = frozenset(

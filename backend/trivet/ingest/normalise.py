@@ -10,6 +10,7 @@ from trivet.ingest.aliases import (
     KNOWN_KEYS,
     LITELLM_USAGE,
     OTHER_OPERATIONS,
+    PLACES,
     REQUEST_OPERATIONS,
 )
 from trivet.ingest.fact import (
@@ -33,6 +34,7 @@ BLOCKS_LIMIT = 1_024  # block ids kept of one prompt
 BLOCK_LIMIT = 64  # characters of one
 LEVEL_MAX = 3
 _TOKEN_FIELDS = ("input", "output", "cache_read", "cache_write", "reasoning")
+Said = dict[str, Any]  # what a span's attributes say, by the fields of `ALIASES`
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
 
 
@@ -56,11 +58,12 @@ class Rules:
 def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | Refusal | None:
     """The request in a span; None where the span is no LLM call; a `Refusal` where it cannot be believed."""
     try:
-        if not _is_request(span.attributes):
+        said = _said(span.attributes)
+        if not _is_request(said):
             return None
         _check_identity(span)
         _check_times(span, rules, now_ns)
-        return _request(span, rules)
+        return _request(span, said, rules)
     except Refused as refused:
         return Refusal(refused.reason)
 
@@ -78,16 +81,16 @@ def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> tuple[lis
     return facts, reasons
 
 
-def _is_request(attributes: Attributes) -> bool:
+def _is_request(said: Said) -> bool:
     """By the operation where it is one we know; else (an operation of its own, or none) by having token counts."""
-    operation = _first(attributes, "operation")
+    operation = said.get("operation")
     if isinstance(operation, str):
         operation = operation.lower()
         if operation in REQUEST_OPERATIONS:
             return True
         if operation in OTHER_OPERATIONS:
             return False
-    return _first(attributes, "input") is not None or _first(attributes, "output") is not None
+    return "input" in said or "output" in said
 
 
 def _check_identity(span: Span) -> None:
@@ -106,25 +109,27 @@ def _check_times(span: Span, rules: Rules, now_ns: int) -> None:
         raise Refused(IN_THE_FUTURE)
 
 
-def _request(span: Span, rules: Rules) -> RequestFact:
+def _request(span: Span, said: Said, rules: Rules) -> RequestFact:
     found = span.attributes
     details = litellm_details(found.get(LITELLM_USAGE)) if LITELLM_USAGE in found else {}
-    tokens = disjoint(*(count_of(_first(found, kind, details.get(kind)), rules.tokens_limit) for kind in _TOKEN_FIELDS))
-    finish = finish_reason_of(_first(found, "finish"))
+    tokens = disjoint(*(count_of(said.get(kind, details.get(kind)), rules.tokens_limit) for kind in _TOKEN_FIELDS))
+    finish = finish_reason_of(said.get("finish"))
     outcome = outcome_of(
-        stated=_first(found, "outcome"),
-        error=_first(found, "error"),
+        stated=said.get("outcome"),
+        error=said.get("error"),
         status=span.status,
-        http_status=_first(found, "http_status"),
+        http_status=said.get("http_status"),
         finish=finish,
         exception=span.exception,
     )
-    parameters = parameters_of(_first(found, "invocation"))
-    streamed = _truth(_first(found, "streamed", parameters.get("stream")))
+    parameters = parameters_of(said.get("invocation"))
+    streamed = _truth(said.get("streamed", parameters.get("stream")))
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
-    ttft_us = None if streamed is False or outcome == REJECTED else _ttft_us(span, end_us - start_us)
-    provider = provider_of(_first(found, "provider"))
-    request_model = _first(found, "request_model", parameters.get("model") or span.resource.get("gen_ai.request.model"))
+    ttft_us = (
+        None if streamed is False or outcome == REJECTED else _ttft_us(said.get("ttft_s"), span, end_us - start_us)
+    )
+    provider = provider_of(said.get("provider"))
+    request_model = said.get("request_model", parameters.get("model") or span.resource.get("gen_ai.request.model"))
     return RequestFact(
         span.trace_id,
         span.span_id,
@@ -136,32 +141,37 @@ def _request(span: Span, rules: Rules) -> RequestFact:
         _name(span, ALIASES["backend"]),
         _name(span, ALIASES["pool"]),
         provider,
-        model_of(_first(found, "response_model"), request_model, provider),
+        model_of(said.get("response_model"), request_model, provider),
         outcome,
         streamed if streamed is not None else ttft_us is not None,
         *tokens,
         ttft_us,
         _inter_token_us(end_us - start_us, ttft_us, tokens[1] + tokens[4]),
-        _whole(_first(found, "revision"), INT32_MAX) or 0,
-        _whole(_first(found, "generation"), INT32_MAX),
-        _whole(_first(found, "level"), LEVEL_MAX) or 0,
-        _whole(_first(found, "output_limit", parameters.get("max_tokens")), INT32_MAX),
-        _text(_first(found, "conversation")),
+        _whole(said.get("revision"), INT32_MAX) or 0,
+        _whole(said.get("generation"), INT32_MAX),
+        _whole(said.get("level"), LEVEL_MAX) or 0,
+        _whole(said.get("output_limit", parameters.get("max_tokens")), INT32_MAX),
+        _text(said.get("conversation")),
         finish,
-        _text(_first(found, "response_id")),
-        _text(_first(found, "reservation")),
+        _text(said.get("response_id")),
+        _text(said.get("reservation")),
         prompt_hash_of(found, rules.hash_key),
-        _blocks(found),
+        _blocks(said.get("blocks")),
     )
 
 
-def _first(attributes: Attributes, what: str, otherwise: Any = None) -> Any:
-    """The first attribute among a field's aliases that says anything."""
-    for key in ALIASES[what]:
-        value = attributes.get(key)
-        if value is not None and value != "":
-            return value
-    return otherwise
+def _said(attributes: Attributes) -> Said:
+    """What the attributes say, by field: of several aliases the first in order that is not empty."""
+    said: Said = {}
+    ranks: dict[str, int] = {}
+    for key, value in attributes.items():
+        place = PLACES.get(key)
+        if place is None or value == "":
+            continue
+        what, rank = place
+        if what not in ranks or rank < ranks[what]:
+            said[what], ranks[what] = value, rank
+    return said
 
 
 def _name(span: Span, keys: tuple[str, ...]) -> str:
@@ -183,6 +193,8 @@ def _truth(value: Any) -> bool | None:
     """True, False, or None for not said; LiteLLM says it in words."""
     if isinstance(value, bool):
         return value
+    if value is None:
+        return None
     word = str(value).lower()
     return True if word in _TRUE else False if word in _FALSE else None
 
@@ -196,9 +208,8 @@ def _whole(value: Any, most: int) -> int | None:
     return value if type(value) is int and 0 <= value <= most else None
 
 
-def _ttft_us(span: Span, duration_us: int) -> int | None:
+def _ttft_us(stated: Any, span: Span, duration_us: int) -> int | None:
     """Time to the first token, as stated or by the first token's event; None where it cannot be."""
-    stated = _first(span.attributes, "ttft_s")
     if isinstance(stated, int | float) and not isinstance(stated, bool) and stated >= 0:
         ttft_us = round(stated * 1_000_000) if stated < INT32_MAX else duration_us + 1
     elif span.first_token_ns:
@@ -215,8 +226,7 @@ def _inter_token_us(duration_us: int, ttft_us: int | None, output: int) -> int |
     return (duration_us - ttft_us) // (output - 1)
 
 
-def _blocks(found: Attributes) -> tuple[str, ...]:
-    blocks = _first(found, "blocks")
+def _blocks(blocks: Any) -> tuple[str, ...]:
     if not isinstance(blocks, list):
         return ()
     return tuple(clean(str(block), BLOCK_LIMIT) for block in blocks[:BLOCKS_LIMIT])

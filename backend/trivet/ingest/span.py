@@ -42,4 +42,6 @@ class Wanted:
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
     """Text that PostgreSQL takes: NUL and lone surrogates become U+FFFD, the length is bounded."""
     text = text[:limit]
+    if text.isascii() and "\0" not in text:
+        return text
     return _HARMFUL.sub("\N{REPLACEMENT CHARACTER}", text)
