@@ -9,7 +9,9 @@ from trivet.paths import shipped
 
 TOKENS = (shipped("web") / "static/src/css/tokens.css").read_text()
 PAIR = re.compile(r"--([\w-]+): light-dark\(oklch\(([^)]+)\), oklch\(([^)]+)\)\)")
-COLOURS = {name: tuple(tuple(map(float, c.split())) for c in (light, dark)) for name, light, dark in PAIR.findall(TOKENS)}
+COLOURS = {
+    name: tuple(tuple(map(float, c.split())) for c in (light, dark)) for name, light, dark in PAIR.findall(TOKENS)
+}
 WORDS = [n for n in COLOURS if n.startswith(("ink", "accent", "quality", "latency", "cost", "level"))]
 
 

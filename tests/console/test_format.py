@@ -61,7 +61,9 @@ class TestTimes:
         assert say.day_clock(at, now, ZoneInfo("UTC")) == "20 Nov 09:00"
         assert say.day_clock(now, now, ZoneInfo("UTC")) == "09:00"
 
-    @pytest.mark.parametrize(("seconds", "said"), [(-1, "0 s"), (1.9, "1 s"), (60, "1 min"), (7300, "2 h"), (172800, "2 d")])
+    @pytest.mark.parametrize(
+        ("seconds", "said"), [(-1, "0 s"), (1.9, "1 s"), (60, "1 min"), (7300, "2 h"), (172800, "2 d")]
+    )
     def test_how_long_ago_is_coarse(self, seconds, said):
         assert say.elapsed(seconds) == said
 

@@ -89,7 +89,8 @@ class TestWords:
         )
 
     @pytest.mark.parametrize(
-        ("share", "said"), [(0.62, "62 %"), (1.0, "100 %"), (1.001, "101 %"), (0.999, "100 %"), (10, "> 999 %"), (0, "0 %")]
+        ("share", "said"),
+        [(0.62, "62 %"), (1.0, "100 %"), (1.001, "101 %"), (0.999, "100 %"), (10, "> 999 %"), (0, "0 %")],
     )
     def test_past_the_line_never_rounds_down_onto_it(self, share, said):
         assert percent(share) == said

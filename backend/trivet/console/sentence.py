@@ -36,9 +36,7 @@ class Standing:
     requests: int = 0
 
 
-def overview(
-    standings: Sequence[Standing], spent: Decimal, currency: str, now: datetime, zone: tzinfo
-) -> str:
+def overview(standings: Sequence[Standing], spent: Decimal, currency: str, now: datetime, zone: tzinfo) -> str:
     """The worst scenario in full, the others in one clause; when all is calm, what today has cost."""
     if not standings:
         return "No scenario is registered yet, so there is nothing to compare with a card."

@@ -15,6 +15,7 @@ class Reader:
     """Who looks, and from where: `zone` is the browser's."""
 
     name: str
+    email: str
     role: str
     csrf_token: str
     zone: tzinfo
@@ -46,7 +47,6 @@ class Measure:
     value: str
     now: str
     target: str
-    over: bool
     verdict: Verdict | None
 
 
@@ -73,6 +73,7 @@ class ScenarioRow:
     title: str
     criticality: str
     level: Level
+    top_level: int
     revision: int | None
     generation: int
     triangle: Triangle
@@ -142,7 +143,6 @@ class CommandRow:
     what: str
     scenario: str
     tenant: str | None
-    level: int | None
     generation: int
     actor: str
     automatic: bool
@@ -206,7 +206,6 @@ class CommandPanel:
     reader: Reader
     kind: str
     verb: str
-    scenario: str
     title: str
     preview: str
     levels: tuple[Choice, ...]
@@ -223,7 +222,6 @@ class SignInPage:
     email: str
     problem: str | None
     next_path: str
-    csrf_token: str
 
 
 @dataclass(frozen=True, slots=True)

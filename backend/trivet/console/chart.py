@@ -1,0 +1,111 @@
+"""The series behind a scenario's charts: latency as a band, requests a second, flags and the ladder over time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from trivet.card import service as cards
+from trivet.command.models import Command
+from trivet.console import format as say
+from trivet.console import queries
+from trivet.kit.clock import floor
+from trivet.kit.interval import Interval
+from trivet.rollup import read
+from trivet.rollup.read import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How far back a chart looks: `step_s` is one point, read from rollups of `grain_s`."""
+
+    words: str
+    seconds: int
+    grain_s: int
+    step_s: int
+
+
+SPANS = {
+    "15m": Span("15 min", 900, 10, 10),
+    "1h": Span("1 h", 3_600, 10, 30),
+    "6h": Span("6 h", 21_600, 60, 180),
+    "24h": Span("24 h", 86_400, 60, 600),
+}
+DEFAULT_SPAN = "15m"
+
+
+def interval_of(span: Span, now: datetime) -> Interval:
+    """Whole steps up to the running one."""
+    end = floor(now, span.step_s) + timedelta(seconds=span.step_s)
+    return Interval(end - timedelta(seconds=span.seconds), end)
+
+
+def series(session: Session, scenario: int, span: Span, now: datetime, zone: str) -> dict[str, Any]:
+    """What `<trivet-chart>` draws. Times are seconds since the epoch; a step without requests is null, not zero."""
+    interval = interval_of(span, now)
+    where = {"scenario_id": [scenario]}
+    found = read.usage(session, interval, ["bucket", "level"], where, grain_s=span.grain_s)
+    by_step = steps({(at, level): usage for (at, level), usage in found.items()}, span.step_s)
+    times = [interval.start + timedelta(seconds=s) for s in range(0, span.seconds, span.step_s)]
+    active = cards.active(session, [scenario]).get(scenario)
+    limit_ms = active.card.latency.p95_ms if active else None
+    sums = [sum(by_step[at].values(), Usage()) if at in by_step else None for at in times]
+    return {
+        "t": [int(at.timestamp()) for at in times],
+        "p50_ms": [u.quantile_ms("latency", 0.5) if u else None for u in sums],
+        "p95_ms": [u.quantile_ms("latency", 0.95) if u else None for u in sums],
+        "requests_per_s": [
+            (u.requests if u else 0) / _elapsed(at, span, now) for at, u in zip(times, sums, strict=True)
+        ],
+        "limit_ms": limit_ms,
+        "limit_words": f"card {say.limit(limit_ms)}" if limit_ms else "",
+        "flags": [flag(c) for c in queries.commands_within(session, scenario, interval)],
+        "levels": ribbon(by_step, times, span.step_s),
+        "from": int(interval.start.timestamp()),
+        "to": int(interval.end.timestamp()),
+        "zone": zone,
+    }
+
+
+def steps(found: Mapping[tuple[datetime, int], Usage], step_s: int) -> dict[datetime, dict[int, Usage]]:
+    """Usage by step and by the level it ran under."""
+    merged: dict[datetime, dict[int, Usage]] = {}
+    for (at, level), usage in found.items():
+        levels = merged.setdefault(floor(at, step_s), {})
+        levels[level] = levels[level] + usage if level in levels else usage
+    return merged
+
+
+def ribbon(by_step: Mapping[datetime, Mapping[int, Usage]], times: list[datetime], step_s: int) -> list[dict[str, int]]:
+    """Stretches of one level, as telemetry proves it: the highest level that requests of a step ran under."""
+    stretches: list[dict[str, int]] = []
+    for at in times:
+        level = max((lv for lv, usage in by_step.get(at, {}).items() if usage.requests), default=None)
+        start = int(at.timestamp())
+        if level is None:
+            continue
+        if stretches and stretches[-1]["level"] == level and stretches[-1]["to"] == start:
+            stretches[-1]["to"] = start + step_s
+        else:
+            stretches.append({"from": start, "to": start + step_s, "level": level})
+    return stretches
+
+
+def flag(command: Command) -> dict[str, Any]:
+    """A command on the time axis: hollow until telemetry has proven it."""
+    words = {"rollback": f"back to revision {command.revision}", "activate": f"revision {command.revision}"}
+    level = {"degrade": command.level, "restore": command.level or 0}.get(command.kind)
+    return {
+        "at": command.created_at.timestamp(),
+        "kind": command.kind,
+        "level": level,
+        "solid": command.effective_at is not None,
+        "words": words.get(command.kind) or (f"level {level}" if level else "normal" if level == 0 else "cut off"),
+    }
+
+
+def _elapsed(at: datetime, span: Span, now: datetime) -> float:
+    """Seconds of a step that have passed: the running one is not yet whole."""
+    return max(1.0, min(span.step_s, (now - at).total_seconds()))

@@ -1,0 +1,220 @@
+"""The overview: facts into the page's context, and the addresses that serve it."""
+
+from typing import Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.console import chart, measures, queries, sentence, spend, story
+from trivet.console import format as say
+from trivet.console.door import Looking
+from trivet.console.pages import show
+from trivet.console.queries import Facts, ScenarioFacts
+from trivet.console.triangle import draw
+from trivet.console.views import (
+    BackendRow,
+    CommandRow,
+    Event,
+    Holding,
+    Level,
+    OverviewPage,
+    Range,
+    Reader,
+    ScenarioRow,
+)
+from trivet.guard.decide import MEASURES
+from trivet.guard.models import Breach, GuardState
+from trivet.kit.errors import NotFound
+from trivet.settings import get_settings
+
+router = APIRouter()
+LARGE: dict[str, Any] = {"centre": (102, 101), "radius": 72}
+SMALL: dict[str, Any] = {"centre": (10, 12), "radius": 8.5}
+SPAN_PATTERN = "^(" + "|".join(chart.SPANS) + ")$"
+
+
+@router.get("/")
+def overview(looking: Looking, span: str = Query(chart.DEFAULT_SPAN, alias="range")) -> HTMLResponse:
+    """The whole page. A range that does not exist is the default one: addresses are typed by people."""
+    return show("overview/page.html", page(looking, span))
+
+
+@router.get("/live")
+def live(looking: Looking, span: str = Query(chart.DEFAULT_SPAN, alias="range")) -> HTMLResponse:
+    """The part of the page that changes, for the morph."""
+    return show("overview/live.html", page(looking, span))
+
+
+@router.get("/scenarios/{name}/series.json")
+def series(
+    looking: Looking, name: str, span: str = Query(chart.DEFAULT_SPAN, alias="range", pattern=SPAN_PATTERN)
+) -> JSONResponse:
+    """One scenario's charts."""
+    with db.transaction() as session:
+        found = queries.scenario_id(session, name)
+        if found is None:
+            raise NotFound(f"There is no scenario {name!r}.")
+        return JSONResponse(chart.series(session, found, chart.SPANS[span], looking.now, str(looking.zone)))
+
+
+def page(reader: Reader, span: str) -> OverviewPage:
+    """Everything the overview shows, read in one transaction."""
+    span = span if span in chart.SPANS else chart.DEFAULT_SPAN
+    with db.transaction() as session:
+        facts = queries.load(session, reader.now, get_settings().backend_seen_s)
+        spent = spend.today(session, reader.now)
+        unpriced, models = queries.unpriced_today(session, reader.now)
+        standings = [_standing(session, s, facts, reader) for s in facts.scenarios]
+    return OverviewPage(
+        reader=reader,
+        sentence=sentence.overview(standings, spent.total, spent.currency, reader.now, reader.zone),
+        ranges=tuple(Range(key, s.words, key == span) for key, s in chart.SPANS.items()),
+        events=story.newest(_events(facts)),
+        scenarios=tuple(_row(s, span) for s in facts.scenarios),
+        spend_by_tenant=spent.by_tenant,
+        spend_by_cost_centre=spent.by_cost_centre,
+        unpriced_requests=unpriced,
+        unpriced_models=models,
+        backends=_backends(facts, reader),
+        commands=tuple(_command(c, facts) for c in facts.commands),
+        live_url=f"/live?range={span}",
+    )
+
+
+def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
+    card = s.active.card if s.active else None
+    shares = measures.shares(card, s.now)
+    return ScenarioRow(
+        name=s.name,
+        title=say.title(s.name),
+        criticality=s.criticality,
+        level=Level(s.proven_level, s.wanted_level, s.ladder.since if s.ladder else None, _held(s)),
+        top_level=card.top if card else 0,
+        revision=s.active.number if s.active else None,
+        generation=s.generation,
+        triangle=draw(shares, **LARGE),
+        glyph=draw(shares, **SMALL),
+        measures=measures.lines(card, s.now, s.states),
+        requests_per_s=s.now.usage.requests / s.now.seconds,
+        series_url=f"/scenarios/{s.name}/series.json?range={span}",
+        can_roll_back_to=s.active.previous_number if s.active else None,
+    )
+
+
+def _held(s: ScenarioFacts) -> str | None:
+    return s.ladder.held_by if s.ladder else None
+
+
+def _standing(session: Session, s: ScenarioFacts, facts: Facts, reader: Reader) -> sentence.Standing:
+    broken = [state for state in s.states.values() if state.verdict in ("breach", "stall")]
+    return sentence.Standing(
+        name=s.name,
+        level=s.proven_level,
+        since=s.ladder.since if s.ladder and s.proven_level else None,
+        cause=_cause(session, s, facts) if s.proven_level else None,
+        wanted_level=s.wanted_level,
+        cost_change=queries.cost_change(session, s, reader.now),
+        quality=s.now.scored.score,
+        quality_floor=s.active.card.quality.floor if s.active else None,
+        breaches=tuple(_broken(s, state) for state in broken),
+        requests=s.now.usage.requests,
+    )  # fmt: skip
+
+
+def _broken(s: ScenarioFacts, state: GuardState) -> sentence.Breach:
+    metric = _metric(s, state.guard)
+    if state.verdict == "stall" or state.value is None or metric is None:
+        return sentence.Breach(state.reason, "", "", stalled=True)
+    measure = MEASURES[metric]
+    return sentence.Breach(measure.label, measure.show(state.value), measure.show(state.threshold))
+
+
+def _metric(s: ScenarioFacts, guard: str) -> str | None:
+    return next((g.metric for g in s.active.card.guards if g.name == guard), None) if s.active else None
+
+
+def _cause(session: Session, s: ScenarioFacts, facts: Facts) -> str | None:
+    """Why the scenario is at its level, as the end of a sentence."""
+    if s.desired is None:
+        return None
+    command, breach = queries.breach_of(session, s.desired.command_id)
+    if command is None:
+        return s.desired.cause
+    if breach is not None:
+        return _passed(s, breach)
+    said = story.lower(command.reason.rstrip("."))
+    if story.is_automatic(command.actor):
+        return f"it was {said}" if said.startswith("calm") else said
+    return f"{story.person(command.actor, facts.people)} asked for it ({said})"
+
+
+def _passed(s: ScenarioFacts, breach: Breach) -> str:
+    metric = _metric(s, breach.guard)
+    if metric is None:
+        return breach.reason
+    measure, verb = MEASURES[metric], "fell below" if metric == "quality" else "passed"
+    return f"{measure.label} {verb} {measures.written(metric, breach.threshold, _currency(s))}"
+
+
+def _currency(s: ScenarioFacts) -> str:
+    return s.active.card.cost.currency if s.active else "USD"
+
+
+def _events(facts: Facts) -> list[Event]:
+    events = [e for b in facts.breaches for e in story.of_breach(b, facts.scenario_names.get(b.scenario_id, ""))]
+    for command in facts.commands:
+        tenant = facts.tenant_names.get(command.tenant_id or 0)
+        who = story.person(command.actor, facts.people)
+        events += story.of_command(command, facts.scenario_names.get(command.scenario_id, ""), tenant, who)
+    return events
+
+
+def _command(command: Any, facts: Facts) -> CommandRow:
+    return CommandRow(
+        id=command.id,
+        at=command.created_at,
+        what=story.what(command),
+        scenario=facts.scenario_names.get(command.scenario_id, ""),
+        tenant=facts.tenant_names.get(command.tenant_id or 0),
+        generation=command.generation,
+        actor=story.person(command.actor, facts.people),
+        automatic=story.is_automatic(command.actor),
+        reason=command.reason,
+        status=command.status,
+        status_at=story.status_at(command),
+        outcome=command.outcome or "",
+    )
+
+
+def _backends(facts: Facts, reader: Reader) -> tuple[BackendRow, ...]:
+    seen_s = get_settings().backend_seen_s
+    return tuple(
+        BackendRow(
+            name=backend.name,
+            present=at is not None and (reader.now - at).total_seconds() <= seen_s,
+            polled_at=at,
+            holdings=tuple(
+                _holding(s, facts, backend.id)
+                for s in facts.scenarios
+                if (s.id in backend.scenario_ids or not backend.scenario_ids) and s.active
+            ),
+        )
+        for backend, at in facts.backends
+    )
+
+
+def _holding(s: ScenarioFacts, facts: Facts, backend_id: int) -> Holding:
+    held = facts.holdings.get((backend_id, s.id))
+    if held is None:
+        return Holding(s.name, None, s.generation, "missing", None)
+    newest = max(held.observed_generation, held.effective_generation)
+    state = (
+        "effective"
+        if held.effective_generation >= s.generation
+        else "observed"
+        if newest >= s.generation
+        else "missing"
+    )
+    return Holding(s.name, newest, s.generation, state, held.level if held.effective_at else None)

@@ -1,0 +1,252 @@
+"""What the overview reads, in one transaction and a bounded number of statements; numbers come from the same functions
+as the API's. Nothing here decides how it is shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from trivet.card import service as cards
+from trivet.card.service import ActiveCard
+from trivet.command import scope as scopes
+from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
+from trivet.console.measures import Now
+from trivet.fleet.models import Backend
+from trivet.guard.models import Breach, GuardState, LadderState
+from trivet.identity.models import User
+from trivet.kit.clock import floor
+from trivet.kit.interval import Interval
+from trivet.pricing.models import Model
+from trivet.rollup import read
+from trivet.rollup.read import Usage
+from trivet.tenant.models import Scenario, Tenant
+
+BUCKET_S = 10
+AHEAD_S = 20  # the running bucket and one more, for clocks that go a little fast
+LATELY_S = 60
+SCENARIOS_MAX = 50
+BACKENDS_MAX = 50
+COMMANDS_MAX = 15
+BREACHES_MAX = 10
+MODELS_NAMED = 5
+COMPARED_MIN = 20  # requests on each side before a cost is compared
+AWAY_AFTER = timedelta(days=1)
+CRITICAL_FIRST = ("core", "auxiliary", "experimental")
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFacts:
+    """One scenario as it stands."""
+
+    id: int
+    name: str
+    criticality: str
+    active: ActiveCard | None
+    generation: int
+    ladder: LadderState | None
+    desired: DesiredState | None
+    states: Mapping[str, GuardState]
+    now: Now
+    present: tuple[BackendHolding | None, ...]  # what each backend in sight was seen to hold, None for nothing
+
+    @property
+    def wanted_level(self) -> int:
+        """The level that should hold for everyone."""
+        return self.desired.level if self.desired else 0
+
+    @property
+    def proven_level(self) -> int:
+        """The level that telemetry proves of the backend furthest behind; 0 while nothing is proven."""
+        proven = [held for held in self.present if held is not None and held.effective_at is not None]
+        if not proven:
+            return 0
+        return min(proven, key=lambda held: (held.effective_generation, held.effective_at)).level
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything but money."""
+
+    scenarios: tuple[ScenarioFacts, ...]
+    breaches: tuple[Breach, ...]
+    commands: tuple[Command, ...]
+    backends: tuple[tuple[Backend, datetime | None], ...]
+    holdings: Mapping[tuple[int, int], BackendHolding]
+    scenario_names: Mapping[int, str]
+    tenant_names: Mapping[int, str]
+    people: Mapping[str, str]
+
+
+def load(session: Session, now: datetime, seen_s: float) -> Facts:
+    """The facts at `now`."""
+    scenarios = _scenarios(session)
+    ids = [s.id for s in scenarios]
+    commands = tuple(session.scalars(select(Command).order_by(Command.id.desc()).limit(COMMANDS_MAX)))
+    breaches = tuple(session.scalars(select(Breach).order_by(Breach.id.desc()).limit(BREACHES_MAX)))
+    holdings = scopes.holdings(session, ids)
+    return Facts(
+        scenarios=_facts(session, scenarios, holdings, now, seen_s),
+        breaches=breaches,
+        commands=commands,
+        backends=_backends(session, now),
+        holdings=holdings,
+        scenario_names={s.id: s.name for s in scenarios},
+        tenant_names=_tenants(session, {c.tenant_id for c in commands if c.tenant_id}),
+        people=_people(session, {c.actor for c in commands}),
+    )
+
+
+def _scenarios(session: Session) -> list[Scenario]:
+    found = session.scalars(
+        select(Scenario).order_by(Scenario.registered_at.is_(None), Scenario.id).limit(SCENARIOS_MAX)
+    )
+    return sorted(found, key=lambda s: (s.registered_at is None, CRITICAL_FIRST.index(s.criticality), s.id))
+
+
+def _facts(
+    session: Session, scenarios: list[Scenario], holdings: scopes.Holdings, now: datetime, seen_s: float
+) -> tuple[ScenarioFacts, ...]:
+    ids = [s.id for s in scenarios]
+    active = cards.active(session, ids)
+    ladders = {
+        row.scenario_id: row for row in session.scalars(select(LadderState).where(LadderState.scenario_id.in_(ids)))
+    }
+    everyone = select(DesiredState).where(
+        DesiredState.scenario_id.in_(ids), DesiredState.tenant_id == 0, DesiredState.backend_id == 0
+    )
+    desired = {row.scenario_id: row for row in session.scalars(everyone)}
+    generations = dict(
+        session.execute(
+            select(PolicyGeneration.scenario_id, PolicyGeneration.generation).where(
+                PolicyGeneration.scenario_id.in_(ids)
+            )
+        ).tuples()
+    )
+    states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in ids}
+    for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(ids))):
+        states[state.scenario_id][state.guard] = state
+    lately = _lately(session, active, ids, now)
+    present = scopes.present(session, now, seen_s)
+    return tuple(
+        ScenarioFacts(
+            id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
+            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id],
+            present=tuple(holdings.get((b.id, s.id)) for b in present if b.serves(s.id)),
+        )
+        for s in scenarios
+    )  # fmt: skip
+
+
+def _lately(session: Session, active: Mapping[int, ActiveCard], ids: list[int], now: datetime) -> dict[int, Now]:
+    """The last minute of each scenario, and the scores of its card's own window."""
+    if not ids:
+        return {}
+    where = {"scenario_id": ids}
+    recent = read.usage(session, back(now, LATELY_S), ["scenario_id", "currency"], where, grain_s=BUCKET_S)
+    windows = {id_: active[id_].card.quality.window_s if id_ in active else LATELY_S for id_ in ids}
+    scored = {
+        seconds: read.usage(session, back(now, seconds), ["scenario_id"], where, grain_s=BUCKET_S)
+        for seconds in set(windows.values())
+    }
+    seconds = (now - back(now, LATELY_S).start).total_seconds()
+    return {
+        id_: Now(
+            usage=_sum(usage for (scenario_id, _), usage in recent.items() if scenario_id == id_),
+            priced=recent.get((id_, active[id_].card.cost.currency if id_ in active else "USD"), Usage()),
+            scored=scored[windows[id_]].get((id_,), Usage()),
+            seconds=seconds,
+        )
+        for id_ in ids
+    }
+
+
+def back(now: datetime, seconds: int) -> Interval:
+    """The whole buckets of the last `seconds`, the running one included."""
+    here = floor(now, BUCKET_S)
+    return Interval(here - timedelta(seconds=seconds), here + timedelta(seconds=AHEAD_S))
+
+
+def _sum(usages: Iterable[Usage]) -> Usage:
+    return sum(usages, Usage())
+
+
+def _backends(session: Session, now: datetime) -> tuple[tuple[Backend, datetime | None], ...]:
+    """Registered backends, and others that asked within a day."""
+    query = (
+        select(Backend, BackendPoll.polled_at)
+        .outerjoin(BackendPoll, BackendPoll.backend_id == Backend.id)
+        .where(or_(Backend.registered_at.is_not(None), BackendPoll.polled_at > now - AWAY_AFTER))
+        .order_by(Backend.name)
+        .limit(BACKENDS_MAX)
+    )
+    return tuple((backend, at) for backend, at in session.execute(query).tuples())
+
+
+def _tenants(session: Session, ids: set[int]) -> dict[int, str]:
+    return dict(session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(ids))).tuples().all()) if ids else {}
+
+
+def _people(session: Session, emails: set[str]) -> dict[str, str]:
+    return dict(session.execute(select(User.email, User.name).where(User.email.in_(emails))).tuples().all())
+
+
+def breach_of(session: Session, command_id: int) -> tuple[Command | None, Breach | None]:
+    """A command and the breach that caused it."""
+    command = session.get(Command, command_id)
+    return command, session.get(Breach, command.breach_id) if command and command.breach_id else None
+
+
+def cost_change(session: Session, scenario: ScenarioFacts, now: datetime) -> float | None:
+    """Cost of a request at the present level against the hour before it at level 0, as a fraction; None where unknown."""
+    if scenario.active is None or scenario.ladder is None or not scenario.wanted_level:
+        return None
+    currency = scenario.active.card.cost.currency
+    since = floor(scenario.ladder.since, BUCKET_S)
+    end = floor(now, BUCKET_S) + timedelta(seconds=AHEAD_S)
+    before = _priced(session, scenario.id, currency, 0, Interval(since - timedelta(hours=1), since))
+    after = _priced(session, scenario.id, currency, scenario.wanted_level, Interval(since, end))
+    if before is None or after is None or before == 0:
+        return None
+    return after / before - 1
+
+
+def _priced(session: Session, scenario_id: int, currency: str, level: int, interval: Interval) -> float | None:
+    where: dict[str, list[int | str]] = {"scenario_id": [scenario_id], "currency": [currency], "level": [level]}
+    usage = read.usage(session, interval, ["scenario_id"], where).get((scenario_id,))
+    if usage is None:
+        return None
+    requests = usage.served - usage.unpriced_requests
+    return float(usage.cost) / requests if requests >= COMPARED_MIN else None
+
+
+def unpriced_today(session: Session, now: datetime) -> tuple[int, tuple[str, ...]]:
+    """Requests of the UTC day that no price was found for, and the models they went to, most requests first."""
+    found = read.usage(session, today(now), ["model_id"])
+    gaps = sorted(((u.unpriced_requests, id_) for (id_,), u in found.items() if u.unpriced_requests), reverse=True)
+    ids = [id_ for _, id_ in gaps[:MODELS_NAMED]]
+    names = dict(session.execute(select(Model.id, Model.name).where(Model.id.in_(ids))).tuples().all()) if ids else {}
+    return sum(count for count, _ in gaps), tuple(names.get(id_, "unnamed") for id_ in ids)
+
+
+def today(now: datetime) -> Interval:
+    """The UTC day of `now` up to the running bucket."""
+    return Interval(floor(now, 86_400), floor(now, BUCKET_S) + timedelta(seconds=AHEAD_S))
+
+
+def scenario_id(session: Session, name: str) -> int | None:
+    """Id of a scenario by name."""
+    return session.scalar(select(Scenario.id).where(Scenario.name == name))
+
+
+def commands_within(session: Session, scenario: int, interval: Interval) -> list[Command]:
+    """Commands of one scenario given in an interval, oldest first: the flags of its charts."""
+    query = (
+        select(Command)
+        .where(Command.scenario_id == scenario, Command.created_at >= interval.start, Command.created_at < interval.end)
+        .order_by(Command.id.desc())
+        .limit(100)
+    )
+    return list(session.scalars(query))[::-1]

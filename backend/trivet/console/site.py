@@ -1,0 +1,37 @@
+"""The console's sub-app, put together."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+
+from trivet.console import door, overview, pages, steer
+from trivet.console.shield import Shield
+from trivet.paths import shipped
+
+ASSET_AGE_S = 31_536_000
+
+
+class Assets(StaticFiles):
+    """Built files under hashed names: a browser may keep them for good."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed through as they came
+        answer.headers["Cache-Control"] = f"public, max-age={ASSET_AGE_S}, immutable"
+        return answer
+
+
+def create_site() -> FastAPI:
+    """Routes, assets, headers and error pages. It describes no API: the page is for people."""
+    site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    pages.install(site)
+
+    def signed_out(request: Request, _: Exception) -> Response:
+        return door.to_the_door(request)
+
+    site.add_exception_handler(door.SignedOut, signed_out)
+    site.include_router(door.router)
+    site.include_router(overview.router)
+    site.include_router(steer.router)
+    site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
+    site.add_middleware(Shield)
+    return site

@@ -1,0 +1,164 @@
+"""Commands from the page: a preview that says what will change for whom, a reason, then one clear button."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Header, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.card import service as cards
+from trivet.card.content import Card
+from trivet.command import preview, service
+from trivet.command.models import DesiredState
+from trivet.console import format as say
+from trivet.console.door import Looking, check_token
+from trivet.console.pages import show
+from trivet.console.views import LEVEL_WORDS, Choice, CommandPanel, Reader
+from trivet.kit.errors import Forbidden, NotFound, TrivetError
+
+router = APIRouter()
+KINDS = {"degrade": "Degrade", "restore": "Restore", "rollback": "Roll back"}
+LIMITS = {"900": "in 15 min", "3600": "in 1 h", "14400": "in 4 h", "": "when restored"}
+Fragment = Annotated[str | None, Header(alias="hx-request")]
+
+
+class Asked(BaseModel):
+    """What the panel's address says. Empty is no choice yet."""
+
+    kind: Literal["degrade", "restore", "rollback"]
+    level: Literal["", "0", "1", "2", "3"] = ""
+    expires_in_s: Literal["", "900", "3600", "14400"] = "3600"
+
+
+class Given(Asked):
+    """What the form says. An empty limit is `when restored`."""
+
+    expires_in_s: Literal["", "900", "3600", "14400"] = ""
+    reason: str = Field("", max_length=500)
+    csrf_token: str = Field(max_length=200)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the form says, before anything is done about it."""
+
+    kind: str
+    scenario: str
+    level: int | None
+    expires_in_s: int | None
+    reason: str = ""
+
+
+@router.get("/scenarios/{name}/command")
+def panel(looking: Looking, name: str, asked: Annotated[Asked, Query()], hx_request: Fragment = None) -> HTMLResponse:
+    """The command before it is given."""
+    _may(looking)
+    with db.transaction() as session:
+        wish = _wish(session, name, asked)
+        return _show(_panel(session, looking, wish, {}), fragment=bool(hx_request))
+
+
+@router.post("/scenarios/{name}/command")
+def give(looking: Looking, name: str, given: Annotated[Given, Form()], hx_request: Fragment = None) -> Response:
+    """Give it, through the same door as the API; a refusal comes back in the form, at its field."""
+    _may(looking)
+    check_token(looking, given.csrf_token)
+    with db.transaction() as session:
+        wish = _wish(session, name, given, given.reason)
+    try:
+        with db.transaction() as session:
+            _issue(session, looking, wish)
+    except TrivetError as refused:
+        errors = {refused.field if refused.field in ("reason", "level") else "form": refused.detail}
+        with db.transaction() as session:
+            return _show(_panel(session, looking, wish, errors), fragment=bool(hx_request), status=refused.status)
+    if hx_request:
+        return HTMLResponse("", headers={"HX-Trigger": "trivet:commanded"})
+    return RedirectResponse("/", 303)
+
+
+def _may(looking: Reader) -> None:
+    if not looking.may_command:
+        raise Forbidden(f"Commands are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+
+
+def _wish(session: Session, name: str, asked: Asked, reason: str = "") -> Wish:
+    """Without a choice, one level further down than what should hold now."""
+    if asked.kind != "degrade":
+        return Wish(asked.kind, name, None, None, reason)
+    level = int(asked.level) if asked.level else 0
+    if not level:
+        card, wanted = _standing(session, name)
+        level = min(wanted + 1, card.top)
+    return Wish(asked.kind, name, level, int(asked.expires_in_s) if asked.expires_in_s else None, reason)
+
+
+def _standing(session: Session, name: str) -> tuple[Card, int]:
+    """The scenario's card and the level that should hold now."""
+    scenario = cards.scenario_named(session, name)
+    active = cards.active(session, [scenario.id]).get(scenario.id)
+    if active is None:
+        raise NotFound(f"{name} has no active card, so there is no ladder to move on.")
+    desired = session.get(DesiredState, (scenario.id, 0, 0))
+    return active.card, desired.level if desired else 0
+
+
+def _issue(session: Session, looking: Reader, wish: Wish) -> None:
+    scenario = cards.scenario_named(session, wish.scenario)
+    service.issue(
+        session, kind=wish.kind, scenario_id=scenario.id, level=wish.level, reason=wish.reason, actor=looking.email,
+        expires_in_s=wish.expires_in_s, now=looking.now,
+    )  # fmt: skip
+
+
+def _panel(session: Session, looking: Reader, wish: Wish, errors: dict[str, str]) -> CommandPanel:
+    card, wanted = _standing(session, wish.scenario)
+    scenario = cards.scenario_named(session, wish.scenario)
+    degrade = wish.kind == "degrade"
+    return CommandPanel(
+        reader=looking,
+        kind=wish.kind,
+        verb=KINDS[wish.kind],
+        title=f"{KINDS[wish.kind]} {say.title(wish.scenario)}",
+        preview=_preview(session, scenario.id, looking, wish),
+        levels=_levels(card, wanted, wish.level) if degrade else (),
+        limits=_limits(wish.expires_in_s) if degrade else (),
+        reason=wish.reason,
+        errors=errors,
+        action=f"/scenarios/{wish.scenario}/command",
+    )
+
+
+def _preview(session: Session, scenario_id: int, looking: Reader, wish: Wish) -> str:
+    """The API's own sentence; where the command makes no sense now, why."""
+    try:
+        return preview.preview(
+            session, kind=wish.kind, scenario_id=scenario_id, level=wish.level, expires_in_s=wish.expires_in_s,
+            now=looking.now,
+        ).sentence  # fmt: skip
+    except TrivetError as refused:
+        return refused.detail
+
+
+def _levels(card: Card, wanted: int, chosen: int | None) -> tuple[Choice, ...]:
+    return tuple(
+        Choice(
+            value=str(step.level),
+            words=f"{step.level} · {LEVEL_WORDS[step.level]}" + (", as it is" if step.level == wanted else ""),
+            detail=step.name.partition(": ")[2] or step.name,
+            chosen=step.level == chosen,
+        )
+        for step in card.ladder
+    )
+
+
+def _limits(chosen: int | None) -> tuple[Choice, ...]:
+    value = str(chosen or "")
+    return tuple(Choice(seconds, words, "", seconds == value) for seconds, words in LIMITS.items())
+
+
+def _show(page: CommandPanel, *, fragment: bool, status: int = 200) -> HTMLResponse:
+    return show("overview/command.html" if fragment else "overview/command_page.html", page, status=status)

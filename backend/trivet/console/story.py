@@ -1,0 +1,84 @@
+"""What is happening now, in words, from the facts the page also shows as tables. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from trivet.command.models import Command
+from trivet.command.service import AUTOMATIC
+from trivet.console.views import LEVEL_WORDS, Event
+from trivet.guard.models import Breach
+
+EVENTS_SHOWN = 4
+
+
+def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, ...]:
+    """The newest events first."""
+    return tuple(sorted(events, key=lambda event: event.at, reverse=True)[:count])
+
+
+def of_breach(breach: Breach, scenario: str) -> list[Event]:
+    """It opened; and, once it is over, it closed."""
+    name = spoken(breach.guard)
+    opened = Event(breach.opened_at, "breach", scenario, f"{name} broke: {breach.reason}.")
+    if breach.closed_at is None:
+        return [opened]
+    return [opened, Event(breach.closed_at, "clear", scenario, f"{name} is whole again: {breach.closed_reason}.")]
+
+
+def of_command(command: Command, scenario: str, tenant: str | None, who: str) -> list[Event]:
+    """It was given; it was proven; it ended unproven."""
+    asked = f"{who} asked to {lower(what(command))}{f' for {tenant}' if tenant else ''}: {command.reason.rstrip('.')}."
+    events = [Event(command.created_at, "command", scenario, asked)]
+    if command.effective_at:
+        took = (command.effective_at - command.created_at).total_seconds()
+        events.append(Event(command.effective_at, "proof", scenario, f"{what(command)} is effective: telemetry carries it, {took:.1f} s after it was asked for."))  # fmt: skip
+    elif command.observed_at:
+        took = (command.observed_at - command.created_at).total_seconds()
+        events.append(Event(command.observed_at, "command", scenario, f"{what(command)} is observed: every backend present holds it, {took:.1f} s after it was asked for."))  # fmt: skip
+    if command.status == "expired" and command.ended_at:
+        events.append(
+            Event(command.ended_at, "clear", scenario, f"{what(command)} ended and no backend had asked for it.")
+        )
+    return events
+
+
+def what(command: Command) -> str:
+    """`Degrade to level 2`, `Roll back to revision 3`, `Cut off`."""
+    if command.kind == "degrade":
+        return f"Degrade to level {command.level}"
+    if command.kind == "restore":
+        return f"Restore to level {command.level}" if command.level else "Restore to normal"
+    if command.kind == "rollback":
+        return f"Roll back to revision {command.revision}"
+    return f"Activate revision {command.revision}" if command.kind == "activate" else "Cut off"
+
+
+def person(actor: str, names: Mapping[str, str]) -> str:
+    """Who gave a command, by name where it was somebody with an account."""
+    return {"ladder": "The ladder", "expiry": "Its time limit"}.get(actor) or names.get(actor, actor)
+
+
+def is_automatic(actor: str) -> bool:
+    """Whether the automaton and not a person gave a command."""
+    return actor in AUTOMATIC
+
+
+def status_at(command: Command) -> datetime | None:
+    """When the command came to its present status."""
+    return {"observed": command.observed_at, "effective": command.effective_at}.get(command.status, command.ended_at)
+
+
+def level_words(level: int) -> str:
+    """`level 2 (medium)`."""
+    return f"level {level} ({LEVEL_WORDS[level]})"
+
+
+def spoken(guard: str) -> str:
+    """`p95-latency` as `P95 latency`."""
+    text = guard.replace("-", " ").replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def lower(words: str) -> str:
+    """The same inside a sentence."""
+    return words[:1].lower() + words[1:]

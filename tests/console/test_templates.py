@@ -1,0 +1,97 @@
+"""Each template gets exactly its dataclass, and none brings a style or a script that the page's policy would refuse."""
+
+import re
+from dataclasses import fields
+
+import pytest
+from jinja2 import meta, nodes
+from tests.console import sample
+
+from trivet.console import render, views
+from trivet.paths import shipped
+
+WEB = shipped("web")
+PAGES = {
+    "overview/page.html": views.OverviewPage,
+    "overview/command_page.html": views.CommandPanel,
+    "sign_in/page.html": views.SignInPage,
+    "base/error.html": views.ErrorPage,
+}
+
+
+@pytest.fixture(scope="module")
+def env():
+    made = render.environment(WEB)
+    made.globals["asset"] = lambda name: f"/static/{name}"
+    return made
+
+
+def used_of_page(env, template):
+    """Fields of `page` that a template and everything it extends, includes or imports reads."""
+    tree = env.parse((WEB / "templates" / template).read_text())
+    found = {
+        node.attr
+        for node in tree.find_all(nodes.Getattr)
+        if isinstance(node.node, nodes.Name) and node.node.name == "page"
+    }
+    for other in meta.find_referenced_templates(tree):
+        found |= used_of_page(env, other)
+    return found
+
+
+class TestContexts:
+    @pytest.mark.parametrize("template", PAGES)
+    def test_a_page_gets_exactly_what_its_template_shows(self, env, template):
+        assert used_of_page(env, template) == {field.name for field in fields(PAGES[template])}
+
+    def test_a_fragment_needs_no_more_than_its_page(self, env):
+        assert used_of_page(env, "overview/live.html") <= used_of_page(env, "overview/page.html")
+        assert used_of_page(env, "overview/command.html") <= used_of_page(env, "overview/command_page.html")
+
+
+class TestPolicy:
+    def test_no_template_carries_a_style_or_a_script_of_its_own(self):
+        for path in (WEB / "templates").rglob("*.html"):
+            text = path.read_text()
+            assert not re.search(r"\sstyle=|<style|\son\w+=|hx-on|javascript:|js:", text), path
+            assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text)), path
+
+    def test_htmx_triggers_have_no_filter_that_would_need_eval(self):
+        for path in (WEB / "templates").rglob("*.html"):
+            assert not re.search(r'hx-(trigger|vals|headers)="[^"]*[\[{]', path.read_text()), path
+
+
+class TestOverview:
+    @pytest.fixture
+    def html(self, env):
+        return env.get_template("overview/page.html").render(page=sample.overview())
+
+    def test_the_triangle_says_its_three_numbers(self, html):
+        assert (
+            'aria-label="quality 99 % of its allowance, latency 108 % of its allowance (past the line), cost 64 % of its allowance"'
+            in html
+        )
+
+    def test_a_waiting_command_is_hollow_and_a_proven_one_solid(self, html):
+        assert "pill--pending" in html and "pill--effective" in html
+        assert "level 2 asked for, not yet proven" in html
+
+    def test_every_id_stands_once(self, html):
+        ids = re.findall(r'\sid="([^"]+)"', html)
+        assert len(ids) == len(set(ids))
+
+    def test_numbers_carry_their_exact_value(self, html):
+        assert '<data value="13.6546">13.6546</data>' in html
+
+    def test_who_may_only_look_finds_no_buttons(self, env):
+        html = env.get_template("overview/page.html").render(page=sample.overview("viewer"))
+        assert "/command?kind=" not in html
+        assert "/command?kind=degrade" in env.get_template("overview/page.html").render(page=sample.overview("sre"))
+
+    def test_what_people_type_is_text(self, env):
+        from dataclasses import replace
+
+        page = sample.overview()
+        nasty = replace(page.commands[0], reason="<script>alert(1)</script>")
+        html = env.get_template("overview/page.html").render(page=replace(page, commands=(nasty,)))
+        assert "<script>alert" not in html and "&lt;script&gt;alert" in html
