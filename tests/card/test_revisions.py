@@ -1,0 +1,208 @@
+"""A card's way from draft to active, over the API, by people with roles."""
+
+import pytest
+from sqlalchemy import select, update
+from trivet import db
+from trivet.card import service
+from trivet.card.models import Activation
+from trivet.identity.auth import Principal, person
+from trivet.identity.models import Audit
+from trivet.kit.clock import utc_now
+from trivet.kit.errors import Conflict, Forbidden, NotFound
+
+PAT, OLE = person("pat@example.com", "product_owner"), person("ole@example.com", "sre")
+FIN, ADA = person("fin@example.com", "finance"), person("ada@example.com", "admin")
+
+
+@pytest.fixture
+def chat(client, admin):
+    made = client.post("/api/v1/scenarios", json={"name": "chat", "preset": "rag"}, headers=admin)
+    assert made.status_code == 201, made.text
+    return "chat"
+
+
+def card_of(floor=0.85):
+    from trivet.card.presets import preset
+
+    body = preset("rag").model_dump(mode="json")
+    body["quality"]["floor"] = floor
+    body["guards"][-1] |= {"enter": floor, "leave": floor + 0.02}
+    return body
+
+
+def draft(scenario="chat", **more):
+    with db.transaction() as session:
+        return service.draft(session, scenario=scenario, body=card_of(**more), actor=PAT.actor, now=utc_now()).number
+
+
+def submit(number, scenario="chat"):
+    with db.transaction() as session:
+        service.submit(session, scenario=scenario, number=number, actor=PAT.actor, now=utc_now())
+
+
+def approve(number, principal: Principal, side=None):
+    with db.transaction() as session:
+        service.approve(session, scenario="chat", number=number, side=side, principal=principal)
+
+
+def activate(number):
+    with db.transaction() as session:
+        service.activate(session, scenario="chat", number=number, actor=OLE.actor, reason="better", now=utc_now())
+
+
+def ready(**more):
+    number = draft(**more)
+    submit(number)
+    approve(number, PAT)
+    approve(number, OLE)
+    return number
+
+
+def active():
+    with db.transaction() as session:
+        (card,) = service.active(session).values()
+        return card
+
+
+class TestRegisteringAScenario:
+    def test_makes_its_preset_the_active_revision_1(self, client, admin, chat):
+        card = client.get("/api/v1/cards/chat", headers=admin).json()
+        assert (card["revision"], card["status"], card["previous_revision"]) == (1, "active", None)
+        assert card["card"]["latency"]["p95_ms"] == 4000
+        (listed,) = client.get("/api/v1/scenarios", headers=admin).json()["items"]
+        assert (listed["name"], listed["revision"]) == ("chat", 1)
+
+    def test_twice_is_409_and_changes_nothing(self, client, admin, chat):
+        again = client.post("/api/v1/scenarios", json={"name": "chat", "preset": "edge"}, headers=admin)
+        assert again.status_code == 409
+        assert active().card.latency.p95_ms == 4000
+
+    def test_that_was_met_in_spans_before_registers_it_now(self, client, admin):
+        from trivet.tenant.models import Scenario
+
+        with db.transaction() as session:
+            db.named_ids(session, Scenario, ["seen-in-spans"])
+        made = client.post("/api/v1/scenarios", json={"name": "seen-in-spans"}, headers=admin)
+        assert made.status_code == 201
+        assert active().scenario == "seen-in-spans"
+
+    @pytest.mark.parametrize("name", ["", " ", "a/b", "a\0b", "x" * 201, "a?b"])
+    def test_under_a_name_that_no_address_could_carry_is_422(self, client, admin, name):
+        assert client.post("/api/v1/scenarios", json={"name": name}, headers=admin).status_code == 422
+
+    def test_with_a_preset_that_is_not_there_is_422(self, client, admin):
+        answer = client.post("/api/v1/scenarios", json={"name": "x", "preset": "fast"}, headers=admin)
+        assert answer.status_code == 422 and "real-time-chat" in answer.json()["detail"]
+
+    def test_takes_more_than_a_key_that_reads(self, client, make_key):
+        reader = {"Authorization": f"Bearer {make_key(['read'])}"}
+        assert client.post("/api/v1/scenarios", json={"name": "x"}, headers=reader).status_code == 403
+
+
+class TestARevision:
+    def test_goes_from_draft_to_active_by_two_people(self, chat):
+        number = ready()
+        activate(number)
+        card = active()
+        assert (card.number, card.previous_number) == (2, 1)
+        with db.transaction() as session:
+            first = service.revision_named(session, "chat", 1)
+            assert (first.status, first.retired_reason) == ("retired", "superseded by revision 2")
+
+    def test_over_the_api_names_the_wrong_field(self, client, admin, chat):
+        body = card_of()
+        body["ladder"][0]["flags"] = {"tools.mode": "maybe"}
+        answer = client.post("/api/v1/cards/chat/revisions", json={"card": body}, headers=admin)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "ladder.0.flags"
+
+    def test_is_listed_newest_first_in_pages(self, client, admin, chat):
+        for _ in range(3):
+            draft()
+        first = client.get("/api/v1/cards/chat/revisions?limit=3", headers=admin).json()
+        assert [item["revision"] for item in first["items"]] == [4, 3, 2]
+        rest = client.get(f"/api/v1/cards/chat/revisions?cursor={first['next_cursor']}", headers=admin).json()
+        assert [item["revision"] for item in rest["items"]] == [1]
+        assert rest["next_cursor"] is None
+
+    def test_of_a_scenario_that_is_not_there_is_not_found(self, chat):
+        with pytest.raises(NotFound):
+            draft("nowhere")
+
+    def test_leaves_an_audit_row_for_each_step(self, chat):
+        activate(ready())
+        with db.transaction() as session:
+            actions = list(session.scalars(select(Audit.action).order_by(Audit.id)))
+        assert actions[-4:] == ["card.draft", "card.submit", "card.approve", "card.approve"]
+
+
+class TestApproval:
+    def test_comes_from_two_different_people(self, chat):
+        number = draft()
+        submit(number)
+        approve(number, ADA, "product")
+        with pytest.raises(Conflict, match="two different people"):
+            approve(number, ADA, "operations")
+        with pytest.raises(Conflict, match="still needs the approval of operations"):
+            activate(number)
+        approve(number, OLE)
+        activate(number)
+
+    def test_is_given_for_the_side_that_the_role_can_speak_for(self, chat):
+        number = draft()
+        submit(number)
+        with pytest.raises(Forbidden, match="product_owner"):
+            approve(number, OLE, "product")
+        with pytest.raises(Forbidden):
+            approve(number, FIN)
+
+    def test_of_one_side_is_given_once(self, chat):
+        number = draft()
+        submit(number)
+        approve(number, PAT)
+        with pytest.raises(Conflict, match="already"):
+            approve(number, person("eve@example.com", "product_owner"))
+
+    def test_of_a_draft_is_refused(self, chat):
+        with pytest.raises(Conflict, match="only one that is in review"):
+            approve(draft(), PAT)
+
+    def test_does_not_outlast_activation(self, chat):
+        number = ready()
+        activate(number)
+        with pytest.raises(Conflict, match="is active"):
+            activate(number)
+
+
+class TestRollback:
+    def rollback(self):
+        with db.transaction() as session:
+            (id_,) = service.active(session)
+            return service.rollback(session, scenario_id=id_, actor="ladder", reason="floor broke", now=utc_now())
+
+    def test_goes_back_to_the_revision_before_and_retires_the_bad_one(self, chat):
+        activate(ready(floor=0.9))
+        assert self.rollback() == (2, 1)
+        card = active()
+        assert (card.number, card.card.quality.floor, card.previous_number) == (1, 0.85, None)
+        with db.transaction() as session:
+            bad = service.revision_named(session, "chat", 2)
+            assert (bad.status, bad.retired_reason) == ("retired", "rolled back by ladder: floor broke")
+            last = session.scalars(select(Activation).order_by(Activation.id.desc())).first()
+            assert (last.number, last.rolled_back_from) == (1, 2)
+
+    def test_of_the_first_revision_is_refused(self, chat):
+        with pytest.raises(Conflict, match="none to go back to"):
+            self.rollback()
+
+    def test_does_not_come_back_to_the_bad_one(self, chat):
+        activate(ready())
+        self.rollback()
+        activate(ready())
+        assert self.rollback() == (3, 1)
+
+    def test_history_cannot_be_rewritten(self, chat):
+        from sqlalchemy.exc import IntegrityError
+
+        with pytest.raises(IntegrityError, match="only grows"), db.transaction() as session:
+            session.execute(update(Activation).values(number=9))
