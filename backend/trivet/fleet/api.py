@@ -1,0 +1,148 @@
+"""Serving backends, pools and GPUs over REST."""
+
+from collections.abc import Collection
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.fleet import service
+from trivet.fleet.access import platform
+from trivet.fleet.models import Backend, Gpu, Pool, PoolTerm
+from trivet.identity.auth import Principal
+from trivet.kit.body import Amount, Currency, Instant, Name
+from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.page import from_cursor, page
+from trivet.tenant.models import Scenario
+
+router = APIRouter(tags=["fleet"])
+Read = Annotated[Principal, Depends(platform("read"))]
+Write = Annotated[Principal, Depends(platform("admin", "finance", "operations"))]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = str | None
+
+
+class NewBackend(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    scenarios: list[Name] = Field(default_factory=list, max_length=500)
+
+
+class NewPool(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    gpu_type: Name
+    gpus: int = Field(ge=0, le=1_000_000)
+    price_per_gpu_hour: Amount
+    currency: Currency
+    purchase: str = "on_demand"
+    effective_from: Instant
+
+
+@router.post("/backends", status_code=201)
+def register_backend(body: NewBackend, principal: Write) -> dict[str, Any]:
+    """Register a backend with the scenarios it serves. Named again, its list is replaced."""
+    with db.transaction() as session:
+        row = service.register_backend(
+            session, name=body.name, scenarios=body.scenarios, actor=principal.actor, now=utc_now()
+        )
+        return _backend(row, _names(session, row.scenario_ids))
+
+
+@router.get("/backends")
+def list_backends(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    query = select(Backend).order_by(Backend.id).limit(limit + 1)
+    if cursor:
+        query = query.where(Backend.id > from_cursor(cursor, int)[0])
+    with db.transaction() as session:
+        rows = session.scalars(query).all()
+        names = _names(session, {row_id for row in rows for row_id in row.scenario_ids})
+    return page([_backend(row, names) for row in rows], limit, lambda item: [item["id"]])
+
+
+@router.post("/pools", status_code=201)
+def add_pool(body: NewPool, principal: Write) -> dict[str, Any]:
+    """A pool, or the next term of one: size and price from `effective_from` on."""
+    with db.transaction() as session:
+        term = service.add_pool_term(
+            session,
+            name=body.name,
+            gpu_type=body.gpu_type,
+            gpus=body.gpus,
+            price_per_gpu_hour=Decimal(body.price_per_gpu_hour),
+            currency=body.currency,
+            purchase=body.purchase,
+            effective_from=body.effective_from,
+            actor=principal.actor,
+            now=utc_now(),
+        )
+        return {"id": term.pool_id, "name": body.name} | service.term_body(term)
+
+
+@router.get("/pools")
+def list_pools(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    """Registered or only seen, each with all its terms, oldest first."""
+    query = select(Pool).order_by(Pool.id).limit(limit + 1)
+    if cursor:
+        query = query.where(Pool.id > from_cursor(cursor, int)[0])
+    with db.transaction() as session:
+        rows = session.scalars(query).all()
+        by_pool: dict[int, list[dict[str, Any]]] = {row.id: [] for row in rows}
+        found = select(PoolTerm).where(PoolTerm.pool_id.in_(by_pool)).order_by(PoolTerm.effective_from)
+        for term in session.scalars(found):
+            by_pool[term.pool_id].append(service.term_body(term))
+        seen = service.gpu_counts(session)
+    items = [_pool(row) | {"terms": by_pool[row.id], "gpus_seen": seen.get(row.id, 0)} for row in rows]
+    return page(items, limit, lambda item: [item["id"]])
+
+
+@router.get("/gpus")
+def list_gpus(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    """Every card with its newest readings; a metric without a recent reading is absent, never zero."""
+    query = select(Gpu).order_by(Gpu.id).limit(limit + 1)
+    if cursor:
+        query = query.where(Gpu.id > from_cursor(cursor, int)[0])
+    with db.transaction() as session:
+        rows = session.scalars(query).all()
+        readings = service.newest_readings(session, [row.id for row in rows], utc_now())
+        pools = {p.id: p.name for p in session.scalars(select(Pool).where(Pool.id.in_({r.pool_id for r in rows})))}
+    items = [
+        {
+            "id": row.id,
+            "uuid": row.uuid,
+            "model": row.model,
+            "host": row.host,
+            "pool": pools.get(row.pool_id or 0),
+            "first_seen_at": rfc3339(row.first_seen_at),
+            "readings": readings.get(row.id, {}),
+        }
+        for row in rows
+    ]
+    return page(items, limit, lambda item: [item["id"]])
+
+
+def _names(session: Session, scenario_ids: Collection[int]) -> dict[int, str]:
+    return {row.id: row.name for row in session.scalars(select(Scenario).where(Scenario.id.in_(scenario_ids)))}
+
+
+def _backend(row: Backend, scenarios: dict[int, str]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "scenarios": sorted(scenarios[i] for i in row.scenario_ids if i in scenarios),
+        "registered_at": rfc3339(row.registered_at) if row.registered_at else None,
+    }
+
+
+def _pool(row: Pool) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "registered_at": rfc3339(row.registered_at) if row.registered_at else None,
+    }

@@ -1,0 +1,91 @@
+"""The price book over REST."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+
+from trivet import db
+from trivet.identity.auth import Principal, requires
+from trivet.kit.body import Currency, Instant, Name
+from trivet.kit.clock import rfc3339
+from trivet.kit.page import from_cursor, page
+from trivet.pricing import service
+from trivet.pricing.models import Price
+from trivet.pricing.rate import canonical
+
+router = APIRouter(tags=["pricing"])
+
+
+class NewPrice(BaseModel):
+    """Rates are amounts per million tokens: a decimal string, or steps `[{"from_input_tokens", "price"}, …]`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Name
+    provider: Name
+    pool: Name | None = None
+    effective_from: Instant
+    currency: Currency
+    per_million: dict[str, Any]
+
+
+@router.post("/prices", status_code=201)
+def add_price(body: NewPrice, principal: Annotated[Principal, Depends(requires("admin", "finance"))]) -> dict[str, Any]:
+    """Prices are never edited: the next `effective_from` supersedes. Requests that had no price get this one."""
+    with db.transaction() as session:
+        row = service.add_price(
+            session,
+            provider=body.provider,
+            model=body.model,
+            pool=body.pool or "",
+            effective_from=body.effective_from,
+            currency=body.currency,
+            rates=canonical(body.per_million),
+            actor=principal.actor,
+        )
+        return _price(row)
+
+
+@router.get("/prices")
+def list_prices(
+    principal: Annotated[Principal, Depends(requires("read"))],
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: str | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+) -> dict[str, Any]:
+    """In the order they were entered. A tenant's key sees list prices and not those of pools."""
+    query = select(Price).order_by(Price.id).limit(limit + 1)
+    if cursor:
+        query = query.where(Price.id > from_cursor(cursor, int)[0])
+    if provider:
+        query = query.where(Price.provider == provider)
+    if model:
+        query = query.where(Price.model == model)
+    if principal.tenant_id is not None:
+        query = query.where(Price.pool == "")
+    with db.transaction() as session:
+        return page([_price(row) for row in session.scalars(query)], limit, lambda item: [item["id"]])
+
+
+def _price(row: Price) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "provider": row.provider,
+        "model": row.model,
+        "pool": row.pool or None,
+        "effective_from": rfc3339(row.effective_from),
+        "currency": row.currency,
+        "per_million": {kind: _said(steps) for kind, steps in row.rates.items()},
+        "source": row.source,
+        "author": row.author,
+    }
+
+
+def _said(steps: list[list[Any]]) -> Any:
+    """A plain rate as its string, steps as steps: the same shape that a POST takes."""
+    if len(steps) == 1:
+        return steps[0][1]
+    return [{"from_input_tokens": start, "price": price} for start, price in steps]

@@ -1,0 +1,143 @@
+"""Register tenants and cost centres, and say who paid when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import column, func, select, table
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.orm import Session
+
+from trivet import db, outbox
+from trivet.identity import audit
+from trivet.kit.clock import floor, rfc3339
+from trivet.kit.errors import Conflict, Invalid
+from trivet.tenant.models import CostCentre, Tenant, TenantCostCentre
+
+HOUR_S = 3600
+# Named by string: requests are a later context. Their key starts with (tenant, start), so the oldest is found at once.
+_request = table("request", column("tenant_id"), column("started_at"))
+
+FIRST = (
+    "It never had a cost centre, so this one holds from its first usage: what was unattributed until now is charged."
+)
+LATER = "It had a cost centre, which keeps what came before."
+SAME = "It is charged to this cost centre already; nothing changed."
+ASKED = "As asked."
+NO_CENTRE = "It has no cost centre: what it uses shows as unattributed."
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What a registration came to: from when the cost centre holds, and why from then."""
+
+    tenant: Tenant
+    cost_centre: str | None
+    effective_from: datetime | None
+    reason: str
+
+
+def register(
+    session: Session,
+    *,
+    name: str,
+    cost_centre: str | None,
+    effective_from: datetime | None,
+    actor: str,
+    now: datetime,
+) -> Mapping:
+    """Register a tenant, met in spans or not, and charge it to a cost centre from a whole hour on.
+
+    Hours are posted whole, so a mapping starts with one: the current hour where nothing is said, the hour of its first
+    usage where the tenant never had a mapping.
+    """
+    tenant_id = db.named_ids(session, Tenant, [name])[name]
+    tenant = session.scalars(select(Tenant).where(Tenant.id == tenant_id).with_for_update()).one()
+    before = current(session, tenant_id, now)
+    if tenant.registered_at is None:
+        tenant.registered_at = now
+    mapping = _map(session, tenant, cost_centre, effective_from, now)
+    after = {"cost_centre": mapping.cost_centre, "effective_from": _said(mapping.effective_from)}
+    session.flush()
+    audit.record(
+        session, actor=actor, action="tenant.register", subject=f"tenant:{name}",
+        before={"cost_centre": before}, after=after, reason=mapping.reason,
+    )  # fmt: skip
+    return mapping
+
+
+def _map(
+    session: Session, tenant: Tenant, cost_centre: str | None, effective_from: datetime | None, now: datetime
+) -> Mapping:
+    newest = _newest(session, tenant.id)
+    if cost_centre is None:
+        return Mapping(tenant, newest[0] if newest else None, newest[1] if newest else None, NO_CENTRE)
+    if newest and newest[0] == cost_centre and effective_from is None:
+        return Mapping(tenant, newest[0], newest[1], SAME)
+    start, reason = _start(session, tenant, newest is not None, effective_from, now)
+    centre_id = db.named_ids(session, CostCentre, [cost_centre])[cost_centre]
+    row = {"tenant_id": tenant.id, "cost_centre_id": centre_id, "effective_from": start}
+    put = insert(TenantCostCentre).values(row).on_conflict_do_nothing().returning(TenantCostCentre.id)
+    if session.scalar(put) is None:
+        raise Conflict(
+            f"{tenant.name} was mapped from {rfc3339(start)} on already, and mappings are not overwritten: "
+            "give a later effective_from.",
+            field="effective_from",
+        )
+    outbox.send(session, "ledger.tenant_changed", tenant.id, rfc3339(start))
+    return Mapping(tenant, cost_centre, start, reason)
+
+
+def _start(
+    session: Session, tenant: Tenant, mapped: bool, effective_from: datetime | None, now: datetime
+) -> tuple[datetime, str]:
+    if effective_from is not None:
+        if floor(effective_from, HOUR_S) != effective_from:
+            raise Invalid("A mapping starts with a whole hour: 2026-11-21T07:00:00Z.", field="effective_from")
+        return effective_from, ASKED
+    if mapped:
+        return floor(now, HOUR_S), LATER
+    first = session.scalar(select(func.min(_request.c.started_at)).where(_request.c.tenant_id == tenant.id))
+    return floor(min(first or now, now), HOUR_S), FIRST
+
+
+def _newest(session: Session, tenant_id: int) -> tuple[str, datetime] | None:
+    found = session.execute(
+        select(CostCentre.name, TenantCostCentre.effective_from)
+        .join(CostCentre, CostCentre.id == TenantCostCentre.cost_centre_id)
+        .where(TenantCostCentre.tenant_id == tenant_id)
+        .order_by(TenantCostCentre.effective_from.desc())
+        .limit(1)
+    ).first()
+    return (found[0], found[1]) if found else None
+
+
+def current(session: Session, tenant_id: int, at: datetime) -> str | None:
+    """Name of the cost centre that a tenant is charged to at `at`."""
+    centre_id = cost_centres_at(session, at).get(tenant_id)
+    return session.scalar(select(CostCentre.name).where(CostCentre.id == centre_id)) if centre_id else None
+
+
+def cost_centres_at(session: Session, at: datetime) -> dict[int, int]:
+    """Cost centre id by tenant id, as it held at `at`; tenants without one are not there."""
+    found = session.execute(
+        select(TenantCostCentre.tenant_id, TenantCostCentre.cost_centre_id)
+        .where(TenantCostCentre.effective_from <= at)
+        .ext(distinct_on(TenantCostCentre.tenant_id))
+        .order_by(TenantCostCentre.tenant_id, TenantCostCentre.effective_from.desc())
+    )
+    return dict(found.all())
+
+
+def create_cost_centre(session: Session, *, name: str, actor: str) -> CostCentre:
+    """A new account of finance's. `Conflict` where the name is taken."""
+    made: CostCentre | None = session.scalar(
+        insert(CostCentre).values(name=name).on_conflict_do_nothing().returning(CostCentre)
+    )
+    if made is None:
+        raise Conflict(f"There is a cost centre {name} already.", field="name")
+    audit.record(session, actor=actor, action="cost_centre.create", subject=f"cost_centre:{name}", after={"name": name})
+    return made
+
+
+def _said(at: datetime | None) -> str | None:
+    return rfc3339(at) if at else None

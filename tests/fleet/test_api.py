@@ -1,0 +1,116 @@
+"""Backends, pools and GPUs over the real app."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from trivet import db
+from trivet.fleet.models import Gpu, GpuDelta, Pool
+from trivet.identity.models import Audit
+from trivet.kit.clock import floor, utc_now
+from trivet.outbox import Outbox
+from trivet.rollup import tasks
+
+POOL = {
+    "name": "h100", "gpu_type": "H100", "gpus": 8, "price_per_gpu_hour": "2.50", "currency": "USD",
+    "purchase": "on_demand", "effective_from": "2026-11-20T00:00:00Z",
+}  # fmt: skip
+
+
+class TestBackends:
+    def test_one_is_registered_with_its_scenarios(self, client, admin):
+        body = {"name": "gw-1", "scenarios": ["chat", "search"]}
+        made = client.post("/api/v1/backends", headers=admin, json=body)
+        assert made.status_code == 201
+        (item,) = client.get("/api/v1/backends", headers=admin).json()["items"]
+        assert (item["name"], item["scenarios"]) == ("gw-1", ["chat", "search"])
+        assert item["registered_at"]
+
+    def test_named_again_its_list_is_replaced_and_the_audit_says_what_was(self, client, admin):
+        for scenarios in (["chat"], ["search"]):
+            client.post("/api/v1/backends", headers=admin, json={"name": "gw-1", "scenarios": scenarios})
+        (item,) = client.get("/api/v1/backends", headers=admin).json()["items"]
+        assert item["scenarios"] == ["search"]
+        with db.transaction() as session:
+            rows = session.scalars(select(Audit).where(Audit.subject == "backend:gw-1").order_by(Audit.id)).all()
+        assert rows[0].before is None
+        assert rows[1].before == rows[0].after
+
+
+class TestPools:
+    def test_a_second_term_supersedes_the_first_from_its_start(self, client, admin):
+        for more in ({}, {"gpus": 16, "effective_from": "2026-11-21T00:00:00Z"}):
+            assert client.post("/api/v1/pools", headers=admin, json=POOL | more).status_code == 201
+        (item,) = client.get("/api/v1/pools", headers=admin).json()["items"]
+        assert [(t["effective_from"], t["gpus"], t["price_per_gpu_hour"]) for t in item["terms"]] == [
+            ("2026-11-20T00:00:00Z", 8, "2.500000000000"),
+            ("2026-11-21T00:00:00Z", 16, "2.500000000000"),
+        ]
+        with db.transaction() as session:
+            second = session.scalars(select(Audit).order_by(Audit.id.desc())).first()
+            assert second.before["gpus"] == 8
+            assert session.scalars(select(Outbox.task)).all() == ["ledger.pool_changed"] * 2
+
+    def test_a_term_is_never_edited(self, client, admin):
+        answers = [client.post("/api/v1/pools", headers=admin, json=POOL | {"gpus": n}) for n in (8, 9)]
+        assert [a.status_code for a in answers] == [201, 409]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"gpus": -1},
+            {"gpus": 1.5},
+            {"price_per_gpu_hour": "-1"},
+            {"price_per_gpu_hour": "NaN"},
+            {"price_per_gpu_hour": "0.0000000000001"},
+            {"price_per_gpu_hour": 2.5},
+            {"currency": "usd"},
+            {"purchase": "stolen"},
+            {"effective_from": "2026-11-20T00:00:00"},
+            {"effective_from": "2016-11-20T00:00:00Z"},
+            {"gpu_count": 8},
+        ],
+    )
+    def test_a_wrong_field_is_refused(self, client, admin, wrong):
+        assert client.post("/api/v1/pools", headers=admin, json=POOL | wrong).status_code == 422
+
+    def test_a_pool_only_seen_in_spans_has_no_terms(self, client, admin):
+        with db.transaction() as session:
+            db.named_ids(session, Pool, ["seen"])
+        (item,) = client.get("/api/v1/pools", headers=admin).json()["items"]
+        assert (item["name"], item["terms"], item["registered_at"]) == ("seen", [], None)
+
+
+class TestGpus:
+    def test_each_shows_its_newest_reading_of_each_metric(self, client, admin):
+        now = floor(utc_now(), 10)
+        with db.transaction() as session:
+            pool_id = db.named_ids(session, Pool, ["h100"])["h100"]
+            session.add_all([Gpu(uuid="GPU-a", model="H100", host="n1", pool_id=pool_id), Gpu(uuid="GPU-b")])
+            session.flush()
+            for seconds, metric, value in (
+                (20, "hw.gpu.utilization", 0.2),
+                (10, "hw.gpu.utilization", 0.9),
+                (20, "hw.power", 400.0),
+                (4000, "hw.temperature", 50.0),
+            ):
+                at = now - timedelta(seconds=seconds)
+                session.add(
+                    GpuDelta(bucket=at, gpu_id=1, metric=metric, samples=2, total=2 * value, least=value, most=value)
+                )
+        tasks.fold_gpu()
+        first, second = client.get("/api/v1/gpus", headers=admin).json()["items"]
+        assert (first["uuid"], first["pool"], first["host"]) == ("GPU-a", "h100", "n1")
+        assert {name: each["value"] for name, each in first["readings"].items()} == {
+            "hw.gpu.utilization": 0.9,
+            "hw.power": 400.0,
+        }
+        assert second["readings"] == {}
+
+
+def test_a_key_bound_to_a_tenant_does_not_see_the_fleet(client, make_key):
+    own = {"Authorization": f"Bearer {make_key(['read', 'admin'], 'bolt')}"}
+    for path in ("backends", "pools", "gpus"):
+        assert client.get(f"/api/v1/{path}", headers=own).status_code == 403
+    assert client.post("/api/v1/pools", headers=own, json=POOL).status_code == 403
