@@ -22,6 +22,7 @@ class Said:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     hold_s: float = 0.0
+    drip_s: float = 0.0  # between one byte of the body and the next
 
 
 def document(
@@ -90,9 +91,17 @@ class OfrepServer:
                     if said.status != 304:
                         self.send_header("Content-Length", str(len(said.body)))
                     self.end_headers()
-                    self.wfile.write(said.body)
+                    self.write(said)
                 except ConnectionError:
                     self.close_connection = True  # the client gave up waiting, as it should
+
+            def write(self, said: Said) -> None:
+                if not said.drip_s:
+                    self.wfile.write(said.body)
+                    return
+                for byte in said.body:
+                    self.wfile.write(bytes([byte]))
+                    server.release.wait(said.drip_s)
 
             def log_message(self, *_: Any) -> None:
                 pass

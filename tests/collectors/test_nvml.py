@@ -314,9 +314,11 @@ class TestFollowingANode:
         process = node.follow("--round-timeout-s", "0.3")
         node.change(gpu0_utilization="hang")
         node.next_export()
+        asked_before = node.log.read_text().count("0 utilization")
         began = time.monotonic()
         node.next_export()
         assert time.monotonic() - began < 3.0
+        assert node.log.read_text().count("0 utilization") == asked_before  # nobody queues up behind it
         assert node.receiver.exports[-1].gpus == {B}
         asked = time.monotonic()
         (line,) = node.said_until_stopped(process)

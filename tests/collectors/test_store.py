@@ -46,6 +46,15 @@ class TestTheStateFile:
         store_at(path).hold(document(), None)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
+    def test_stays_private_over_what_a_crash_left_half_written(self, path: Path) -> None:
+        path.parent.mkdir()
+        left = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        left.write_text('{"half')
+        left.chmod(0o644)
+        store_at(path).hold(document(), None)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert store_at(path).load() is not None
+
     def test_leaves_nothing_half_written_behind(self, path: Path) -> None:
         store_at(path).hold(document(), None)
         store_at(path).hold(document(generation=2), None)
