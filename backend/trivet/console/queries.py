@@ -118,13 +118,8 @@ def _facts(
         DesiredState.scenario_id.in_(ids), DesiredState.tenant_id == 0, DesiredState.backend_id == 0
     )
     desired = {row.scenario_id: row for row in session.scalars(everyone)}
-    generations = dict(
-        session.execute(
-            select(PolicyGeneration.scenario_id, PolicyGeneration.generation).where(
-                PolicyGeneration.scenario_id.in_(ids)
-            )
-        ).tuples()
-    )
+    counters = select(PolicyGeneration.scenario_id, PolicyGeneration.generation)
+    generations = dict(session.execute(counters.where(PolicyGeneration.scenario_id.in_(ids))).all())
     states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in ids}
     for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(ids))):
         states[state.scenario_id][state.guard] = state
@@ -182,15 +177,15 @@ def _backends(session: Session, now: datetime) -> tuple[tuple[Backend, datetime 
         .order_by(Backend.name)
         .limit(BACKENDS_MAX)
     )
-    return tuple((backend, at) for backend, at in session.execute(query).tuples())
+    return tuple((backend, at) for backend, at in session.execute(query))
 
 
 def _tenants(session: Session, ids: set[int]) -> dict[int, str]:
-    return dict(session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(ids))).tuples().all()) if ids else {}
+    return dict(session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(ids))).all()) if ids else {}
 
 
 def _people(session: Session, emails: set[str]) -> dict[str, str]:
-    return dict(session.execute(select(User.email, User.name).where(User.email.in_(emails))).tuples().all())
+    return dict(session.execute(select(User.email, User.name).where(User.email.in_(emails))).all())
 
 
 def breach_of(session: Session, command_id: int) -> tuple[Command | None, Breach | None]:
@@ -227,7 +222,7 @@ def unpriced_today(session: Session, now: datetime) -> tuple[int, tuple[str, ...
     found = read.usage(session, today(now), ["model_id"])
     gaps = sorted(((u.unpriced_requests, id_) for (id_,), u in found.items() if u.unpriced_requests), reverse=True)
     ids = [id_ for _, id_ in gaps[:MODELS_NAMED]]
-    names = dict(session.execute(select(Model.id, Model.name).where(Model.id.in_(ids))).tuples().all()) if ids else {}
+    names = dict(session.execute(select(Model.id, Model.name).where(Model.id.in_(ids))).all()) if ids else {}
     return sum(count for count, _ in gaps), tuple(names.get(id_, "unnamed") for id_ in ids)
 
 

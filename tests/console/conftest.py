@@ -1,0 +1,50 @@
+"""People who sign in, and a scenario with something in it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from trivet import db
+from trivet.identity import service
+from trivet.kit.clock import utc_now
+
+PASSWORD = "three legs stand"
+
+
+@pytest.fixture
+def person(database) -> Callable[[str], str]:
+    """`person("sre")` -> the address of a person with that role."""
+
+    def make(role: str) -> str:
+        email = f"{role}@example.com"
+        with db.transaction() as session:
+            service.create_user(
+                session, email=email, name=role.replace("_", " ").title(), role=role, password=PASSWORD, actor="test"
+            )
+        return email
+
+    return make
+
+
+@pytest.fixture
+def sign_in(client, person):
+    """`sign_in("sre")` -> the client, signed in as a person with that role."""
+
+    def enter(role: str):
+        answer = client.post("/sign-in", data={"email": person(role), "password": PASSWORD}, follow_redirects=False)
+        assert answer.status_code == 303
+        return client
+
+    return enter
+
+
+@pytest.fixture
+def scenario(database) -> str:
+    """A registered scenario with the real-time-chat card."""
+    from trivet.card import service as cards
+
+    with db.transaction() as session:
+        cards.register(
+            session, name="support-chat", preset_name="real-time-chat", criticality="core", actor="test", now=utc_now()
+        )
+    return "support-chat"

@@ -1,0 +1,113 @@
+"""Signing in and out, and what every answer carries."""
+
+import re
+
+import pytest
+from tests.console.conftest import PASSWORD
+
+from trivet.console import door
+from trivet.console.shield import is_own
+
+
+@pytest.fixture(autouse=True)
+def fresh_brake(monkeypatch):
+    monkeypatch.setattr(door, "brake", door.Brake())
+
+
+class TestTheDoor:
+    def test_who_is_not_signed_in_is_sent_to_the_door_and_back(self, client, person):
+        answer = client.get("/?range=1h", follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2F%3Frange%3D1h")
+        page = client.get(answer.headers["location"]).text
+        assert 'name="next" value="/?range=1h"' in page
+        entered = client.post(
+            "/sign-in",
+            data={"email": person("viewer"), "password": PASSWORD, "next": "/?range=1h"},
+            follow_redirects=False,
+        )
+        assert entered.headers["location"] == "/?range=1h"
+
+    def test_a_fragment_is_answered_with_401_so_that_the_page_reloads(self, client):
+        assert client.get("/live", headers={"HX-Request": "true"}).status_code == 401
+
+    def test_a_wrong_password_and_a_wrong_address_are_told_the_same(self, client, person):
+        email = person("sre")
+        wrong = [
+            client.post("/sign-in", data={"email": e, "password": p})
+            for e, p in ((email, "no"), ("nobody@example.com", PASSWORD))
+        ]
+        assert [a.status_code for a in wrong] == [401, 401]
+        assert all(door.WRONG in a.text for a in wrong)
+        assert "set-cookie" not in wrong[0].headers
+
+    def test_guessing_is_slowed_down(self, client):
+        tries = [client.post("/sign-in", data={"email": "a@b.c", "password": "x"}).status_code for _ in range(11)]
+        assert tries == [401] * 10 + [429]
+
+    def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(self, client, person):
+        answer = client.post("/sign-in", data={"email": person("sre"), "password": PASSWORD}, follow_redirects=False)
+        cookie = answer.headers["set-cookie"].lower()
+        assert "httponly" in cookie and "samesite=lax" in cookie
+
+    def test_signing_out_ends_the_session_and_needs_the_sessions_token(self, sign_in):
+        client = sign_in("viewer")
+        assert client.post("/sign-out", data={"csrf_token": "someone else's"}).status_code == 403
+        token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)[1]
+        cookie = dict(client.cookies)
+        client.post("/sign-out", data={"csrf_token": token})
+        client.cookies.update(cookie)
+        assert client.get("/", follow_redirects=False).status_code == 303
+
+    @pytest.mark.parametrize("path", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/\nx"])
+    def test_signing_in_leads_nowhere_else(self, path):
+        assert door.local(path) == "/"
+
+
+class TestTheShield:
+    def test_every_answer_carries_the_policy(self, client):
+        for path in ("/sign-in", "/nowhere", "/static/none.js"):
+            policy = client.get(path).headers["content-security-policy"]
+            assert "default-src 'self'" in policy and "unsafe" not in policy
+
+    def test_a_form_from_another_site_changes_nothing(self, client, person):
+        data = {"email": person("sre"), "password": PASSWORD}
+        assert client.post("/sign-in", data=data, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        assert client.post("/sign-in", data=data, headers={"Origin": "https://evil.example"}).status_code == 403
+
+    def test_a_form_has_a_length_and_an_end(self, client):
+        assert client.post("/sign-in", content=b"x" * (65 << 10)).status_code == 413
+
+    @pytest.mark.parametrize(
+        ("site", "origin", "own"),
+        [
+            ("same-origin", None, True), ("none", None, True), ("same-site", None, False), ("cross-site", None, False),
+            (None, "http://127.0.0.1:8000", True), (None, "http://127.0.0.1:9", False), (None, "null", False), (None, None, True),
+        ],
+    )  # fmt: skip
+    def test_whose_form_it_is(self, site, origin, own):
+        assert is_own(site, origin, "127.0.0.1:8000") is own
+
+
+class TestPagesThatSayWhatIsWrong:
+    def test_an_address_without_a_page_says_so_in_words(self, client):
+        answer = client.get("/nowhere")
+        assert answer.status_code == 404 and "There is no page at this address." in answer.text
+
+    def test_a_machines_address_gets_a_problem_not_a_page(self, client):
+        answer = client.get("/api/v1/nowhere")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+    def test_with_the_database_away_the_page_says_what_is_still_true(self, sign_in, monkeypatch):
+        from sqlalchemy.exc import OperationalError
+
+        from trivet.console import queries
+
+        client = sign_in("viewer")
+
+        def lost(*_):
+            raise OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+
+        monkeypatch.setattr(queries, "load", lost)
+        answer = client.get("/")
+        assert answer.status_code == 503 and "Retry-After" in answer.headers
+        assert "Backends keep the policy they hold" in answer.text
