@@ -1,6 +1,7 @@
 """A card is checked whole; what is wrong is named by its field."""
 
 import pytest
+
 from trivet.card.content import Card, parse
 from trivet.card.presets import catalogue, preset, presets
 from trivet.kit.errors import Invalid

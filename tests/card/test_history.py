@@ -1,4 +1,5 @@
 import pytest
+
 from trivet.card.history import standing
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import select, update
+
 from trivet import db
 from trivet.card import service
 from trivet.card.models import Activation

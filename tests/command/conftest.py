@@ -6,6 +6,7 @@ import time
 
 import pytest
 import uvicorn
+
 from trivet import db
 from trivet.card import service as cards
 from trivet.kit.clock import utc_now

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 from sqlalchemy import select
+
 from trivet import db
 from trivet.command import service
 from trivet.command.models import BackendHolding, BackendPoll
@@ -34,7 +35,14 @@ def poll(client, policy_key):
 def degrade(scenario_id, level=1, **more):
     with db.transaction() as session:
         return service.issue(
-            session, kind="degrade", scenario_id=scenario_id, level=level, reason="a test", actor="ana", now=utc_now(), **more
+            session,
+            kind="degrade",
+            scenario_id=scenario_id,
+            level=level,
+            reason="a test",
+            actor="ana",
+            now=utc_now(),
+            **more,
         )
 
 
@@ -208,7 +216,7 @@ class TestWhatIsRefused:
             ('{"context": {"targetingKey": "' + "x" * 201 + '"}}', "INVALID_CONTEXT"),
         ],
     )
-    def test_a_malformed_question_is_400_with_code_and_details(self, chat, client, policy_key, poll, body, code):
+    def test_a_malformed_question_is_400_with_code_and_details(self, client, policy_key, poll, body, code):
         bulk = client.post(BULK, content=body, headers=policy_key)
         one = client.post(f"{BULK}/admission", content=body, headers=policy_key)
         assert (bulk.status_code, one.status_code) == (400, 400)

@@ -73,7 +73,7 @@ def _p95(data: bytes) -> float | None:
 
 
 def _ms(value: float) -> str:
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.0f} ms"
+    return f"{value / 1000:.3g} s" if value >= 1000 else f"{value:.3g} ms"
 
 
 def _percent(value: float) -> str:
