@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from trivet.embed.up import answers, refuse_port_in_use
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 40.0
+PROGRAMS = ["api", "beat", "worker-control", "worker-work"]
 
 
 def free_port() -> int:
@@ -31,10 +32,10 @@ def free_port() -> int:
 class Up:
     """One run of the command; its console is read by a thread, so that it never blocks."""
 
-    def __init__(self, data_dir: Path, port: int) -> None:
+    def __init__(self, data_dir: Path, port: int, settings: Mapping[str, str]) -> None:
         self.data_dir, self.port = data_dir, port
         self.lines: list[str] = []
-        env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")}
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")} | dict(settings)
         command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", str(data_dir), "--port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -72,11 +73,11 @@ class Up:
 
 
 @pytest.fixture
-def start(data_dir: Path) -> Iterator[Callable[[], Up]]:
+def start(data_dir: Path) -> Iterator[Callable[..., Up]]:
     runs: list[Up] = []
 
-    def make() -> Up:
-        runs.append(Up(data_dir, free_port()))
+    def make(**settings: str) -> Up:
+        runs.append(Up(data_dir, free_port(), settings))
         return runs[-1]
 
     yield make
@@ -108,7 +109,7 @@ def eventually(check: Callable[[], bool], limit_s: float = 30.0) -> bool:
 
 @pytest.mark.timeout(240)
 class TestUp:
-    def test_it_says_where_the_page_is_and_how_to_sign_in_and_stops_in_order(self, start: Callable[[], Up]) -> None:
+    def test_it_says_where_the_page_is_refuses_a_second_run_and_stops_in_order(self, start: Callable[..., Up]) -> None:
         run = start()
         run.wait_for("Ctrl-C stops everything")
         assert answers("127.0.0.1", run.port)
@@ -117,12 +118,20 @@ class TestUp:
         assert admin.password
         assert run.wait_for("sign in:").split() == ["sign", "in:", admin.email, admin.password]
         assert "not served yet" in run.wait_for("OTLP/gRPC")
+        self.refuses_a_second_run(start, run)
         assert run.end(signal.SIGINT) == 0
         stops = [line.removeprefix("stopping ") for line in run.lines if line.startswith("stopping ")]
         assert stops == ["beat", "worker-control", "worker-work", "api", "redis", "postgres"]
         assert everything_of(run.data_dir) == []
 
-    def test_the_second_start_finds_its_data_and_is_quick(self, start: Callable[[], Up]) -> None:
+    def refuses_a_second_run(self, start: Callable[..., Up], run: Up) -> None:
+        """On the same data, while the first goes on."""
+        second = start()
+        second.wait_for(f"in use by another Trivet (process {run.process.pid})")
+        assert second.process.wait(timeout=10) == 1
+        assert answers("127.0.0.1", run.port)
+
+    def test_the_second_start_finds_its_data_and_is_quick(self, start: Callable[..., Up]) -> None:
         first = start()
         sign_in = first.wait_for("sign in:")
         first.wait_for("Ctrl-C")
@@ -134,7 +143,7 @@ class TestUp:
         # The promise is 10 s; here another test runs beside on the same two cores.
         assert float(seconds[1]) < 20
 
-    def test_a_killed_api_and_a_killed_database_come_back(self, start: Callable[[], Up]) -> None:
+    def test_a_killed_api_and_a_killed_database_come_back(self, start: Callable[..., Up]) -> None:
         run = start()
         run.wait_for("Ctrl-C")
         os.kill(run.pid("api"), signal.SIGKILL)
@@ -144,7 +153,7 @@ class TestUp:
         run.wait_for("postgres restarted")
         assert eventually(lambda: answers("127.0.0.1", run.port) and database_answers(run.port))
 
-    def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(self, start: Callable[[], Up]) -> None:
+    def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(self, start: Callable[..., Up]) -> None:
         run = start()
         run.wait_for("Ctrl-C")
         assert everything_of(run.data_dir)
@@ -152,13 +161,15 @@ class TestUp:
         assert eventually(lambda: everything_of(run.data_dir) == [])
         start().wait_for("Ctrl-C")
 
-    def test_a_second_run_on_the_same_data_is_refused_and_the_first_goes_on(self, start: Callable[[], Up]) -> None:
-        run = start()
+    def test_a_database_and_a_broker_of_ones_own_replace_the_embedded_ones(
+        self, start: Callable[..., Up], data_dir: Path, database_url: str, broker_url: str
+    ) -> None:
+        run = start(TRIVET_DATABASE_URL=database_url, TRIVET_BROKER_URL=broker_url)
         run.wait_for("Ctrl-C")
-        second = start()
-        second.wait_for(f"in use by another Trivet (process {run.process.pid})")
-        assert second.process.wait(timeout=10) == 1
-        assert answers("127.0.0.1", run.port)
+        assert database_answers(run.port)
+        assert sorted(path.stem for path in (data_dir / "run").glob("*.pid")) == PROGRAMS
+        assert not (data_dir / "postgres").exists()
+        assert not (data_dir / "redis").exists()
 
 
 def database_answers(port: int) -> bool:
