@@ -44,7 +44,7 @@ class TestALatencyGuard:
 
     def test_says_why_with_numbers(self):
         assert verdict(guard(), latencies(2100), Standing(), NOW).reason == "P95 2.09 s over 1.5 s"
-        assert verdict(guard(), latencies(800), Standing(), NOW).reason == "P95 793 ms, limit 1.5 s"
+        assert verdict(guard(), latencies(800), Standing(), NOW).reason == "P95 798 ms, limit 1.5 s"
         assert "ends at 1.2 s" in verdict(guard(), latencies(1400), Standing(broken=True), NOW).reason
 
     def test_keeps_since_when_it_is_clear(self):

@@ -29,7 +29,7 @@ def fold_seen(session: Session) -> int:
     taken = select(PolicySeen.id).order_by(PolicySeen.id).limit(SEEN_BATCH).with_for_update(skip_locked=True)
     rows = session.execute(
         delete(PolicySeen)
-        .where(PolicySeen.id.in_(taken.scalar_subquery()))
+        .where(PolicySeen.id == func.any(func.array(taken.scalar_subquery())))  # gathered once, not once a row
         .returning(
             PolicySeen.backend_id,
             PolicySeen.scenario_id,
