@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trivet.embed import addresses, keepsakes, left_over
-from trivet.embed.child import EmbedError, spawn
+from trivet.embed.child import EmbedError, spawn, stop
 from trivet.embed.logs import tail
 from trivet.embed.place import Lock, make_folder
 from trivet.embed.postgres import EmbeddedPostgres
@@ -78,7 +77,9 @@ def _run(options: Options, settings: Settings, supervisor: Supervisor, stopping:
     admin = keepsakes.admin(data_dir, settings.admin_email, settings.admin_password.get_secret_value())
     env = _environment(options, settings, admin)
     env |= _stores(data_dir, settings, supervisor, say)
-    _migrate(data_dir, env, say)
+    _migrate(data_dir, env, stopping, say)
+    if stopping():
+        return 0
     for name, arguments, stop_s in (*_PROGRAMS, *([_DEMO] if options.demo else [])):
         log = data_dir / "logs" / f"{name}.log"
         finishes = name == _DEMO[0]
@@ -131,17 +132,18 @@ def _trivet(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "trivet.cli", *arguments]
 
 
-def _migrate(data_dir: Path, env: Mapping[str, str], say: Say) -> None:
+def _migrate(data_dir: Path, env: Mapping[str, str], stopping: Callable[[], bool], say: Say) -> None:
+    """Run to the end or, where we are asked to stop, break off: each migration is one transaction."""
     log = data_dir / "logs" / "migrate.log"
     process = spawn(_trivet("migrate"), log, env=env)
-    try:
-        status = process.wait(timeout=_MIGRATE_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        status = process.wait()
-    if status != 0:
+    deadline = time.monotonic() + _MIGRATE_LIMIT_S
+    while process.poll() is None and not stopping() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if process.poll() is None:
+        stop(process, ((signal.SIGTERM, 5.0),))
+    if process.returncode != 0 and not stopping():
         raise EmbedError(f"the migrations failed; {log} ends with:\n{tail(log)}")
-    say("migrations: done")
+    say("migrations: broken off" if process.returncode != 0 else "migrations: done")
 
 
 def _wait_for_api(options: Options, supervisor: Supervisor, stopping: Callable[[], bool], data_dir: Path) -> None:
