@@ -32,3 +32,8 @@ async def place(places: int) -> AsyncIterator[None]:
         yield
     finally:
         semaphore.release()
+
+
+def forget() -> None:
+    """Give every event loop its places anew: the setting has changed."""
+    _places.clear()
