@@ -31,7 +31,10 @@ db.caches.append(_cards.clear)
 
 @dataclass(frozen=True, slots=True)
 class ActiveCard:
-    """The revision that governs a scenario since `active_from`; `previous_number` is where a rollback would go."""
+    """The revision that governs a scenario since `active_from`; `previous_number` is where a rollback would go.
+
+    `first`: none governed before it.
+    """
 
     scenario_id: int
     scenario: str
@@ -40,6 +43,7 @@ class ActiveCard:
     card: Card
     active_from: datetime
     previous_number: int | None
+    first: bool = False
 
 
 def active(session: Session, scenario_ids: Collection[int] | None = None) -> dict[int, ActiveCard]:
@@ -77,6 +81,7 @@ def _active(history: list[Any], cards: dict[int, Card]) -> ActiveCard:
         card=cards[last.revision_id],
         active_from=last.active_from,
         previous_number=previous,
+        first=len(history) == 1,
     )
 
 

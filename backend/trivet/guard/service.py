@@ -20,7 +20,7 @@ from trivet.card.service import ActiveCard
 from trivet.guard.decide import Standing, Verdict, verdict
 from trivet.guard.ladder import State, Stay, Step, step
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.guard.window import AHEAD, BUCKET_S, Slice, of_present, starts, window
+from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, window
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.rollup import read
@@ -40,8 +40,8 @@ class _Scenario:
     slices: list[Slice]
 
     @property
-    def changed_at(self) -> datetime:
-        return max(self.card.active_from, self.ladder.since)
+    def present(self) -> Present:
+        return _present(self.card, self.ladder)
 
     def standing(self, guard: Guard) -> Standing:
         """How the guard stood under this revision; a new revision starts afresh."""
@@ -50,6 +50,11 @@ class _Scenario:
         if state is None or state.revision != self.card.number:
             return Standing(broken=broken)
         return Standing(broken, state.over_since, state.clear_since)
+
+
+def _present(card: ActiveCard, ladder: LadderState) -> Present:
+    untouched = card.first and ladder.since <= card.active_from
+    return Present(card.number, ladder.level, None if untouched else max(card.active_from, ladder.since))
 
 
 def evaluate(session: Session, now: datetime) -> int | None:
@@ -129,14 +134,14 @@ def _slices(
     slices: dict[int, list[Slice]] = {}
     for (scenario_id, bucket, revision, level, currency), usage in found.items():
         slices.setdefault(scenario_id, []).append(Slice(bucket, revision, level, currency, usage))
-    return {id_: of_present(of, active[id_].number, ladders[id_].level) for id_, of in slices.items()}
+    return {id_: of_present(of, _present(active[id_], ladders[id_])) for id_, of in slices.items()}
 
 
 def _judge(session: Session, scenario: _Scenario, now: datetime) -> int:
     currency = scenario.card.card.cost.currency
     verdicts: dict[str, Verdict] = {}
     for guard in scenario.card.card.guards:
-        seen = window(scenario.slices, starts(guard, scenario.changed_at, now), now, currency)
+        seen = window(scenario.slices, guard, scenario.present, now, currency)
         verdicts[guard.name] = verdict(guard, seen, scenario.standing(guard), now)
     _save_verdicts(session, scenario, verdicts, now)
     breaches = _save_breaches(session, scenario, verdicts, now)

@@ -1,7 +1,7 @@
 """What a guard looks at: which buckets count, and their sum. Pure.
 
-Only what was measured after the last change (activation or step) counts, and of requests that say under which revision and
-level they ran only those of the present ones: what is still in flight from before must not judge what came after.
+Only what was measured under the present revision and level counts: what is still in flight from before a change must not
+judge what came after. Requests that say neither count from the first whole bucket after the change.
 """
 
 from collections.abc import Iterable
@@ -29,24 +29,47 @@ class Slice:
     usage: Usage
 
 
-def starts(guard: Guard, changed_at: datetime, now: datetime) -> datetime:
-    """First bucket of the guard's window: its length back from now, and not before the last change."""
-    after_change = floor(changed_at - timedelta(microseconds=1), BUCKET_S) + timedelta(seconds=BUCKET_S)
-    return max(floor(now, BUCKET_S) - timedelta(seconds=guard.window_s), after_change)
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What governs now, and since when; `since` None where nothing governed before, so that nothing is left of it."""
+
+    revision: int
+    level: int
+    since: datetime | None
+
+    def counts(self, of: Slice) -> bool:
+        """Whether the slice was measured under what governs now."""
+        says = (of.revision, of.level) == (self.revision, self.level)
+        says_nothing = of.revision == 0 and of.level in (0, self.level)
+        if not (says or says_nothing):
+            return False
+        if self.since is None:
+            return True
+        first = floor(self.since, BUCKET_S)
+        if not says and first < self.since:
+            first += timedelta(seconds=BUCKET_S)
+        return of.bucket >= first
 
 
-def of_present(slices: Iterable[Slice], revision: int, level: int) -> list[Slice]:
-    """Those of the present revision and level, and those that say neither."""
-    return [s for s in slices if (s.revision, s.level) in {(revision, level), (0, 0)}]
+def starts(guard: Guard, now: datetime) -> datetime:
+    """First bucket of the guard's window: its length back from the running bucket."""
+    return floor(now, BUCKET_S) - timedelta(seconds=guard.window_s)
 
 
-def window(slices: Iterable[Slice], start: datetime, now: datetime, currency: str) -> Window:
-    """The sum of the slices from `start` on."""
+def of_present(slices: Iterable[Slice], present: Present) -> list[Slice]:
+    """Those that count."""
+    return [of for of in slices if present.counts(of)]
+
+
+def window(slices: Iterable[Slice], guard: Guard, present: Present, now: datetime, currency: str) -> Window:
+    """The sum of the slices in the guard's window, over the part of it in which they could be measured."""
+    start = starts(guard, now)
+    began = max(start, present.since or start)
     used = [s for s in slices if s.bucket >= start]
     priced = [s for s in used if s.currency == currency]
     latency, ttft = b"".join(s.usage.latency for s in used), b"".join(s.usage.ttft for s in used)
     return Window(
-        seconds=max(float(BUCKET_S), (now - start).total_seconds()),
+        seconds=max(float(BUCKET_S), (now - began).total_seconds()),
         served=sum(s.usage.requests - s.usage.rejections for s in used),
         errors=sum(s.usage.errors for s in used),
         timeouts=sum(s.usage.timeouts for s in used),

@@ -1,0 +1,38 @@
+"""Which buckets a guard looks at after a change."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from trivet.guard.window import Present, Slice, of_present
+from trivet.rollup.read import Usage
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def bucket(seconds, revision=0, level=0):
+    return Slice(NOON + timedelta(seconds=seconds), revision, level, "USD", Usage())
+
+
+class TestWhatCounts:
+    @pytest.mark.parametrize(
+        ("slice_", "counts"),
+        [
+            (bucket(0, 2, 1), False),  # before the change at 12:00:14
+            (
+                bucket(10, 2, 1),
+                True,
+            ),  # says the new revision and level: so it came after, even in the bucket of the change
+            (bucket(10), False),  # says nothing: may be from before
+            (bucket(20), True),
+            (bucket(20, 2, 0), False),  # was in flight when the level changed
+            (bucket(20, 1, 1), False),  # was in flight when the revision changed
+        ],
+    )
+    def test_is_what_ran_under_the_present_revision_and_level(self, slice_, counts):
+        present = Present(revision=2, level=1, since=NOON + timedelta(seconds=14))
+        assert bool(of_present([slice_], present)) is counts
+
+    def test_of_a_scenario_registered_a_moment_ago_is_everything(self):
+        slices = [bucket(-20), bucket(0), bucket(0, 1, 0)]
+        assert of_present(slices, Present(revision=1, level=0, since=None)) == slices
