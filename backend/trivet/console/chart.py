@@ -48,7 +48,8 @@ def series(session: Session, scenario: int, span: Span, now: datetime, zone: str
     where = {"scenario_id": [scenario]}
     found = read.usage(session, interval, ["bucket", "level"], where, grain_s=span.grain_s)
     by_step = steps({(at, level): usage for (at, level), usage in found.items()}, span.step_s)
-    times = [interval.start + timedelta(seconds=s) for s in range(0, span.seconds, span.step_s)]
+    interval = trimmed(interval, min(by_step, default=None), span)
+    times = [interval.start + timedelta(seconds=s) for s in range(0, int(interval.seconds), span.step_s)]
     active = cards.active(session, [scenario]).get(scenario)
     limit_ms = active.card.latency.p95_ms if active else None
     sums = [sum(by_step[at].values(), Usage()) if at in by_step else None for at in times]
@@ -67,6 +68,14 @@ def series(session: Session, scenario: int, span: Span, now: datetime, zone: str
         "to": int(interval.end.timestamp()),
         "zone": zone,
     }
+
+
+def trimmed(interval: Interval, first: datetime | None, span: Span) -> Interval:
+    """The interval without the emptiness before anything was there, but never less than a third of it."""
+    if first is None:
+        return interval
+    latest = interval.end - timedelta(seconds=span.seconds // 3 // span.step_s * span.step_s)
+    return Interval(min(max(interval.start, first - timedelta(seconds=2 * span.step_s)), latest), interval.end)
 
 
 def steps(found: Mapping[tuple[datetime, int], Usage], step_s: int) -> dict[datetime, dict[int, Usage]]:

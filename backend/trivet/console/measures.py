@@ -1,7 +1,7 @@
 """A scenario's numbers against its card, line by line and as the triangle's shares. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trivet.card.content import LOWER_IS_WORSE, Card
@@ -16,12 +16,16 @@ _WEIGHT = {"breach": 3, "stall": 3, "no_data": 1, "ok": 0}
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What was measured lately: `usage` of all requests, `priced` of those in the card's currency, `scored` of scores."""
+    """What was measured lately: `usage` of all requests, `priced` of those in the card's currency, `scored` of scores.
+
+    `guarded` has what guards saw, by metric: it goes before the rest, so that a verdict stands beside its own number.
+    """
 
     usage: Usage
     priced: Usage
     scored: Usage
     seconds: float
+    guarded: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cost_per_request(self) -> Decimal | None:
@@ -35,8 +39,17 @@ class Now:
         return self.priced.cost * 3600 / Decimal(self.seconds) if self.priced.requests else None
 
     def value(self, metric: str) -> float | Decimal | None:
-        """The number behind a guard's metric, in the metric's unit."""
-        return _VALUES[metric](self)
+        """The number of a metric, in the metric's unit."""
+        seen = self.guarded.get(metric)
+        if seen is None:
+            return _VALUES[metric](self)
+        return Decimal(repr(seen)) if metric.startswith("cost_") else seen
+
+    def beside(self, card: Card, states: Mapping[str, GuardState]) -> "Now":
+        """The same with what the card's guards saw."""
+        by_metric = {g.metric: worst(states[o.name] for o in card.guards if o.metric == g.metric and o.name in states) for g in card.guards}  # fmt: skip
+        values = {m: states[v.guard].value for m, v in by_metric.items() if v is not None}
+        return replace(self, guarded={m: v for m, v in values.items() if v is not None})
 
 
 _VALUES: dict[str, Callable[[Now], float | Decimal | None]] = {
@@ -137,12 +150,16 @@ def shares(card: Card | None, now: Now) -> tuple[float | None, float | None, flo
     """Quality, latency and cost: how much of the card's allowance is used."""
     if card is None:
         return None, None, None
-    cost = now.cost_per_request
+    quality, latency, cost = (now.value(m) for m in ("quality", "p95_latency_ms", "cost_per_request"))
     return (
-        used_share(now.scored.score, card.quality.floor, floor=True),
-        used_share(now.usage.quantile_ms("latency", 0.95), card.latency.p95_ms),
-        used_share(None if cost is None else float(cost), float(card.cost.per_request)),
+        used_share(_number(quality), card.quality.floor, floor=True),
+        used_share(_number(latency), card.latency.p95_ms),
+        used_share(_number(cost), float(card.cost.per_request)),
     )
+
+
+def _number(value: float | Decimal | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _share(usage: Usage, count: int) -> float | None:

@@ -90,7 +90,7 @@ def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
         name=s.name,
         title=say.title(s.name),
         criticality=s.criticality,
-        level=Level(s.proven_level, s.wanted_level, s.ladder.since if s.ladder else None, _held(s)),
+        level=Level(s.proven_level, s.wanted_level, s.since, _held(s)),
         top_level=card.top if card else 0,
         revision=s.active.number if s.active else None,
         generation=s.generation,
@@ -112,13 +112,14 @@ def _standing(session: Session, s: ScenarioFacts, facts: Facts, reader: Reader) 
     return sentence.Standing(
         name=s.name,
         level=s.proven_level,
-        since=s.ladder.since if s.ladder and s.proven_level else None,
-        cause=_cause(session, s, facts) if s.proven_level else None,
+        since=s.since,
+        cause=_cause(s, facts),
         wanted_level=s.wanted_level,
         cost_change=queries.cost_change(session, s, reader.now),
-        quality=s.now.scored.score,
+        quality=_quality(s),
         quality_floor=s.active.card.quality.floor if s.active else None,
         breaches=tuple(_broken(s, state) for state in broken),
+        over=tuple(leg.name for leg in draw(measures.shares(s.active.card if s.active else None, s.now)).legs if leg.over),
         requests=s.now.usage.requests,
     )  # fmt: skip
 
@@ -135,15 +136,18 @@ def _metric(s: ScenarioFacts, guard: str) -> str | None:
     return next((g.metric for g in s.active.card.guards if g.name == guard), None) if s.active else None
 
 
-def _cause(session: Session, s: ScenarioFacts, facts: Facts) -> str | None:
+def _quality(s: ScenarioFacts) -> float | None:
+    value = s.now.value("quality")
+    return None if value is None else float(value)
+
+
+def _cause(s: ScenarioFacts, facts: Facts) -> str | None:
     """Why the scenario is at its level, as the end of a sentence."""
-    if s.desired is None:
-        return None
-    command, breach = queries.breach_of(session, s.desired.command_id)
+    command = s.proven_by
     if command is None:
-        return s.desired.cause
-    if breach is not None:
-        return _passed(s, breach)
+        return None
+    if s.because_of is not None:
+        return _passed(s, s.because_of)
     said = story.lower(command.reason.rstrip("."))
     if story.is_automatic(command.actor):
         return f"it was {said}" if said.startswith("calm") else said

@@ -26,7 +26,7 @@ from trivet.tenant.models import Scenario, Tenant
 
 BUCKET_S = 10
 AHEAD_S = 20  # the running bucket and one more, for clocks that go a little fast
-LATELY_S = 60
+LATELY_S = 30
 SCENARIOS_MAX = 50
 BACKENDS_MAX = 50
 COMMANDS_MAX = 15
@@ -50,6 +50,8 @@ class ScenarioFacts:
     desired: DesiredState | None
     states: Mapping[str, GuardState]
     now: Now
+    proven_by: Command | None  # the command that brought it to its proven level
+    because_of: Breach | None
     present: tuple[BackendHolding | None, ...]  # what each backend in sight was seen to hold, None for nothing
 
     @property
@@ -59,11 +61,21 @@ class ScenarioFacts:
 
     @property
     def proven_level(self) -> int:
-        """The level that telemetry proves of the backend furthest behind; 0 while nothing is proven."""
-        proven = [held for held in self.present if held is not None and held.effective_at is not None]
-        if not proven:
-            return 0
-        return min(proven, key=lambda held: (held.effective_generation, held.effective_at)).level
+        """The level that telemetry proves."""
+        return proven_level(self.present)
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it is at its proven level."""
+        if self.proven_by is not None:
+            return self.proven_by.effective_at or self.proven_by.created_at
+        return self.ladder.since if self.ladder and not self.proven_level and not self.wanted_level else None
+
+
+def proven_level(present: Iterable[BackendHolding | None]) -> int:
+    """The level that telemetry proves of the backend furthest behind; 0 while nothing is proven."""
+    proven = [held for held in present if held is not None and held.effective_at is not None]
+    return min(proven, key=lambda held: (held.effective_generation, held.effective_at)).level if proven else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +136,21 @@ def _facts(
     for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(ids))):
         states[state.scenario_id][state.guard] = state
     lately = _lately(session, active, ids, now)
-    present = scopes.present(session, now, seen_s)
+    there = scopes.present(session, now, seen_s)
+    present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.serves(id_)) for id_ in ids}
+    causes = {id_: _cause(session, id_, proven_level(present[id_])) for id_ in ids}
     return tuple(
         ScenarioFacts(
             id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
-            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id],
-            present=tuple(holdings.get((b.id, s.id)) for b in present if b.serves(s.id)),
+            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=_beside(lately[s.id], active.get(s.id), states[s.id]),
+            proven_by=causes[s.id][0], because_of=causes[s.id][1], present=present[s.id],
         )
         for s in scenarios
     )  # fmt: skip
+
+
+def _beside(now: Now, active: ActiveCard | None, states: Mapping[str, GuardState]) -> Now:
+    return now.beside(active.card, states) if active else now
 
 
 def _lately(session: Session, active: Mapping[int, ActiveCard], ids: list[int], now: datetime) -> dict[int, Now]:
@@ -188,21 +206,25 @@ def _people(session: Session, emails: set[str]) -> dict[str, str]:
     return dict(session.execute(select(User.email, User.name).where(User.email.in_(emails))).all())
 
 
-def breach_of(session: Session, command_id: int) -> tuple[Command | None, Breach | None]:
-    """A command and the breach that caused it."""
-    command = session.get(Command, command_id)
+def _cause(session: Session, scenario: int, level: int) -> tuple[Command | None, Breach | None]:
+    """The newest command that asked for this level for everyone, and the breach that caused it."""
+    if level == 0:
+        return None, None
+    query = select(Command).where(Command.scenario_id == scenario, Command.level == level)
+    everyone = query.where(Command.tenant_id.is_(None), Command.backend_id.is_(None))
+    command = session.scalar(everyone.order_by(Command.id.desc()).limit(1))
     return command, session.get(Breach, command.breach_id) if command and command.breach_id else None
 
 
 def cost_change(session: Session, scenario: ScenarioFacts, now: datetime) -> float | None:
     """Cost of a request at the present level against the hour before it at level 0, as a fraction; None where unknown."""
-    if scenario.active is None or scenario.ladder is None or not scenario.wanted_level:
+    if scenario.active is None or scenario.since is None or not scenario.proven_level:
         return None
     currency = scenario.active.card.cost.currency
-    since = floor(scenario.ladder.since, BUCKET_S)
+    since = floor(scenario.since, BUCKET_S)
     end = floor(now, BUCKET_S) + timedelta(seconds=AHEAD_S)
     before = _priced(session, scenario.id, currency, 0, Interval(since - timedelta(hours=1), since))
-    after = _priced(session, scenario.id, currency, scenario.wanted_level, Interval(since, end))
+    after = _priced(session, scenario.id, currency, scenario.proven_level, Interval(since, end))
     if before is None or after is None or before == 0:
         return None
     return after / before - 1

@@ -33,6 +33,7 @@ class Standing:
     quality: float | None = None
     quality_floor: float | None = None
     breaches: tuple[Breach, ...] = ()
+    over: tuple[str, ...] = ()  # legs past the card's line, whatever the guards say
     requests: int = 0
 
 
@@ -51,7 +52,7 @@ def overview(standings: Sequence[Standing], spent: Decimal, currency: str, now: 
 
 def scenario(s: Standing, now: datetime, zone: tzinfo) -> str:
     """`Support chat has been at level 2 since 14:02 because P95 passed 1.5 s; it costs 12 % less, quality is 0.93 (floor 0.92).`"""
-    lead = _level_clause(s, now, zone) if s.level or not s.breaches else _breach_clause(s)
+    lead = _level_clause(s, now, zone) if s.level else _breach_clause(s) if s.breaches else _over_clause(s)
     tail = [clause for clause in (_wanted_clause(s), _cost_clause(s), _quality_clause(s)) if clause]
     return f"{say.title(s.name)} {lead}{'; ' if tail else ''}{', '.join(tail)}."
 
@@ -68,6 +69,10 @@ def _breach_clause(s: Standing) -> str:
     if first.stalled:
         return f"is at level 0 and has stalled: {first.what}"
     return f"is at level 0 and its {first.what} is {first.value}, past {first.limit}"
+
+
+def _over_clause(s: Standing) -> str:
+    return f"is at level 0 and past its card in {' and '.join(s.over)}" if s.over else "is at level 0"
 
 
 def _wanted_clause(s: Standing) -> str | None:
@@ -103,11 +108,13 @@ def _short(s: Standing) -> str:
         return f"{say.title(s.name)} is at level {s.level}"
     if s.breaches:
         return f"{say.title(s.name)} has a broken guard"
+    if s.over:
+        return f"{say.title(s.name)} is past its card in {' and '.join(s.over)}"
     return f"{say.title(s.name)} has a command waiting"
 
 
 def _is_troubled(s: Standing) -> bool:
-    return bool(s.level or s.breaches or not _settled(s))
+    return bool(s.level or s.breaches or s.over or not _settled(s))
 
 
 def _settled(s: Standing) -> bool:

@@ -63,7 +63,7 @@ function drawFlags(u: uPlot, pen: CanvasRenderingContext2D, series: Series, word
     pen.setLineDash([]);
     pennant(pen, x, top, flag.solid, tone);
     if (words && x > free) {
-      const end = label(pen, flag.words, x + 10 * unit, top + 9 * unit, "left", ink("ink-soft"), left + width);
+      const end = label(pen, flag.words, x + 10 * unit, top + 9 * unit, "left", ink("ink-soft"), left + width + 30 * unit);
       free = end + 6 * unit;
     }
   }
