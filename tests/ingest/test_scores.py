@@ -1,0 +1,117 @@
+"""Quality scores: once, within bounds, and in the buckets of their scenario."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from trivet import db
+from trivet.kit.clock import rfc3339, utc_now
+
+SCORE = {"scenario": "checkout", "metric": "faithfulness", "value": 0.5}
+
+
+def post(sender, key, body):
+    return sender.post("/api/v1/scores", json=body, headers=key)
+
+
+def rows(query):
+    with db.transaction() as session:
+        return session.execute(text(query)).mappings().all()
+
+
+class TestPosting:
+    def test_one_score_or_a_list(self, sender, key):
+        assert post(sender, key, SCORE).json() == {"stored": 1, "duplicates": 0}
+        answer = post(sender, key, [SCORE | {"id": "a"}, SCORE | {"id": "b"}])
+        assert (answer.status_code, answer.json()) == (201, {"stored": 2, "duplicates": 0})
+
+    def test_the_same_id_is_the_same_score(self, sender, key):
+        post(sender, key, SCORE | {"id": "a"})
+        assert post(sender, key, [SCORE | {"id": "a", "value": 1}] * 2).json() == {"stored": 0, "duplicates": 2}
+        assert rows("SELECT sum(scores)::int n, sum(score_total) t FROM usage_delta") == [{"n": 1, "t": 0.5}]
+
+    def test_without_an_id_trace_metric_and_time_make_one(self, sender, key):
+        at = rfc3339(utc_now())
+        one = SCORE | {"trace_id": "ab" * 16, "at": at}
+        assert post(sender, key, [one, one | {"metric": "tone"}, one]).json() == {"stored": 2, "duplicates": 1}
+        assert post(sender, key, one).json() == {"stored": 0, "duplicates": 1}
+
+    def test_adds_to_the_bucket_of_its_time_scenario_revision_and_level(self, sender, key):
+        at = utc_now().replace(microsecond=0) - timedelta(minutes=5)
+        at = at.replace(second=37)
+        same = {"tenant": "acme", "revision": 3, "level": 1, "at": rfc3339(at)}
+        post(sender, key, [SCORE | same | {"id": i, "value": v} for i, v in (("a", 0.25), ("b", 1.0))])
+        [delta] = rows("SELECT d.*, t.name AS tenant, s.name AS scenario FROM usage_delta d JOIN tenant t ON t.id = "
+                       "d.tenant_id JOIN scenario s ON s.id = d.scenario_id")  # fmt: skip
+        assert (delta["bucket"], delta["tenant"], delta["scenario"]) == (at.replace(second=30), "acme", "checkout")
+        assert (delta["revision"], delta["level"], delta["model_id"], delta["currency"]) == (3, 1, 0, "")
+        assert (delta["scores"], delta["score_total"], delta["requests"], delta["cost"]) == (2, 1.25, 0, 0)
+
+    def test_a_key_bound_to_a_tenant_decides(self, sender, make_key):
+        headers = {"Authorization": f"Bearer {make_key(['ingest'], tenant='bound')}"}
+        post(sender, headers, SCORE | {"tenant": "other"})
+        assert rows("SELECT t.name FROM score s JOIN tenant t ON t.id = s.tenant_id") == [{"name": "bound"}]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"value": 1.5},
+            {"value": -0.1},
+            {"value": "NaN"},
+            {"scenario": ""},
+            {"metric": "x" * 1000},
+            {"level": 4},
+            {"revision": -1},
+            {"trace_id": "xyz"},
+            {"at": "2026-11-21T08:00:00"},
+            {"at": "1999-01-01T00:00:00Z"},
+            {"at": "2999-01-01T00:00:00Z"},
+            {"colour": "red"},
+        ],
+    )
+    def test_what_is_no_score_is_refused_whole(self, sender, key, change):
+        answer = post(sender, key, [SCORE, SCORE | change])
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert rows("SELECT count(*) n FROM score") == [{"n": 0}]
+
+    def test_needs_the_scope_ingest(self, sender, make_key):
+        headers = {"Authorization": f"Bearer {make_key(['read'])}"}
+        assert post(sender, headers, SCORE).status_code == 403
+
+
+class TestListing:
+    def test_is_paged_newest_first(self, sender, key):
+        base = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+        given = [SCORE | {"id": str(n), "at": rfc3339(base + timedelta(seconds=n // 2))} for n in range(5)]
+        post(sender, key, given)
+        seen, cursor = [], None
+        for _ in range(3):
+            query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+            page = sender.get("/api/v1/scores", params=query, headers=key).json()
+            seen += [item["id"] for item in page["items"]]
+            cursor = page["next_cursor"]
+        assert seen == ["4", "3", "2", "1", "0"]
+        assert cursor is None
+
+    def test_shows_what_was_sent(self, sender, key):
+        at = rfc3339(utc_now())
+        sent = SCORE | {"tenant": "acme", "trace_id": "ab" * 16, "revision": 2, "level": 1, "at": at, "id": "x"}
+        post(sender, key, sent)
+        [item] = sender.get("/api/v1/scores", headers=key).json()["items"]
+        assert item == sent | {"source": "key:test"}
+
+    def test_may_be_of_one_scenario(self, sender, key):
+        post(sender, key, [SCORE | {"id": "a"}, SCORE | {"id": "b", "scenario": "search"}])
+        items = sender.get("/api/v1/scores", params={"scenario": "search"}, headers=key).json()["items"]
+        assert [item["id"] for item in items] == ["b"]
+        assert sender.get("/api/v1/scores", params={"scenario": "none"}, headers=key).json()["items"] == []
+
+    def test_shows_a_tenants_key_only_its_tenants(self, sender, key, make_key):
+        post(sender, key, [SCORE | {"id": "a", "tenant": "acme"}, SCORE | {"id": "b", "tenant": "globex"}])
+        headers = {"Authorization": f"Bearer {make_key(['read'], tenant='globex')}"}
+        assert [i["id"] for i in sender.get("/api/v1/scores", headers=headers).json()["items"]] == ["b"]
+
+    @pytest.mark.parametrize("cursor", ["x", "WzFd", "WyJ4IiwgMV0", "bnVsbA"])
+    def test_a_cursor_of_somebody_else_is_refused(self, sender, key, cursor):
+        assert sender.get("/api/v1/scores", params={"cursor": cursor}, headers=key).status_code == 422
