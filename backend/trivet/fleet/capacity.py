@@ -1,6 +1,6 @@
 """What a pool's capacity costs in an interval, from its dated terms. Pure and exact."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,7 +8,7 @@ from decimal import Decimal
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, from_picos, to_picos
 
-_HOUR_US = Decimal(3_600_000_000)
+HOUR_US = Decimal(3_600_000_000)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -22,19 +22,37 @@ class Term:
     currency: str
 
 
-def capacity_cost(terms: Sequence[Term], interval: Interval) -> dict[str, Decimal]:
-    """Cost by currency: GPUs × price × hours for each term's part of the interval, rounded once, half even, to picos."""
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of time in which a pool had GPUs, all at one price. `per_hour` is GPUs × price."""
+
+    start: datetime
+    end: datetime
+    per_hour: Decimal
+    currency: str
+
+    @property
+    def length_us(self) -> int:
+        return (self.end - self.start) // _MICROSECOND
+
+
+def stretches(terms: Sequence[Term], interval: Interval) -> list[Stretch]:
+    """The stretches of an interval in which the pool had any GPUs, oldest first."""
     ordered = sorted(terms, key=lambda term: term.effective_from)
     ends = [term.effective_from for term in ordered[1:]]
-    exact: dict[str, Decimal] = {}
-    for term, until in zip(ordered, [*ends, interval.end], strict=False):
-        part = min(until, interval.end) - max(term.effective_from, interval.start)
-        if part > timedelta(0) and term.gpus:
+    found = []
+    for term, end in zip(ordered, [*ends, interval.end], strict=False):
+        start, until = max(term.effective_from, interval.start), min(end, interval.end)
+        if start < until and term.gpus:
             per_hour = EXACT.multiply(term.price_per_gpu_hour, Decimal(term.gpus))
-            units = EXACT.multiply(per_hour, Decimal(part // _MICROSECOND))
-            exact[term.currency] = EXACT.add(exact.get(term.currency, Decimal(0)), units)
-    return {
-        currency: amount
-        for currency, units in exact.items()
-        if (amount := from_picos(to_picos(EXACT.divide(units, _HOUR_US))))
-    }
+            found.append(Stretch(start, until, per_hour, term.currency))
+    return found
+
+
+def capacity_cost(parts: Iterable[Stretch]) -> dict[str, Decimal]:
+    """Cost by currency: GPUs × price × hours, rounded once, half even, to picos. Free capacity costs 0 and is there."""
+    exact: dict[str, Decimal] = {}
+    for part in parts:
+        before = exact.get(part.currency, Decimal(0))
+        exact[part.currency] = EXACT.fma(part.per_hour, Decimal(part.length_us), before)
+    return {currency: from_picos(to_picos(EXACT.divide(units, HOUR_US))) for currency, units in exact.items()}

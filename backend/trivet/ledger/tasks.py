@@ -1,0 +1,41 @@
+"""Posting on the clock, and hours that a changed mapping or term makes due again. On queue `work`."""
+
+from datetime import datetime
+
+from celery import shared_task
+
+from trivet import db
+from trivet.kit.clock import utc_now
+from trivet.ledger import service
+from trivet.settings import get_settings
+
+ROUNDS_MAX = 10
+SCHEDULE = {"ledger.post": (30.0, "work")}
+
+
+@shared_task(name="ledger.post")
+def post() -> int:
+    """Post what is due, in bounded rounds of a transaction each; how many hours."""
+    done = 0
+    for _ in range(ROUNDS_MAX):
+        with db.transaction() as session:
+            count = service.post_due(session, utc_now(), get_settings().posting_grace_s)
+        if not count:
+            break
+        done += count
+    return done
+
+
+@shared_task(name="ledger.tenant_changed")
+def tenant_changed(tenant_id: int, start: str) -> int:
+    """A tenant's cost centre changed from `start` (RFC 3339) on."""
+    with db.transaction() as session:
+        return service.tenant_changed(session, tenant_id, datetime.fromisoformat(start))
+
+
+@shared_task(name="ledger.pool_changed")
+def pool_changed(pool_id: int, start: str) -> int:
+    """A pool's terms changed from `start` (RFC 3339) on."""
+    del pool_id  # whichever pool it was, an hour is posted whole
+    with db.transaction() as session:
+        return service.pool_changed(session, datetime.fromisoformat(start))
