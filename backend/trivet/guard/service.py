@@ -26,6 +26,7 @@ from trivet.kit.interval import Interval
 from trivet.rollup import read
 
 LOCK = 7_219_010
+STATE_WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
 GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
 
 
@@ -61,7 +62,10 @@ def evaluate(session: Session, now: datetime) -> int | None:
     """Judge every guard of every active card. How many hand-offs were left; None where another evaluation is running."""
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": LOCK}):
         return None
-    return sum(_judge(session, scenario, now) for scenario in _load(session, now))
+    rows: list[dict[str, Any]] = []
+    left = sum(_judge(session, scenario, rows, now) for scenario in _load(session, now))
+    _save_verdicts(session, rows)
+    return left
 
 
 def _load(session: Session, now: datetime) -> list[_Scenario]:
@@ -137,27 +141,32 @@ def _slices(
     return {id_: of_present(of, _present(active[id_], ladders[id_])) for id_, of in slices.items()}
 
 
-def _judge(session: Session, scenario: _Scenario, now: datetime) -> int:
+def _judge(session: Session, scenario: _Scenario, rows: list[dict[str, Any]], now: datetime) -> int:
+    """Judge one scenario: its verdicts are added to `rows`, its breaches and ladder saved. How many hand-offs it left."""
     currency = scenario.card.card.cost.currency
     verdicts: dict[str, Verdict] = {}
     for guard in scenario.card.card.guards:
         seen = window(scenario.slices, guard, scenario.present, now, currency)
         verdicts[guard.name] = verdict(guard, seen, scenario.standing(guard), now)
-    _save_verdicts(session, scenario, verdicts, now)
+    rows.extend(row for name, found in verdicts.items() if (row := _state_row(scenario, name, found, now)) is not None)
     breaches = _save_breaches(session, scenario, verdicts, now)
     return _move(session, scenario, verdicts, breaches, now) + _roll_back(session, scenario, breaches, now)
 
 
-def _save_verdicts(session: Session, scenario: _Scenario, verdicts: Mapping[str, Verdict], now: datetime) -> None:
-    rows = [_state_row(scenario, name, found, now) for name, found in verdicts.items()]
-    statement = insert(GuardState).values(rows)
+def _save_verdicts(session: Session, rows: list[dict[str, Any]]) -> None:
+    """One prepared statement for all rows: its text does not depend on how many there are."""
+    if not rows:
+        return
+    statement = insert(GuardState)
     changed = {c: statement.excluded[c] for c in rows[0] if c not in ("scenario_id", "guard")}
-    session.execute(statement.on_conflict_do_update(index_elements=["scenario_id", "guard"], set_=changed))
+    upsert = statement.on_conflict_do_update(index_elements=["scenario_id", "guard"], set_=changed)
+    session.connection().execute(upsert, rows)
 
 
-def _state_row(scenario: _Scenario, name: str, found: Verdict, now: datetime) -> dict[str, Any]:
+def _state_row(scenario: _Scenario, name: str, found: Verdict, now: datetime) -> dict[str, Any] | None:
+    """The verdict as a row; None where the row of a moment ago says the same."""
     before = scenario.states.get(name)
-    return {
+    row = {
         "scenario_id": scenario.card.scenario_id,
         "guard": name,
         "verdict": found.word,
@@ -171,6 +180,9 @@ def _state_row(scenario: _Scenario, name: str, found: Verdict, now: datetime) ->
         "over_since": found.standing.over_since,
         "clear_since": found.standing.clear_since,
     }
+    fresh = before is not None and now - before.evaluated_at < STATE_WRITTEN_EVERY
+    same = fresh and all(getattr(before, key) == value for key, value in row.items() if key != "evaluated_at")
+    return None if same else row
 
 
 def _save_breaches(
