@@ -24,7 +24,8 @@ fmt: env ## put the code into the house's form
 	@$(BIN)/ruff format .
 
 bench: env ## measure ingest, and the way from rows to a backend
-	@$(BIN)/python -m bench
+	@set -e; for script in $$(grep -l '^if __name__' bench/*.py); do \
+		name=$$(basename $$script .py); echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
 
 shots: env ## the screenshots of the README, into ./shots
 	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=shots $(BIN)/python -m pytest -q -m browser tests/browser

@@ -140,8 +140,8 @@ class TestUp:
         seconds = re.search(r"ready in ([\d.]+) s", second.wait_for("ready in"))
         assert second.wait_for("sign in:") == sign_in
         assert seconds
-        # The promise is 10 s; here another test runs beside on the same two cores.
-        assert float(seconds[1]) < 20
+        # The promise is 10 s, measured in `make bench`; here other tests run beside on the same cores.
+        assert float(seconds[1]) < 30
 
     def test_a_killed_api_and_a_killed_database_come_back(self, start: Callable[..., Up]) -> None:
         run = start()
