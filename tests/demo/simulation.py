@@ -16,7 +16,7 @@ from trivet.demo.trace import Call
 from trivet.demo.wire import Message, turns
 from trivet.guard.decide import Standing, verdict
 from trivet.guard.ladder import State, Step, step
-from trivet.guard.window import BUCKET_S, Slice, of_present, starts, window
+from trivet.guard.window import BUCKET_S, Present, Slice, of_present, window
 from trivet.kit import histogram
 from trivet.kit.clock import floor
 from trivet_collectors.policy.evaluate import DEFAULTS
@@ -138,13 +138,13 @@ class Simulation:
     def _evaluate(self, at_s):
         now = T0 + timedelta(seconds=at_s)
         for name, one in self.watched.items():
-            changed_at = max(one.changed_at, one.state.since)
-            seen = of_present(self._slices(name, at_s), one.revision, one.state.level)
+            present = Present(one.revision, one.state.level, max(one.changed_at, one.state.since))
+            seen = of_present(self._slices(name, at_s), present)
             verdicts = {}
             for guard in one.card.guards:
                 found = verdict(
                     guard,
-                    window(seen, starts(guard, changed_at, now), now, one.card.cost.currency),
+                    window(seen, guard, present, now, one.card.cost.currency),
                     one.standings.get(guard.name, Standing()),
                     now,
                 )

@@ -2,7 +2,7 @@
 
 import gzip
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ class TestTheShippedCut:
     def test_it_is_as_published_and_lies_in_the_package(self):
         arrivals = trace.read(trace.CUT)
         assert len(arrivals) == 3600
-        assert arrivals[:2] == [Arrival(0.0, 374, 44), Arrival(pytest.approx(4.314579), 396, 109)]
+        assert arrivals[:2] == [Arrival(0.0, 419, 130), Arrival(pytest.approx(0.016668), 181, 132)]
         assert all(a.at_s <= b.at_s for a, b in pairwise(arrivals))
         assert trace.CUT.is_relative_to(Path(trace.__file__).parent)
 
@@ -98,6 +98,14 @@ class TestMapping:
             seen[call.conversation] += 1
             assert call.turn == seen[call.conversation] <= trace.TURNS_MAX
             assert callers.setdefault(call.conversation, (call.tenant, call.scenario)) == (call.tenant, call.scenario)
+
+    def test_an_endless_replay_goes_on_in_time_with_other_conversations(self):
+        arrivals = self.ARRIVALS[:5]
+        rounds = list(islice(trace.endless(arrivals, MIX), 12))
+        assert [call.at_s for call in rounds] == sorted(call.at_s for call in rounds)
+        assert rounds[5].at_s == arrivals[-1].at_s + 1
+        assert [call.input_tokens for call in rounds[5:10]] == [call.input_tokens for call in rounds[:5]]
+        assert {call.conversation for call in rounds[:5]}.isdisjoint(call.conversation for call in rounds[5:10])
 
     @pytest.mark.parametrize("words", [0, 1, 2, 3, 7, 8, 1001])
     @pytest.mark.parametrize("turn", [1, 2, 8])

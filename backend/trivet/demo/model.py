@@ -32,7 +32,7 @@ class ModelSpec:
         return output_tokens / self.decode_tokens_per_s
 
 
-LARGE = ModelSpec("demo-large", "", slots=15, prefill_tokens_per_s=12_000, decode_tokens_per_s=400, quality=0.92)
+LARGE = ModelSpec("demo-large", "", slots=13, prefill_tokens_per_s=12_000, decode_tokens_per_s=400, quality=0.92)
 SMALL = ModelSpec(
     "demo-small", "demo-pool", slots=10, prefill_tokens_per_s=40_000, decode_tokens_per_s=900, quality=0.84
 )

@@ -27,7 +27,7 @@ from trivet.demo.trace import Mix, Share
 from trivet.embed.child import spawn, stop
 from trivet.settings import Settings, get_settings
 
-CALM = 1.2  # times the recorded rate: about 6 calls a second
+CALM = 1.1  # times the recorded rate: about 6 calls a second
 PEAK = 5 * CALM
 AFTER = 1.0
 WATCH_S = 0.5
@@ -65,11 +65,11 @@ class Phase:
 
 
 PHASES = (
-    Phase("calm: about six calls a second", CALM, 30, 90, lambda now, _: now.level == 0),
+    Phase("calm: about six calls a second", CALM, 35, 90, lambda now, _: now.level == 0),
     Phase("peak: five times the load", PEAK, 20, 60, lambda now, _: now.level >= 2),
     Phase("the peak goes on under level 2, and the queue drains", PEAK, 22, 22),
     Phase("the load falls; recovery is step by step", CALM, 5, 90, lambda now, _: now.level == 0),
-    Phase("calm again", CALM, 10, 10),
+    Phase("calm again", CALM, 15, 15),
     Phase(
         "a bad revision is activated: the small model, one turn, one sentence, for everyone",
         CALM,
@@ -78,7 +78,7 @@ PHASES = (
         lambda now, first: now.revision != first.revision,
         enacts_bad_card=True,
     ),
-    Phase("rolled back; calm", CALM, 10, 10),
+    Phase("rolled back; calm", CALM, 15, 15),
 )
 
 
