@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -15,8 +16,6 @@ from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.ids import KEY_PREFIX, new_key, new_token, secret_hash
 
 _hasher = PasswordHasher()
-# Checked when nobody has that address, so that a wrong address takes as long as a wrong password.
-_NOBODY = _hasher.hash(new_token())
 PASSWORD_LENGTH_MIN = 8
 # Named by string, like the foreign key: tenants are a later context.
 _tenant = table("tenant", column("id"), column("name"))
@@ -66,11 +65,20 @@ def find_user(session: Session, email: str) -> User | None:
     return session.scalar(select(User).where(User.email == email.strip().lower()))
 
 
+@lru_cache
+def _nobody() -> str:
+    """Checked when nobody has that address, so that a wrong address takes as long as a wrong password.
+
+    Made on first use: a hash takes a fifth of a second, which every process would pay when it starts.
+    """
+    return _hasher.hash(new_token())
+
+
 def sign_in(session: Session, *, email: str, password: str, now: datetime, hours: int) -> SignIn | None:
     """A session for the right password; None for anything else, after the same work."""
     user = find_user(session, email)
     try:
-        _hasher.verify(user.password_hash if user else _NOBODY, password)
+        _hasher.verify(user.password_hash if user else _nobody(), password)
     except VerificationError:
         return None
     if user is None or user.disabled_at is not None:
