@@ -1,6 +1,7 @@
 """The overview: facts into the page's context, and the addresses that serve it."""
 
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -98,7 +99,7 @@ def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
         glyph=draw(shares, **SMALL),
         measures=measures.lines(card, s.now, s.states),
         requests_per_s=s.now.usage.requests / s.now.seconds,
-        series_url=f"/scenarios/{s.name}/series.json?range={span}",
+        series_url=f"/scenarios/{quote(s.name, safe='')}/series.json?range={span}",
         can_roll_back_to=s.active.previous_number if s.active else None,
     )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Header, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -128,7 +129,7 @@ def _panel(session: Session, looking: Reader, wish: Wish, errors: dict[str, str]
         limits=_limits(wish.expires_in_s) if degrade else (),
         reason=wish.reason,
         errors=errors,
-        action=f"/scenarios/{wish.scenario}/command",
+        action=f"/scenarios/{quote(wish.scenario, safe='')}/command",
     )
 
 

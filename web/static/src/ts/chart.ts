@@ -84,7 +84,7 @@ class Chart extends HTMLElement {
       },
       axes: [
         { show: !rate, stroke: ink("ink-faint"), font: '11px "Inter Variable"', size: 22, gap: 4, grid: { show: false },
-          ticks: { stroke: ink("line-strong"), width: 1, size: 4 }, values: clockLabels(series.zone), space: 70 },
+          ticks: { stroke: ink("line-strong"), width: 1, size: 4 }, values: clockLabels(series.zone), space: 48 },
         { stroke: ink("ink-faint"), font: '11px "Inter Variable"', size: 46, gap: 6, space: rate ? 22 : 34,
           grid: { stroke: ink("line"), width: 1 }, ticks: { show: false },
           values: (_u, splits) => splits.map(rate ? sayRate : sayDuration) },
@@ -106,10 +106,18 @@ class Chart extends HTMLElement {
       return;
     }
     const at = new Date(series.t[index] * 1000).toLocaleTimeString("en-GB", { timeZone: series.zone });
-    place.textContent = this.kind === "rate"
-      ? `${at}  ${sayRate(series.requests_per_s[index] ?? null)}`
-      : `${at}  P50 ${sayDuration(series.p50_ms[index] ?? null)}  P95 ${sayDuration(series.p95_ms[index] ?? null)}`;
+    const said = this.kind === "rate"
+      ? [sayRate(series.requests_per_s[index] ?? null)]
+      : [`P50 ${sayDuration(series.p50_ms[index] ?? null)}`, `P95 ${sayDuration(series.p95_ms[index] ?? null)}`];
+    place.textContent = [at, ...said, ...flagsNear(series, index)].join(" · ");
   }
+}
+
+// What was commanded around a point: the words that may have had no room beside their flags.
+function flagsNear(series: Series, index: number): string[] {
+  const at = series.t[index] ?? 0;
+  const step = (series.t[1] ?? 0) - (series.t[0] ?? 0);
+  return series.flags.filter((flag) => Math.abs(flag.at - at) <= step).map((flag) => flag.words);
 }
 
 function line(hue: string, fill?: string): uPlot.Series {

@@ -51,9 +51,9 @@ function drawNames(u: uPlot, pen: CanvasRenderingContext2D, series: Series): voi
 function drawFlags(u: uPlot, pen: CanvasRenderingContext2D, series: Series, words: boolean): void {
   const { left, top, width, height } = u.bbox;
   const unit = devicePixelRatio;
-  let free = -Infinity; // where the next flag's words may start without touching the last
-  for (const flag of series.flags) {
-    const x = Math.round(u.valToPos(flag.at, "x", true)) + 0.5;
+  const places = series.flags.map((flag) => Math.round(u.valToPos(flag.at, "x", true)) + 0.5);
+  for (const [index, flag] of series.flags.entries()) {
+    const x = places[index] ?? 0;
     if (x < left || x > left + width) continue;
     const tone = flag.level === null ? ink("ink-soft") : ink(`level-${flag.level}`);
     pen.strokeStyle = tone;
@@ -62,10 +62,8 @@ function drawFlags(u: uPlot, pen: CanvasRenderingContext2D, series: Series, word
     line(pen, x, top, x, top + height);
     pen.setLineDash([]);
     pennant(pen, x, top, flag.solid, tone);
-    if (words && x > free) {
-      const end = label(pen, flag.words, x + 10 * unit, top + 9 * unit, "left", ink("ink-soft"), left + width + 30 * unit);
-      free = end + 6 * unit;
-    }
+    const next = places[index + 1] ?? left + width + 30 * unit;
+    if (words) label(pen, flag.words, x + 10 * unit, top + 9 * unit, "left", ink("ink-soft"), next - 4 * unit);
   }
 }
 

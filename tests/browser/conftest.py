@@ -1,0 +1,118 @@
+"""A whole Trivet (`trivet up` on a free port), a serving backend that really polls, and a Chromium that looks at it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from tests.browser.gateway import Gateway
+from tests.browser.trivet import Trivet
+
+EMAIL, PASSWORD = "robin@example.com", "three legs stand"
+KEY = "tvt_for-the-browser-tests"
+START_LIMIT_S = 90.0
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_up(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """`trivet up` and its address, once it answers."""
+    port = free_port()
+    settings = {"TRIVET_ADMIN_EMAIL": EMAIL, "TRIVET_ADMIN_PASSWORD": PASSWORD, "TRIVET_BOOTSTRAP_KEY": KEY}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")} | settings
+    command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", str(folder), "--port", str(port), *options]
+    with (folder / "up.out").open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True, env=env)
+    deadline = time.monotonic() + START_LIMIT_S
+    while "ready in" not in (folder / "up.out").read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"trivet up did not start:\n{(folder / 'up.out').read_text()}")
+        time.sleep(0.1)
+    return process, f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[Path]:
+    """A folder that the database's own account may walk to, which pytest's is not when we are root."""
+    folder = Path(tempfile.mkdtemp(prefix="trivet-browser-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def trivet(data_dir: Path) -> Iterator[Trivet]:
+    process, address = start_up(data_dir)
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {KEY}"}, timeout=10) as http:
+        yield Trivet(address, http)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+
+
+@pytest.fixture(scope="module")
+def gateway(trivet: Trivet, data_dir: Path) -> Iterator[Gateway]:
+    """One registered scenario, one tenant that pays, one backend that serves it."""
+    trivet.post("tenants", {"name": "acme", "cost_centre": "CC-7"})
+    trivet.post("scenarios", {"name": "support-chat", "preset": "real-time-chat"})
+    trivet.post("backends", {"name": "gateway-1", "scenarios": ["support-chat"]})
+    key = trivet.post("keys", {"name": "gateway-1", "tenant": None, "scopes": ["ingest", "policy"]})["key"]
+    made = Gateway(trivet.address, key, data_dir / "policy.json")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    assert found, "No Chromium: name one in CHROMIUM, or install it: apt-get install chromium"
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield made
+        made.close()
+
+
+def is_complaint(message: ConsoleMessage) -> bool:
+    """An error or a warning, but for the browser's own line about a refused sign-in, which is what was asked for."""
+    refused = message.location["url"].endswith("/sign-in") and "401" in message.text
+    return message.type in ("error", "warning") and not refused
+
+
+@pytest.fixture
+def page(browser: Browser, trivet: Trivet) -> Iterator[Page]:
+    """A fresh page that may not complain: an error in its console fails the test."""
+    context = browser.new_context(
+        base_url=trivet.address, viewport={"width": 1280, "height": 900}, timezone_id="Asia/Shanghai"
+    )
+    made = context.new_page()
+    complaints: list[str] = []
+    made.on("console", lambda m: complaints.append(m.text) if is_complaint(m) else None)
+    made.on("pageerror", lambda e: complaints.append(str(e)))
+    yield made
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def signed_in(page: Page) -> Page:
+    page.goto("/")
+    page.get_by_label("Email").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#sentence").wait_for()
+    return page
