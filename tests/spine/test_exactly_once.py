@@ -3,10 +3,12 @@
 import http.client
 import random
 import signal
+import tempfile
 import threading
 import time
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -157,7 +159,7 @@ class TestKill9:
 @pytest.mark.timeout(180)
 class TestPostgresAway:
     def test_is_503_with_retry_after_and_then_it_works_again(self, tmp_path):
-        with EmbeddedPostgres(tmp_path, durable=False) as postgres:
+        with tempfile.TemporaryDirectory(prefix="trivet-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
             postgres.ensure_database()
             schema.upgrade(postgres.url())
             with ApiProcess(postgres.url(), tmp_path) as api:
