@@ -24,10 +24,15 @@ def secret_key(data_dir: Path, given: str) -> str:
 
 def admin(data_dir: Path, email: str, password: str) -> Admin:
     """The sign-in kept in `admin.txt`, which only its owner may read; the settings count on the first start."""
-    made_up = password or secrets.token_urlsafe(12)
-    content = f"email: {email or _ADMIN_EMAIL}\npassword: {_GIVEN if password else made_up}"
+    content = f"email: {email or _ADMIN_EMAIL}\npassword: {_GIVEN if password else _made_up()}"
     kept = dict(line.split(": ", 1) for line in _keep(data_dir / "admin.txt", content).splitlines())
     return Admin(kept["email"], None if kept["password"] == _GIVEN else kept["password"])
+
+
+def _made_up() -> str:
+    """Four groups of four letters and digits, easy to type: 80 random bits, without 0, 1, o and l."""
+    letters = "abcdefghijkmnpqrstuvwxyz23456789"
+    return "-".join("".join(secrets.choice(letters) for _ in range(4)) for _ in range(4))
 
 
 def _keep(path: Path, content: str) -> str:
