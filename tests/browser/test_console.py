@@ -49,7 +49,7 @@ class TestLooking:
         start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         costs = trivet.get("costs", **{"from": start.isoformat(), "to": trivet_end(), "group_by": "tenant"})
         acme = next(i for i in costs["items"] if i["tenant"] == "acme")
-        spent = signed_in.locator("#spend-tenant-payer-acme data")
+        spent = signed_in.locator("#spend-tenant-USD-payer-acme data")
         expect(spent).to_have_attribute("value", acme["amount"], timeout=SLOW_MS)
         assert float(acme["amount"]) > 0
 

@@ -191,15 +191,15 @@ def overview(role: str = "sre") -> views.OverviewPage:
             row("nightly-digest", "Nightly digest", "experimental", views.Level(3, 3, ago(3600), "Mika Lind until 16:00"), BATCH,
                 (None, 0.27, 1.4267), 0.07, 5, 12, 4),
         ),
-        spend_by_tenant=spend("Tenant", (
+        spends=(spend("Tenant", (
             payer("acme", "12.4512", "1.2034"), payer("globex", "8.1200", "0.6021"), payer("initech", "0.9120", "0.0310"),
             payer("umbrella", "0", "0.1184", note="no cost centre"), payer("idle", "3.2040", "0.5100", "idle", "capacity nobody used"),
         )),
-        spend_by_cost_centre=spend("Cost centre", (
+        spend("Cost centre", (
             payer("CC-100 Support", "12.4512", "1.2034"), payer("CC-210 Engineering", "9.0320", "0.6331"),
             payer("unattributed", "0", "0.1184", "unattributed", "tenants without a cost centre"),
             payer("idle", "3.2040", "0.5100", "idle", "capacity nobody used"),
-        )),
+        ))),
         unpriced_requests=37,
         unpriced_models=("acme-ft-7b", "qwen3-next"),
         backends=(

@@ -81,7 +81,7 @@ class TestOverview:
         assert len(ids) == len(set(ids))
 
     def test_numbers_carry_their_exact_value(self, html):
-        assert '<data value="13.6546">13.6546</data>' in html
+        assert '<data value="13.654600000000">13.6546</data>' in html
 
     def test_who_may_only_look_finds_no_buttons(self, env):
         html = env.get_template("overview/page.html").render(page=sample.overview("viewer"))

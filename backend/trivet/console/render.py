@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from trivet.console import format as say
 from trivet.console import triangle
 from trivet.console.views import LEVEL_WORDS
+from trivet.kit.money import plain
 
 ASSETS_URL = "/static/"
 
@@ -59,6 +60,7 @@ def _bar(part: Any, whole: Any, width: int = 100) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "amount": say.amount,
+    "exact": plain,
     "watched": say.watched,
     "with_currency": say.with_currency,
     "duration": say.duration,

@@ -1,6 +1,6 @@
 """Today's spend, as `/api/v1/costs` says it: what is posted, what is provisional, what nobody can be charged for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,25 +8,63 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
+from trivet.console.queries import today as day_of
 from trivet.console.views import Spend, SpendRow
+from trivet.kit.money import EXACT
+from trivet.report.costs import CostRow, Costs, costs
+from trivet.report.names import NONE
 
 ROWS_MAX = 12
+CURRENCIES_MAX = 3
+NO_CURRENCY = "USD"  # of a sum of nothing
+UNATTRIBUTED = NONE["tenant"]
+ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Both tables, and the day's total in their currency."""
+    """Two tables a currency, by tenant and by cost centre; the day's total in the first currency."""
 
-    by_tenant: Spend
-    by_cost_centre: Spend
+    tables: tuple[Spend, ...]
     total: Decimal
     currency: str
 
 
 def today(session: Session, now: datetime) -> Spent:
-    rows: list[SpendRow] = []
-    t = table("Tenant", "USD", rows)
-    return Spent(t, table("Cost centre", "USD", rows), t.total, "USD")
+    """The UTC day so far, on the allocation basis."""
+    return arrange(costs(session, day_of(now), ["cost_centre", "tenant"], {}))
+
+
+def arrange(found: Costs) -> Spent:
+    """Both tables of each currency, the one with most spend first. Pure."""
+    by_spend = sorted(found.totals, key=lambda c: (-found.totals[c].total, c)) or [NO_CURRENCY]
+    tables = [t for c in by_spend[:CURRENCIES_MAX] for t in _tables(found, c)]
+    return Spent(tuple(tables), tables[0].total, by_spend[0])
+
+
+def _tables(found: Costs, currency: str) -> tuple[Spend, Spend]:
+    rows = [row for row in found.rows if row.currency == currency]
+    idle = found.totals[currency].idle if currency in found.totals else ZERO
+    nobodys = [SpendRow("idle", "idle", idle, ZERO, "capacity nobody used")] if idle else []
+    unmapped = {row.key[1] for row in rows if row.key[0] == UNATTRIBUTED}
+    notes = dict.fromkeys(unmapped - {UNATTRIBUTED}, "no cost centre")
+    return (
+        table("Tenant", currency, [*_summed(rows, 1, notes), *nobodys]),
+        table("Cost centre", currency, [*_summed(rows, 0, {UNATTRIBUTED: "tenants without a cost centre"}), *nobodys]),
+    )
+
+
+def _summed(rows: Sequence[CostRow], part: int, notes: dict[str, str]) -> list[SpendRow]:
+    """Rows by one part of their key."""
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
+    for row in rows:
+        posted, provisional = sums.get(row.key[part], (ZERO, ZERO))
+        posted = EXACT.add(posted, EXACT.subtract(row.amount, row.provisional))
+        sums[row.key[part]] = posted, EXACT.add(provisional, row.provisional)
+    return [
+        SpendRow(name, "unattributed" if name == UNATTRIBUTED else "payer", posted, provisional, notes.get(name, ""))
+        for name, (posted, provisional) in sums.items()
+    ]
 
 
 def table(caption: str, currency: str, rows: Iterable[SpendRow]) -> Spend:
@@ -39,16 +77,22 @@ def table(caption: str, currency: str, rows: Iterable[SpendRow]) -> Spend:
         caption=caption,
         currency=currency,
         rows=tuple(shown),
-        total=sum(totals, Decimal(0)),
-        provisional=sum((r.provisional for r in shown), Decimal(0)),
-        places=say.watched_places([sum(totals, Decimal(0))]),
-        scale=max(totals, default=Decimal(0)),
+        total=_sum(totals),
+        provisional=_sum(r.provisional for r in shown),
+        places=say.watched_places([_sum(totals)]),
+        scale=max(totals, default=ZERO),
     )
 
 
 def _rest(payers: list[SpendRow]) -> list[SpendRow]:
     if not payers:
         return []
-    posted = sum((r.posted for r in payers), Decimal(0))
-    provisional = sum((r.provisional for r in payers), Decimal(0))
+    posted, provisional = _sum(r.posted for r in payers), _sum(r.provisional for r in payers)
     return [SpendRow(f"{len(payers)} more", "payer", posted, provisional)]
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = ZERO
+    for each in amounts:
+        total = EXACT.add(total, each)
+    return total

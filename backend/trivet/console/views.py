@@ -5,6 +5,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from trivet.console.triangle import Triangle
+from trivet.kit.money import EXACT
 
 LEVEL_WORDS = ("normal", "light", "medium", "heavy")
 COMMANDERS = frozenset({"admin", "sre", "product_owner"})
@@ -97,7 +98,7 @@ class SpendRow:
     @property
     def total(self) -> Decimal:
         """Posted and provisional together."""
-        return self.posted + self.provisional
+        return EXACT.add(self.posted, self.provisional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +181,7 @@ class OverviewPage:
     ranges: tuple[Range, ...]
     events: tuple[Event, ...]
     scenarios: tuple[ScenarioRow, ...]
-    spend_by_tenant: Spend
-    spend_by_cost_centre: Spend
+    spends: tuple[Spend, ...]
     unpriced_requests: int
     unpriced_models: tuple[str, ...]
     backends: tuple[BackendRow, ...]
