@@ -4,9 +4,11 @@ No fixture of ours stands between: PostgreSQL, Redis, API, beat and both workers
 """
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -26,9 +28,10 @@ SLOW, SLOW_SPANS = 20.0, 60  # seconds a call takes, and how many are sent
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def api() -> Iterator[httpx.Client]:
     """A running Trivet and an admin's client for it."""
-    folder = tmp_path_factory.mktemp("up")
+    # Not pytest's folder, which is closed to the account that the database runs under when we are root.
+    folder = Path(tempfile.mkdtemp(prefix="trivet-test-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,6 +48,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         finally:
             process.terminate()
             process.wait(STOP_LIMIT_S)
+            shutil.rmtree(folder)
 
 
 def _answers(api: httpx.Client) -> bool:
