@@ -6,8 +6,9 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from trivet.ingest.errors import Malformed, TooManyItems
+from trivet.ingest.errors import Malformed
 from trivet.ingest.span import Attributes, Span, Wanted
+from trivet.ingest.wire import SPANS, check_count
 
 EXCEPTION_EVENT = "exception"
 EXCEPTION_TYPE = "exception.type"
@@ -26,11 +27,8 @@ def parse(message: Any, body: bytes) -> Any:
 
 def spans_of_protobuf(body: bytes, wanted: Wanted, limit: int) -> list[Span]:
     """Spans of an `ExportTraceServiceRequest`; `TooManyItems` over `limit`."""
-    export = parse(ExportTraceServiceRequest(), body)
-    count = sum(len(scope.spans) for resource in export.resource_spans for scope in resource.scope_spans)
-    if count > limit:
-        raise TooManyItems(f"This export has {count} spans; at most {limit} are taken at once. Send smaller batches.")
-    return list(_spans(export, wanted))
+    check_count(body, SPANS, limit, "spans")
+    return list(_spans(parse(ExportTraceServiceRequest(), body), wanted))
 
 
 def _spans(export: Any, wanted: Wanted) -> Iterator[Span]:

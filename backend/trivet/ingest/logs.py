@@ -6,10 +6,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from trivet.ingest.decode import parse
 from trivet.ingest.decode_json import load, objects
+from trivet.ingest.wire import LOG_RECORDS, check_count
 
 
-def count_protobuf(body: bytes) -> int:
-    """Log records of an `ExportLogsServiceRequest`."""
+def count_protobuf(body: bytes, limit: int) -> int:
+    """Log records of an `ExportLogsServiceRequest`; `TooManyItems` over `limit`."""
+    check_count(body, LOG_RECORDS, limit, "log records")
     export: Any = parse(ExportLogsServiceRequest(), body)
     return sum(len(scope.log_records) for resource in export.resource_logs for scope in resource.scope_logs)
 

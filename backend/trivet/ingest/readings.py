@@ -12,6 +12,7 @@ from trivet.ingest.decode_json import double, json_attributes, load, member, obj
 from trivet.ingest.errors import TooManyItems
 from trivet.ingest.fact import IN_THE_FUTURE, TOO_OLD
 from trivet.ingest.span import Attributes, clean
+from trivet.ingest.wire import DATA_POINTS, check_count
 from trivet_collectors import semconv as sc
 
 NAMES = frozenset(metric.name for metric in sc.GPU_METRICS)
@@ -56,6 +57,7 @@ class _Point:
 
 def readings_of_protobuf(body: bytes, limit: int, *, oldest_ns: int, newest_ns: int) -> Readings:
     """Of an `ExportMetricsServiceRequest`; `TooManyItems` over `limit` data points."""
+    check_count(body, DATA_POINTS, limit, "data points")
     return _sort(_proto_points(parse(ExportMetricsServiceRequest(), body)), limit, oldest_ns, newest_ns)
 
 

@@ -98,4 +98,6 @@ def take_metrics(body: bytes, media_type: str, principal: Principal) -> Readings
 def take_logs(body: bytes, media_type: str, principal: Principal) -> int:
     """How many log records there are; none is stored yet."""
     del principal
-    return logs.count_json(body) if media_type == JSON else logs.count_protobuf(body)
+    if media_type == JSON:
+        return logs.count_json(body)
+    return logs.count_protobuf(body, get_settings().otlp_spans_limit)
