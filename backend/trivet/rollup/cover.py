@@ -13,14 +13,19 @@ Segment = tuple[int, Interval]  # (grain_s, the part of the interval that this g
 def cover(interval: Interval, grain_s: int | None = None) -> list[Segment]:
     """Segments of whole buckets that together are exactly the interval, in no particular order.
 
-    With a grain, that one alone, and `Invalid` where an end lies inside a bucket. Without, the coarse rollups in the
+    With a grain, the coarsest rollup it is made of, and `Invalid` where an end lies inside a bucket. Without, the coarse rollups in the
     middle and finer ones towards the ends, so that a month costs about 720 buckets whatever its ends are.
     """
     finest = grain_s or GRAINS_S[0]
     for name, at in (("from", interval.start), ("to", interval.end)):
         if at.microsecond or floor(at, finest) != at:
             raise Invalid(f"`{name}` must fall on a whole {_say(finest)}.", field=name)
-    return [(grain_s, interval)] if grain_s else _split(interval.start, interval.end, len(GRAINS_S) - 1)
+    return [(served_by(grain_s), interval)] if grain_s else _split(interval.start, interval.end, len(GRAINS_S) - 1)
+
+
+def served_by(grain_s: int) -> int:
+    """The coarsest rollup whose buckets make up those of a grain: a day is made of hours."""
+    return max(rollup_s for rollup_s in GRAINS_S if grain_s % rollup_s == 0)
 
 
 def _split(start: datetime, end: datetime, index: int) -> list[Segment]:
@@ -39,4 +44,4 @@ def _ceil(at: datetime, grain_s: int) -> datetime:
 
 
 def _say(grain_s: int) -> str:
-    return {10: "10 seconds", 60: "minute", 3600: "hour"}[grain_s]
+    return {10: "10 seconds", 60: "minute", 3600: "hour", 86_400: "day"}.get(grain_s, f"{grain_s} seconds")

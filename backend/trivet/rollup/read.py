@@ -125,7 +125,7 @@ def _part(
 
 
 def _bucket(table: Any, grain: int, grain_s: int | None) -> ColumnElement[datetime]:
-    if grain:
+    if grain == grain_s:
         return table.bucket.label("bucket")  # type: ignore[no-any-return]  # a mapped column
     width = func.make_interval(0, 0, 0, 0, 0, 0, literal(grain_s))
     return func.date_bin(width, table.bucket, func.to_timestamp(0)).label("bucket")

@@ -1,0 +1,140 @@
+"""Usage, costs, requests and postings over REST. Reading only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.fleet.access import platform
+from trivet.identity.auth import Principal, requires
+from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.errors import Invalid
+from trivet.kit.interval import Interval
+from trivet.kit.money import money, plain
+from trivet.kit.page import from_cursor, page, to_cursor
+from trivet.report import costs as costing
+from trivet.report import names, rows
+from trivet.report import usage as using
+from trivet.report.costs import CostRow, Costs, Totals
+from trivet.report.query import CostsQuery, PostingsQuery, RequestsQuery, UsageQuery
+
+router = APIRouter(tags=["report"])
+Read = Annotated[Principal, Depends(requires("read"))]
+NO_CURRENCY = "USD"  # of a sum of nothing
+
+
+class Keyed(Protocol):
+    """A row that pages can be cut from."""
+
+    @property
+    def key(self) -> tuple[Any, ...]: ...
+
+    @property
+    def currency(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Keyed)
+
+
+@router.get("/usage")
+def get_usage(principal: Read, query: Annotated[UsageQuery, Query()]) -> dict[str, Any]:
+    """Usage by group, and by bucket where a grain (10s, 1m, 1h, 1d) is given. The ends fall on whole 10 seconds."""
+    by = names.parse(query.group_by, names.USAGE_BY)
+    with db.transaction() as session:
+        where = _where(session, query.given(), principal)
+        found = using.usage(session, Interval(query.from_, query.to), by, where, query.grain)
+    return _page(found, query.cursor, query.limit, lambda row: using.item(by, row))
+
+
+@router.get("/costs")
+def get_costs(principal: Read, query: Annotated[CostsQuery, Query()]) -> dict[str, Any]:
+    """Postings up to `as_of`, then the open hours at standard cost: `provisional` says how much of an amount that is.
+
+    `total` is all items and idle. Where there are several currencies it is null and `by_currency` has each.
+    """
+    by = names.parse(query.group_by, names.COSTS_BY)
+    with db.transaction() as session:
+        where = _where(session, query.given(), principal)
+        found = costing.costs(
+            session, Interval(query.from_, query.to), by, where, basis=query.basis, grain=query.grain
+        )  # fmt: skip
+    return _page(found.rows, query.cursor, query.limit, lambda row: _cost(by, row)) | _totals(found)
+
+
+@router.get("/requests")
+def get_requests(principal: Read, query: Annotated[RequestsQuery, Query()]) -> dict[str, Any]:
+    """Single requests by start, newest first; of the last day where nothing is said."""
+    interval = query.interval(utc_now())
+    with db.transaction() as session:
+        where = _where(session, query.given(), principal)
+        found = rows.requests(session, interval, where, query.limit + 1, query.cursor)
+    return page(found, query.limit, rows.request_key)
+
+
+@router.get("/postings")
+def get_postings(
+    _: Annotated[Principal, Depends(platform("read"))], query: Annotated[PostingsQuery, Query()]
+) -> dict[str, Any]:
+    """The ledger, newest first, each posting with its entries; `from` and `to` are of the hour posted."""
+    with db.transaction() as session:
+        found = rows.postings(session, query.limit + 1, query.cursor, hour_from=query.from_, hour_to=query.to)
+    return page(found, query.limit, lambda item: [item["id"]])
+
+
+def _where(session: Session, given: Mapping[str, Sequence[Any]], principal: Principal) -> dict[str, list[int]]:
+    """Filters as ids by column; a key bound to a tenant sees that one, whatever it asks for."""
+    where = names.where(session, given)
+    if principal.tenant_id is not None:
+        asked = where.get("tenant_id", [principal.tenant_id])
+        where["tenant_id"] = [row_id for row_id in asked if row_id == principal.tenant_id]
+    return where
+
+
+def _page(
+    found: Sequence[Row], cursor: str | None, limit: int, item: Callable[[Row], dict[str, Any]]
+) -> dict[str, Any]:
+    """The rows after a cursor, as items."""
+    shown = _after(found, cursor)
+    last = shown[limit - 1] if len(shown) > limit else None
+    return {
+        "items": [item(row) for row in shown[:limit]],
+        "next_cursor": to_cursor([*last.key, last.currency]) if last else None,
+    }
+
+
+def _after(found: Sequence[Row], cursor: str | None) -> Sequence[Row]:
+    if cursor is None:
+        return found
+    key = from_cursor(cursor)
+    try:
+        return [row for row in found if [*row.key, row.currency] > key]
+    except TypeError as foreign:
+        raise Invalid("This cursor is of another question: start again without it.", field="cursor") from foreign
+
+
+def _cost(by: Sequence[str], row: CostRow) -> dict[str, Any]:
+    return {
+        **dict(zip([*by, names.BUCKET], row.key, strict=False)),
+        "amount": plain(row.amount),
+        "list_amount": plain(row.list_amount),
+        "provisional": plain(row.provisional),
+        "currency": row.currency,
+    }
+
+
+def _totals(found: Costs) -> dict[str, Any]:
+    each = {currency: _said(totals, currency) for currency, totals in found.totals.items()}
+    whole = each or {NO_CURRENCY: _said(Totals(), NO_CURRENCY)}
+    single = next(iter(whole.values())) if len(whole) == 1 else dict.fromkeys(_said(Totals(), NO_CURRENCY))
+    return single | {"by_currency": list(each.values()), "as_of": rfc3339(found.as_of)}
+
+
+def _said(totals: Totals, currency: str) -> dict[str, Any]:
+    return {
+        "total": money(totals.total, currency),
+        "unattributed": money(totals.unattributed, currency),
+        "idle": money(totals.idle, currency),
+        "provisional": money(totals.provisional, currency),
+    }

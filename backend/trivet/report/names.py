@@ -1,0 +1,97 @@
+"""Dimensions by the names people use, and the ids that rows hold."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trivet.fleet.models import Backend, Pool
+from trivet.kit.errors import Invalid
+from trivet.pricing.models import Model
+from trivet.tenant.models import CostCentre, Scenario, Tenant
+
+TABLES: Mapping[str, tuple[str, Any]] = {
+    "cost_centre": ("cost_centre_id", CostCentre),
+    "tenant": ("tenant_id", Tenant),
+    "scenario": ("scenario_id", Scenario),
+    "model": ("model_id", Model),
+    "provider": ("model_id", Model),
+    "backend": ("backend_id", Backend),
+    "pool": ("pool_id", Pool),
+}
+NUMBERS = ("level", "revision")
+BUCKET = "bucket"
+NONE = {"cost_centre": "unattributed", "tenant": "unattributed"}
+USAGE_BY = ("tenant", "model", "provider", "scenario", "backend", "pool", "level", "revision")
+COSTS_BY = ("cost_centre", "tenant", "scenario", "model", "provider", "pool")
+
+
+def parse(group_by: str, allowed: Sequence[str]) -> list[str]:
+    """`tenant,model` as a list; `Invalid` names what cannot be grouped by."""
+    names = [name.strip() for name in group_by.split(",") if name.strip()]
+    for name in names:
+        if name not in allowed:
+            raise Invalid(f"Group by some of {', '.join(allowed)}; not by {name!r}.", field="group_by")
+    if len(set(names)) != len(names):
+        raise Invalid("Name each dimension once.", field="group_by")
+    return names
+
+
+def column(name: str) -> str:
+    """The column behind a dimension: `provider` and `model` are both in `model_id`."""
+    return TABLES[name][0] if name in TABLES else name
+
+
+def columns(names: Iterable[str]) -> list[str]:
+    """Columns behind some dimensions, each once."""
+    return list(dict.fromkeys(column(name) for name in names))
+
+
+def said(name: str, label: str | None) -> str:
+    """A name as it is shown; nothing is shown blank."""
+    return label or NONE.get(name, "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names of the ids that some rows hold."""
+
+    by_name: Mapping[str, Mapping[int, str]]
+
+    def key(self, names: Sequence[str], ids: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What a row is called, in the order of `names`; `ids` are by column."""
+        return tuple(
+            said(name, self.by_name[name].get(ids[column(name)])) if name in TABLES else ids[name] for name in names
+        )
+
+
+def labels(session: Session, names: Iterable[str], rows: Collection[Mapping[str, Any]]) -> Labels:
+    """Names for the ids in some rows (by column)."""
+    found: dict[str, dict[int, str]] = {}
+    for name in names:
+        if name in TABLES:
+            own, table = TABLES[name]
+            wanted = {row[own] for row in rows}
+            text = table.provider if name == "provider" else table.name
+            found[name] = dict(session.execute(select(table.id, text).where(table.id.in_(wanted))).all())
+    return Labels(found)
+
+
+def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[str, list[int]]:
+    """{column: ids} out of {dimension: names}; a name nobody has matches nothing, `unattributed` and `none` match 0."""
+    found: dict[str, list[int]] = {}
+    for name, values in given.items():
+        if values:
+            ids = list(map(int, values)) if name in NUMBERS else _ids(session, name, list(values))
+            own = column(name)
+            found[own] = [row_id for row_id in found[own] if row_id in ids] if own in found else ids
+    return found
+
+
+def _ids(session: Session, name: str, values: list[str]) -> list[int]:
+    _, table = TABLES[name]
+    text = table.provider if name == "provider" else table.name
+    ids = list(session.scalars(select(table.id).where(text.in_([v.replace("\0", "") for v in values]))))
+    return [*ids, 0] if said(name, None) in values else ids

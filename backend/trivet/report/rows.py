@@ -1,0 +1,131 @@
+"""Single requests, newest first, and postings with their entries: bounded pages, never a scan of everything."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from trivet.ingest.models import OUTCOMES
+from trivet.kit.clock import rfc3339
+from trivet.kit.interval import Interval
+from trivet.kit.money import from_picos, money, plain
+from trivet.kit.page import from_cursor
+from trivet.ledger.models import Entry, Posting
+from trivet.report import names
+from trivet.report.names import Labels
+
+ENTRIES_MAX = 2_000  # of one posting in one answer
+REQUEST_BY = ("tenant", "scenario", "model", "provider", "backend", "pool")
+POSTED_BY = ("cost_centre", "tenant", "scenario", "model", "pool")
+_CURSOR = (str, int, str, str)
+
+# The newest of each tenant through the primary key (tenant, start, …), then the newest of all: the cost of a page grows
+# with tenants × limit and not with the requests there are.
+_NEWEST = """
+    SELECT r.*, p.currency FROM (
+        SELECT id FROM tenant WHERE CAST(:tenants AS int4[]) IS NULL OR id = ANY(:tenants)
+        UNION ALL SELECT 0 WHERE CAST(:tenants AS int4[]) IS NULL OR 0 = ANY(:tenants)
+    ) AS t
+    CROSS JOIN LATERAL (
+        SELECT * FROM request
+        WHERE tenant_id = t.id AND started_at >= :start AND started_at < :end {filters}
+        ORDER BY started_at DESC LIMIT :limit
+    ) AS r
+    LEFT JOIN price p ON p.id = r.price_id
+    ORDER BY r.started_at DESC, r.tenant_id DESC, r.trace_id DESC, r.span_id DESC LIMIT :limit
+"""
+_AFTER = "AND (started_at, tenant_id, trace_id, span_id) < (:at, :tenant, :trace, :span)"
+
+
+def requests(
+    session: Session, interval: Interval, where: Mapping[str, Sequence[int]], limit: int, cursor: str | None
+) -> list[dict[str, Any]]:
+    """Up to `limit` requests that started in an interval, newest first. No prompt is kept, so none is shown."""
+    values: dict[str, Any] = {
+        "start": interval.start, "end": interval.end, "limit": limit,
+        "tenants": list(where["tenant_id"]) if "tenant_id" in where else None,
+    }  # fmt: skip
+    filters = [f"AND {name} = ANY(:{name})" for name in where if name != "tenant_id"]
+    values |= {name: list(ids) for name, ids in where.items() if name != "tenant_id"}
+    if cursor:
+        at, tenant, trace, span = from_cursor(cursor, *_CURSOR)
+        values |= {"at": at, "tenant": tenant, "trace": bytes.fromhex(trace), "span": bytes.fromhex(span)}
+        filters.append(_AFTER)
+    rows = [dict(row) for row in session.execute(text(_NEWEST.format(filters=" ".join(filters))), values).mappings()]
+    labels = names.labels(session, REQUEST_BY, rows)
+    return [_request(row, labels) for row in rows]
+
+
+def request_key(item: Mapping[str, Any]) -> list[Any]:
+    """Where the next page goes on after a request."""
+    return [item["started_at"], item["tenant_id"], item["trace_id"], item["span_id"]]
+
+
+def _request(row: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
+    duration_ms = (row["ended_at"] - row["started_at"]).total_seconds() * 1000
+    return {
+        "trace_id": row["trace_id"].hex(),
+        "span_id": row["span_id"].hex(),
+        "tenant_id": row["tenant_id"],
+        **dict(zip(REQUEST_BY, labels.key(REQUEST_BY, row), strict=True)),
+        "started_at": rfc3339(row["started_at"]),
+        "ended_at": rfc3339(row["ended_at"]),
+        "duration_ms": round(duration_ms, 3),
+        "ttft_ms": None if row["ttft_us"] is None else row["ttft_us"] / 1000,
+        "outcome": OUTCOMES[row["outcome"]],
+        "streamed": row["streamed"],
+        "tokens": {
+            kind: row[f"{kind}_tokens"] for kind in ("input", "output", "cache_read", "cache_write", "reasoning")
+        },
+        "cost": None if row["cost_picos"] is None else money(from_picos(row["cost_picos"]), row["currency"]),
+        "price_id": row["price_id"],
+        "level": row["degrade_level"],
+        "revision": row["policy_revision"],
+        "generation": row["policy_generation"],
+        "conversation_id": row["conversation_id"],
+        "finish_reason": row["finish_reason"],
+    }
+
+
+def postings(
+    session: Session, limit: int, cursor: str | None, *, hour_from: datetime | None, hour_to: datetime | None
+) -> list[dict[str, Any]]:
+    """Up to `limit` postings, newest first, each with its entries."""
+    query = select(Posting).order_by(Posting.id.desc()).limit(limit)
+    if cursor:
+        query = query.where(Posting.id < from_cursor(cursor, int)[0])
+    if hour_from:
+        query = query.where(Posting.hour >= hour_from)
+    if hour_to:
+        query = query.where(Posting.hour < hour_to)
+    return [_posting(session, row) for row in session.scalars(query).all()]
+
+
+def _posting(session: Session, row: Posting) -> dict[str, Any]:
+    query = select(Entry).where(Entry.posting_id == row.id).order_by(Entry.line).limit(ENTRIES_MAX + 1)
+    entries = session.scalars(query).all()
+    ids = [{names.column(name): getattr(entry, names.column(name)) for name in POSTED_BY} for entry in entries]
+    labels = names.labels(session, POSTED_BY, ids)
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "source": row.source,
+        "hour": rfc3339(row.hour),
+        "sequence": row.sequence,
+        "period": row.period,
+        "method": row.method,
+        "reason": row.reason,
+        "booked_at": rfc3339(row.booked_at),
+        "entries": [
+            {
+                "account": entry.account,
+                **{k: v for k, v in zip(POSTED_BY, labels.key(POSTED_BY, own), strict=True) if own[names.column(k)]},
+                "amount": plain(entry.amount),
+                "currency": entry.currency,
+            }
+            for entry, own in zip(entries[:ENTRIES_MAX], ids, strict=False)
+        ],
+        "entries_left_out": len(entries) > ENTRIES_MAX,
+    }
