@@ -143,6 +143,11 @@ class TestWhatIsRefused:
         with pytest.raises(Invalid, match=words):
             parse(changed(path, value))
 
+    @pytest.mark.parametrize("text", ["a\0b", "half \ud800 of a pair"])
+    def test_a_text_that_no_database_can_keep(self, text):
+        with pytest.raises(Invalid, match="card: "):
+            parse(changed("latency/on_timeout", text))
+
     def test_a_guard_that_raises_to_a_level_the_ladder_lacks(self):
         card = body()
         card["ladder"] = card["ladder"][:1]

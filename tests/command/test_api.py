@@ -34,6 +34,9 @@ class TestGiving:
             ({"tenant": "nobody"}, 422, "tenant"),
             ({"kind": "break", "level": None}, 422, "tenant"),
             ({"scenario": "nowhere"}, 404, None),
+            ({"reason": "a\0b"}, 422, "reason"),
+            ({"tenant": "a\0b"}, 422, "tenant"),
+            ({"expires_in_s": "soon"}, 422, "expires_in_s"),
             ({"kind": "rollback", "level": None}, 409, None),
         ],
     )
@@ -91,6 +94,25 @@ class TestLooking:
         give(kind="break", level=None, tenant="bolt")
         assert [c["tenant"] for c in client.get("/api/v1/commands", headers=bound).json()["items"]] == ["acme"]
         assert client.get("/api/v1/commands/3", headers=bound).status_code == 404
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "commands?cursor=zzz",
+            "commands?cursor=WyJhIl0",
+            "commands?limit=0",
+            "breaches?cursor=WyJhIl0",
+            "guards?cursor=WzFd",
+            "scenarios?cursor=WyJhIl0",
+            "cards/chat/revisions?cursor=W10",
+            "commands?scenario=%00",
+        ],
+    )
+    def test_with_a_cursor_or_filter_that_is_not_ours_is_422(self, client, admin, chat, query):
+        assert client.get(f"/api/v1/{query}", headers=admin).status_code == 422
+
+    def test_at_a_scenario_that_no_name_can_be_is_404(self, client, admin, chat):
+        assert client.get("/api/v1/cards/%00", headers=admin).status_code == 404
 
     def test_at_one_that_is_not_there_is_404(self, client, admin, chat):
         assert client.get("/api/v1/commands/99", headers=admin).status_code == 404

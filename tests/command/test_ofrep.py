@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from trivet import db
 from trivet.command import service
@@ -128,6 +128,18 @@ class TestABackendsPoll:
             assert poll(etag).status_code == 304
         with db.transaction() as session:
             assert session.scalar(select(BackendPoll.polled_at)) == before
+
+    def test_without_an_etag_however_often_writes_no_more(self, chat, poll):
+        def writers():
+            with db.transaction() as session:
+                served = "SELECT xmin::text FROM policy_served UNION ALL SELECT xmin::text FROM backend_poll"
+                return session.scalars(text(served)).all()
+
+        poll()
+        before = writers()
+        for _ in range(5):
+            assert poll().status_code == 200
+        assert writers() == before
 
     def test_names_only_the_scenarios_that_the_backend_serves(self, chat, client, admin, poll):
         client.post("/api/v1/scenarios", json={"name": "search", "preset": "rag"}, headers=admin)

@@ -53,7 +53,7 @@ def register(body: NewScenario, principal: Write) -> dict[str, Any]:
 def scenarios(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
     query = select(Scenario).order_by(Scenario.id).limit(limit + 1)
     if cursor:
-        query = query.where(Scenario.id > from_cursor(cursor)[0])
+        query = query.where(Scenario.id > from_cursor(cursor, int)[0])
     with db.transaction() as session:
         rows = session.scalars(query).all()
         cards = service.active(session, [row.id for row in rows])
@@ -89,7 +89,7 @@ def revisions(scenario: str, _: Read, limit: Limit = 100, cursor: str | None = N
         row = service.scenario_named(session, scenario)
         query = select(CardRevision).where(CardRevision.scenario_id == row.id)
         if cursor:
-            query = query.where(CardRevision.number < from_cursor(cursor)[0])
+            query = query.where(CardRevision.number < from_cursor(cursor, int)[0])
         found = session.scalars(query.order_by(CardRevision.number.desc()).limit(limit + 1))
         return page([_revision(r, scenario) for r in found], limit, lambda item: [item["revision"]])
 

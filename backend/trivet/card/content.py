@@ -242,10 +242,21 @@ def parse(body: Any) -> Card:
     """A card from JSON values. `Invalid` names the first wrong field and says how many more there are."""
     try:
         # Through JSON: strict mode then takes lists for tuples and refuses "1" for 1.
-        return Card.model_validate_json(json.dumps(body))
+        return Card.model_validate_json(_storable(json.dumps(body, ensure_ascii=False)))
     except ValidationError as bad:
         errors = bad.errors(include_url=False, include_context=False, include_input=False)
         field = ".".join(str(part) for part in errors[0]["loc"]) or "card"
         more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
         message = errors[0]["msg"].removeprefix("Value error, ")
         raise Invalid(f"{field}: {message}{more}", field=field) from bad
+
+
+def _storable(text: str) -> bytes:
+    """The database stores neither NUL nor half of a surrogate pair."""
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError as bad:
+        raise Invalid("card: half of a surrogate pair is no text", field="card") from bad
+    if "\\u0000" in text:
+        raise Invalid("card: a text cannot hold a NUL character", field="card")
+    return encoded

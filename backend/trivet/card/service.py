@@ -100,7 +100,8 @@ def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card]:
 def scenario_named(session: Session, name: str, *, lock: bool = False) -> Scenario:
     """The scenario, or `NotFound`. Locked, its card's changes wait for each other."""
     query = select(Scenario).where(Scenario.name == name)
-    scenario = session.scalar(query.with_for_update(key_share=True) if lock else query)
+    # A name with a NUL character cannot be there, and cannot be asked for either.
+    scenario = session.scalar(query.with_for_update(key_share=True) if lock else query) if "\0" not in name else None
     if scenario is None:
         raise NotFound(f"There is no scenario {name!r}. Register it: POST /api/v1/scenarios.")
     return scenario

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, StringConstraints
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from trivet.command.preview import preview
 from trivet.db import named_ids
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, requires
+from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import NotFound
 from trivet.kit.page import from_cursor, page
@@ -33,23 +34,32 @@ Commander = Annotated[Principal, Depends(platform("command"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
+def _clean(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a text cannot hold a NUL character")
+    return text
+
+
+Words = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_clean)]
+
+
 class NewCommand(BaseModel):
     kind: Literal["degrade", "restore", "rollback", "break"]
-    scenario: str = Field(max_length=200)
-    tenant: str | None = Field(None, max_length=200)
-    backend: str | None = Field(None, max_length=200)
+    scenario: Name
+    tenant: Name | None = None
+    backend: Name | None = None
     level: int | None = None
-    reason: str = Field(max_length=1000)
-    message: str | None = Field(None, max_length=500)
+    reason: Words
+    message: Words | None = None
     expires_in_s: float | None = None
 
 
 class CommandPreview(NewCommand):
-    reason: str = Field("", max_length=1000)
+    reason: Words = ""
 
 
 class Reason(BaseModel):
-    reason: str = Field(max_length=1000)
+    reason: Words
 
 
 @router.post("/commands", status_code=201)
@@ -83,14 +93,14 @@ def look_ahead(body: CommandPreview, _: Commander) -> dict[str, Any]:
 
 @router.get("/commands")
 def commands(
-    principal: Read, scenario: str | None = None, limit: Limit = 100, cursor: str | None = None
+    principal: Read, scenario: Name | None = None, limit: Limit = 100, cursor: str | None = None
 ) -> dict[str, Any]:
     """Newest first."""
     query = _rows(principal)
     if scenario:
         query = query.where(Scenario.name == scenario)
     if cursor:
-        query = query.where(Command.id < from_cursor(cursor)[0])
+        query = query.where(Command.id < from_cursor(cursor, int)[0])
     with db.transaction() as session:
         rows = session.execute(query.order_by(Command.id.desc()).limit(limit + 1)).all()
     return page([_command(*row) for row in rows], limit, lambda item: [item["id"]])

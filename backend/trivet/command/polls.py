@@ -158,25 +158,26 @@ def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
 
 def _keep(session: Session, known: _Known, found: Answer, held: Collection[str], now: datetime) -> None:
     """Write down what is new: a served ETag, a proof, or that the backend is still there."""
-    if found.etag in held:
-        if known.etag == found.etag:
-            _still_there(session, known, now)
-        else:
-            _prove(session, known.id, found.generations, now)
-            _polled(session, known.id, found.etag, now)
+    proof, proven = _proof(session, found, held, now)
+    if proof != known.etag:
+        _prove(session, known.id, proven, now)
+    elif known.polled_at is not None and now - known.polled_at < POLL_WRITTEN_EVERY:
         return
-    _serve(session, found, now)
-    old = session.scalars(
-        select(PolicyServed).where(PolicyServed.backend_id == known.id, PolicyServed.etag.in_(held))
-    ).first()
-    if old is not None and old.etag != known.etag:
-        _prove(session, known.id, {int(id_): generation for id_, generation in old.generations.items()}, now)
-    _polled(session, known.id, old.etag if old else None, now)
+    _polled(session, known.id, proof, now)
 
 
-def _still_there(session: Session, known: _Known, now: datetime) -> None:
-    if known.polled_at is None or now - known.polled_at >= POLL_WRITTEN_EVERY:
-        _polled(session, known.id, known.etag, now)
+def _proof(session: Session, found: Answer, held: Collection[str], now: datetime) -> tuple[str | None, dict[int, int]]:
+    """Which ETag the backend holds and the generations it proves; one that was never served proves nothing."""
+    if found.etag in held:
+        return found.etag, found.generations
+    query = select(PolicyServed.etag, PolicyServed.generations).where(
+        PolicyServed.backend_id == found.backend_id, PolicyServed.etag.in_([*held, found.etag])
+    )
+    served: dict[str, dict[str, int]] = dict(session.execute(query).all())
+    if found.etag not in served:
+        _serve(session, found, now)
+    etag = next((etag for etag in held if etag in served), None)
+    return etag, {int(id_): generation for id_, generation in served[etag].items()} if etag else {}
 
 
 def _polled(session: Session, backend_id: int, etag: str | None, now: datetime) -> None:

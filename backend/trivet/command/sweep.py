@@ -20,7 +20,7 @@ from trivet.guard.models import LadderState
 from trivet.ingest.models import PolicySeen
 
 SEEN_BATCH = 20_000
-OPEN_MAX = 1_000
+OPEN_BATCH = 1_000
 END_MAX = 200
 
 
@@ -77,35 +77,34 @@ def _hold(session: Session, rows: list[dict[str, Any]]) -> None:
     )
 
 
-def judge(session: Session, now: datetime, seen_s: float) -> int:
-    """Move open commands to what was proven of them; how many moved."""
+def judge(session: Session, now: datetime, seen_s: float, after: int = 0) -> int | None:
+    """Move a batch of open commands, with ids beyond `after`, to what was proven of them. The last id; None at the end."""
     commands = session.scalars(
         select(Command)
-        .where(Command.ended_at.is_(None), Command.status.in_(("pending", "observed")))
+        .where(Command.ended_at.is_(None), Command.status.in_(("pending", "observed")), Command.id > after)
         .order_by(Command.id)
-        .limit(OPEN_MAX)
+        .limit(OPEN_BATCH)
         .with_for_update(skip_locked=True)
     ).all()
     if not commands:
-        return 0
+        return None
     backends = scopes.present(session, now, seen_s)
     held = scopes.holdings(session, {command.scenario_id for command in commands})
-    return sum(_judge(command, backends, held, now) for command in commands)
+    for command in commands:
+        _judge(command, backends, held, now)
+    return commands[-1].id if len(commands) == OPEN_BATCH else None
 
 
-def _judge(command: Command, backends: list[scopes.Present], held: scopes.Holdings, now: datetime) -> bool:
+def _judge(command: Command, backends: list[scopes.Present], held: scopes.Holdings, now: datetime) -> None:
     seen = scopes.seen(backends, held, command.scenario_id, command.backend_id)
     found = find(command.status, command.generation, seen)
-    moved = found.status != command.status
-    if command.outcome != found.outcome:
-        command.outcome = found.outcome
-    if not moved:
-        return False
+    command.outcome = found.outcome
+    if found.status == command.status:
+        return
     command.status = found.status
     command.observed_at = command.observed_at or now
     if found.status == "effective":
         command.effective_at = now
-    return True
 
 
 def due(session: Session, now: datetime) -> list[tuple[int, int, int]]:

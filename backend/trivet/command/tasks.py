@@ -7,6 +7,7 @@ from trivet.command import service, sweep
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
 
+ROUNDS = 100  # batches of open commands in one sweep
 SCHEDULE = {"command.sweep": (1.0, "control")}
 
 
@@ -27,19 +28,25 @@ def auto_rollback(scenario_id: int, revision: int, breach_id: int) -> int | None
 
 
 @shared_task(name="command.sweep")
-def sweep_all() -> int:
+def sweep_all() -> None:
     """Fold what telemetry proved, judge open commands, end what is over, follow a ladder whose message was lost."""
-    settings = get_settings()
     with db.transaction() as session:
         sweep.fold_seen(session)
-    with db.transaction() as session:
-        moved = sweep.judge(session, utc_now(), settings.backend_seen_s)
+    _judge_all()
     with db.transaction() as session:
         over, astray = sweep.due(session, utc_now()), sweep.astray(session)
     for key in over:
         with db.transaction() as session:
-            moved += sweep.end(session, key, utc_now()) is not None
+            sweep.end(session, key, utc_now())
     for scenario_id in astray:
         with db.transaction() as session:
-            moved += service.follow_ladder(session, scenario_id, None, utc_now()) is not None
-    return moved
+            service.follow_ladder(session, scenario_id, None, utc_now())
+
+
+def _judge_all() -> None:
+    after: int | None = 0
+    for _ in range(ROUNDS):
+        if after is None:
+            return
+        with db.transaction() as session:
+            after = sweep.judge(session, utc_now(), get_settings().backend_seen_s, after)

@@ -11,6 +11,7 @@ from trivet.card.access import platform
 from trivet.card.presets import catalogue
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.identity.auth import Principal
+from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339
 from trivet.kit.page import from_cursor, page
 from trivet.tenant.models import Scenario
@@ -21,13 +22,13 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 @router.get("/guards")
-def guards(_: Read, scenario: str | None = None, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
+def guards(_: Read, scenario: Name | None = None, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
     """The newest verdict of each guard, with its reason and where to read on."""
     query = select(GuardState, Scenario.name).join(Scenario, Scenario.id == GuardState.scenario_id)
     if scenario:
         query = query.where(Scenario.name == scenario)
     if cursor:
-        query = query.where(tuple_(Scenario.name, GuardState.guard) > tuple_(*from_cursor(cursor)[:2]))
+        query = query.where(tuple_(Scenario.name, GuardState.guard) > tuple_(*from_cursor(cursor, str, str)))
     with db.transaction() as session:
         rows = session.execute(query.order_by(Scenario.name, GuardState.guard).limit(limit + 1)).all()
         active = cards.active(session, {state.scenario_id for state, _ in rows})
@@ -40,7 +41,7 @@ def ladders(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str,
     """Where each scenario's ladder stands, since when and why."""
     query = select(LadderState, Scenario.name).join(Scenario, Scenario.id == LadderState.scenario_id)
     if cursor:
-        query = query.where(Scenario.name > from_cursor(cursor)[0])
+        query = query.where(Scenario.name > from_cursor(cursor, str)[0])
     with db.transaction() as session:
         rows = session.execute(query.order_by(Scenario.name).limit(limit + 1)).all()
     return page([_ladder(state, name) for state, name in rows], limit, lambda item: [item["scenario"]])
@@ -50,7 +51,7 @@ def ladders(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str,
 def breaches(
     _: Read,
     state: Literal["open", "closed"] | None = None,
-    scenario: str | None = None,
+    scenario: Name | None = None,
     limit: Limit = 100,
     cursor: str | None = None,
 ) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def breaches(
     if scenario:
         query = query.where(Scenario.name == scenario)
     if cursor:
-        query = query.where(Breach.id < from_cursor(cursor)[0])
+        query = query.where(Breach.id < from_cursor(cursor, int)[0])
     with db.transaction() as session:
         rows = session.execute(query.order_by(Breach.id.desc()).limit(limit + 1)).all()
     return page([_breach(breach, name) for breach, name in rows], limit, lambda item: [item["id"]])
