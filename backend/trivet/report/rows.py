@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from trivet.ingest.models import OUTCOMES
 from trivet.kit.clock import rfc3339
+from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.money import from_picos, money, plain
-from trivet.kit.page import from_cursor
+from trivet.kit.page import FOREIGN, from_cursor
 from trivet.ledger.models import Entry, Posting
 from trivet.report import names
 from trivet.report.names import Labels
@@ -19,7 +20,6 @@ from trivet.report.names import Labels
 ENTRIES_MAX = 2_000  # of one posting in one answer
 REQUEST_BY = ("tenant", "scenario", "model", "provider", "backend", "pool")
 POSTED_BY = ("cost_centre", "tenant", "scenario", "model", "pool")
-_CURSOR = (str, int, str, str)
 
 # The newest of each tenant through the primary key (tenant, start, …), then the newest of all: the cost of a page grows
 # with tenants × limit and not with the requests there are.
@@ -31,7 +31,7 @@ _NEWEST = """
     CROSS JOIN LATERAL (
         SELECT * FROM request
         WHERE tenant_id = t.id AND started_at >= :start AND started_at < :end {filters}
-        ORDER BY started_at DESC LIMIT :limit
+        ORDER BY started_at DESC, trace_id DESC, span_id DESC LIMIT :limit
     ) AS r
     LEFT JOIN price p ON p.id = r.price_id
     ORDER BY r.started_at DESC, r.tenant_id DESC, r.trace_id DESC, r.span_id DESC LIMIT :limit
@@ -50,12 +50,24 @@ def requests(
     filters = [f"AND {name} = ANY(:{name})" for name in where if name != "tenant_id"]
     values |= {name: list(ids) for name, ids in where.items() if name != "tenant_id"}
     if cursor:
-        at, tenant, trace, span = from_cursor(cursor, *_CURSOR)
-        values |= {"at": at, "tenant": tenant, "trace": bytes.fromhex(trace), "span": bytes.fromhex(span)}
+        values |= _after(cursor)
         filters.append(_AFTER)
     rows = [dict(row) for row in session.execute(text(_NEWEST.format(filters=" ".join(filters))), values).mappings()]
     labels = names.labels(session, REQUEST_BY, rows)
     return [_request(row, labels) for row in rows]
+
+
+def _after(cursor: str) -> dict[str, Any]:
+    at, tenant, trace, span = from_cursor(cursor, str, int, str, str)
+    try:
+        return {
+            "at": datetime.fromisoformat(at),
+            "tenant": tenant,
+            "trace": bytes.fromhex(trace),
+            "span": bytes.fromhex(span),
+        }
+    except ValueError as foreign:
+        raise Invalid(FOREIGN, field="cursor") from foreign
 
 
 def request_key(item: Mapping[str, Any]) -> list[Any]:

@@ -1,0 +1,220 @@
+"""GET /usage, GET /requests and GET /postings over the real app."""
+
+import io
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from tests.support import books
+from tests.support.calls import call
+
+from trivet.ingest.fact import ERROR, REJECTED, TIMEOUT
+from trivet.kit.clock import rfc3339
+from trivet.kit.interval import Interval
+from trivet.report.export import export
+
+WHOLE = {"from": rfc3339(books.SEVEN), "to": rfc3339(books.NINE)}
+
+
+@pytest.fixture
+def get(client, admin):
+    def ask(path, headers=admin, status=200, **params):
+        answer = client.get(f"/api/v1/{path}", params=params, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    return ask
+
+
+def usage(get, **params):
+    return get("usage", **(WHOLE | params))
+
+
+class TestUsage:
+    def test_has_the_shape_that_others_build_on(self, get):
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        books.ingest(
+            call(
+                books.clock("07:30"),
+                seconds=2.0,
+                ttft_ms=500,
+                inter_token_us=10_000,
+                input_tokens=400,
+                output_tokens=10,
+            )
+        )
+        (item,) = usage(get, group_by="tenant,model")["items"]
+        about = {measure: item.pop(measure) for measure in ("latency_ms", "ttft_ms", "inter_token_ms")}
+        assert item == {
+            "tenant": "acme",
+            "model": "gpt-4o",
+            "requests": 1,
+            "errors": 0,
+            "timeouts": 0,
+            "refusals": 0,
+            "rejections": 0,
+            "tokens": {"input": 400, "output": 10, "cache_read": 0, "cache_write": 0, "reasoning": 0},
+            "cost": {"amount": "0.001100000000", "currency": "USD"},
+            "unpriced_requests": 0,
+            "scores": 0,
+            "score": None,
+        }
+        for measure, expected in (("latency_ms", 2000), ("ttft_ms", 500), ("inter_token_ms", 10)):
+            assert set(about[measure]) == {"p50", "p90", "p95", "p99"}
+            assert about[measure]["p95"] == pytest.approx(expected, rel=0.01)
+
+    def test_groups_by_every_dimension(self, get):
+        books.ingest(call(books.clock("07:30"), level=2, revision=7))
+        by = "tenant,model,provider,scenario,backend,pool,level,revision"
+        (item,) = usage(get, group_by=by)["items"]
+        assert [item[name] for name in by.split(",")] == ["acme", "gpt-4o", "openai", "chat", "b1", "none", 2, 7]
+
+    def test_outcomes_are_counted_apart(self, get):
+        at = books.clock("07:30")
+        books.ingest(call(at), call(at, outcome=ERROR), call(at, outcome=TIMEOUT), call(at, outcome=REJECTED))
+        (item,) = usage(get)["items"]
+        assert [item[n] for n in ("requests", "errors", "timeouts", "refusals", "rejections")] == [4, 1, 1, 0, 1]
+
+    def test_without_a_price_there_is_no_cost_and_never_zero(self, get):
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        books.ingest(
+            call(books.clock("07:30"), input_tokens=10),
+            call(books.clock("07:30"), provider="nobody", model="unheard-of", input_tokens=10),
+        )
+        items = usage(get, group_by="model")["items"]
+        assert [(i["model"], i["cost"], i["unpriced_requests"]) for i in items] == [
+            ("gpt-4o", {"amount": "0.000025000000", "currency": "USD"}, 0),
+            ("unheard-of", None, 1),
+        ]
+        (both,) = usage(get)["items"]
+        assert (both["requests"], both["unpriced_requests"]) == (2, 1)
+        assert both["cost"]["amount"] == "0.000025000000"
+
+    def test_a_grain_gives_buckets(self, get):
+        for minute in ("07:05", "07:06", "08:01"):
+            books.ingest(call(books.clock(minute)))
+        hours = usage(get, group_by="tenant", grain="1h")["items"]
+        assert [(i["bucket"], i["requests"]) for i in hours] == [
+            ("2026-11-20T07:00:00Z", 2),
+            ("2026-11-20T08:00:00Z", 1),
+        ]
+        days = get("usage", grain="1d", **{"from": "2026-11-20T00:00:00Z", "to": "2026-11-22T00:00:00Z"})
+        assert [(i["bucket"], i["requests"]) for i in days["items"]] == [("2026-11-20T00:00:00Z", 3)]
+        books.rollup.fold()
+        assert usage(get, group_by="tenant", grain="1h")["items"] == hours
+
+    def test_filters_by_name_may_be_repeated(self, get):
+        books.ingest(*(call(books.clock("07:30"), tenant=t, level=n) for n, t in enumerate(["a", "b", ""])))
+        asked = usage(get, group_by="tenant", tenant=["b", "unattributed"])["items"]
+        assert [i["tenant"] for i in asked] == ["b", "unattributed"]
+        assert [i["tenant"] for i in usage(get, group_by="tenant", level=[0])["items"]] == ["a"]
+        assert usage(get, model="no-such")["items"] == []
+        assert usage(get, model="gpt-4o", provider="no-such")["items"] == []
+
+    def test_pages_follow_the_cursor(self, get):
+        books.ingest(*(call(books.clock("07:30"), tenant=t) for t in "abcde"))
+        seen, cursor = [], None
+        for _ in range(3):
+            answer = usage(get, group_by="tenant,level", limit=2, **({"cursor": cursor} if cursor else {}))
+            seen += [i["tenant"] for i in answer["items"]]
+            cursor = answer["next_cursor"]
+        assert (seen, cursor) == (list("abcde"), None)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"from": "2026-11-20T07:00:05Z"},
+            {"from": "2026-11-20T07:00:10Z", "grain": "1m"},
+            {"to": "2026-11-20T08:30:00Z", "grain": "1h"},
+            {"grain": "5m"},
+            {"grain": "10s", "to": "2026-12-20T09:00:00Z"},
+            {"group_by": "cost_centre"},
+            {"group_by": "tenant;drop"},
+            {"cursor": "WzEsMiwzXQ"},
+            {"tennant": "acme"},
+        ],
+    )
+    def test_a_question_that_cannot_be_answered_exactly_is_refused(self, get, wrong):
+        books.ingest(call(books.clock("07:30")))
+        usage(get, **({"status": 422, "group_by": "tenant"} | wrong))
+
+    def test_a_bound_key_sees_its_own_usage(self, get, make_key):
+        books.ingest(call(books.clock("07:30"), tenant="acme"), call(books.clock("07:30"), tenant="bolt"))
+        own = {"Authorization": f"Bearer {make_key(['read'], 'bolt')}"}
+        assert [i["tenant"] for i in usage(get, headers=own, group_by="tenant")["items"]] == ["bolt"]
+        assert usage(get, headers=own, group_by="tenant", tenant="acme")["items"] == []
+
+    def test_the_export_has_the_same_figures_and_runs_no_formula(self, get):
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        books.ingest(call(books.clock("07:30"), tenant='=HYPERLINK("x")', input_tokens=400))
+        out = io.StringIO()
+        assert export("usage", Interval(books.SEVEN, books.NINE), ["tenant"], out) == 1
+        header, row = out.getvalue().splitlines()
+        assert header.startswith("tenant,requests,errors,timeouts,refusals,rejections,unpriced_requests,input_tokens")
+        assert row.startswith('"\'=HYPERLINK(""x"")",1,0,0,0,0,0,400,0,0,0,0,0.001000000000,USD,')
+
+
+class TestRequests:
+    def test_come_newest_first_page_by_page(self, get):
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        books.ingest(
+            *(call(books.clock(f"07:{m:02}"), tenant="ab"[m % 2], seconds=1.5, input_tokens=m) for m in range(1, 8)),
+            call(books.clock("07:03"), tenant="", model="unheard-of", provider="nobody"),
+        )
+        seen, cursor = [], None
+        while True:
+            answer = get("requests", limit=3, **WHOLE, **({"cursor": cursor} if cursor else {}))
+            seen += answer["items"]
+            cursor = answer["next_cursor"]
+            if not cursor:
+                break
+        assert [i["started_at"] for i in seen] == sorted((i["started_at"] for i in seen), reverse=True)
+        assert len({i["span_id"] for i in seen}) == 8
+        newest = seen[0]
+        assert (newest["tenant"], newest["model"], newest["outcome"]) == ("b", "gpt-4o", "ok")
+        assert (newest["duration_ms"], newest["cost"]) == (1500.0, {"amount": "0.000017500000", "currency": "USD"})
+        assert [i["cost"] for i in seen if i["model"] == "unheard-of"] == [None]
+
+    def test_never_carry_a_prompt(self, get):
+        books.ingest(call(books.clock("07:30"), prompt_hash=b"x" * 32))
+        (item,) = get("requests", **WHOLE)["items"]
+        assert not [name for name in item if "prompt" in name]
+
+    def test_filter_by_name_and_by_the_key_that_asks(self, get, make_key):
+        books.ingest(
+            call(books.clock("07:30"), tenant="acme", scenario="chat"),
+            call(books.clock("07:30"), tenant="bolt", scenario="search"),
+        )
+        own = {"Authorization": f"Bearer {make_key(['read'], 'bolt')}"}
+        assert [i["tenant"] for i in get("requests", headers=own, **WHOLE)["items"]] == ["bolt"]
+        assert get("requests", headers=own, tenant="acme", **WHOLE)["items"] == []
+        assert [i["tenant"] for i in get("requests", scenario="chat", **WHOLE)["items"]] == ["acme"]
+
+    @pytest.mark.parametrize("cursor", ["WyJ4IiwxLCJ6eiIsIjAwIl0", "WzFd", "x"])
+    def test_a_foreign_cursor_is_refused(self, get, cursor):
+        get("requests", status=422, cursor=cursor, **WHOLE)
+
+
+class TestPostings:
+    def test_are_shown_with_entries_that_balance(self, get):
+        books.company()
+        books.a_morning()
+        books.post()
+        pool, metered = get("postings")["items"]
+        assert (metered["kind"], metered["hour"], metered["period"]) == ("metered", "2026-11-20T07:00:00Z", "2026-11")
+        assert {"account": "idle", "pool": "h100", "amount": "4.000000000000", "currency": "USD"} in pool["entries"]
+        assert "busy-union-1" in pool["method"]
+        for posting in (pool, metered):
+            assert sum(Decimal(e["amount"]) for e in posting["entries"]) == 0
+
+    def test_are_paged_and_asked_for_by_hour(self, get):
+        books.pool()
+        books.post(books.SEVEN + timedelta(hours=3, minutes=5))
+        first = get("postings", limit=2)
+        second = get("postings", limit=2, cursor=first["next_cursor"])
+        assert [p["hour"][11:13] for p in first["items"] + second["items"]] == ["09", "08", "07"]
+        asked = get("postings", **{"from": "2026-11-20T08:00:00Z", "to": "2026-11-20T09:00:00Z"})
+        assert [p["hour"][11:13] for p in asked["items"]] == ["08"]
+
+    def test_a_bound_key_does_not_see_the_books(self, get, make_key):
+        get("postings", status=403, headers={"Authorization": f"Bearer {make_key(['read'], 'bolt')}"})
