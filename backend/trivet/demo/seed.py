@@ -161,6 +161,8 @@ def enact(scenario: str, body: dict[str, Any], reason: str) -> int:
 
 
 def _enact(session: Session, scenario: str, body: dict[str, Any], reason: str, now: datetime) -> int:
+    # The generation's lock first, as every command takes it: the audit's, which `draft` takes, comes last everywhere.
+    commands.lock_generation(session, cards.scenario_named(session, scenario).id, now, step=0)
     number = cards.draft(session, scenario=scenario, body=body, actor=PRODUCT.email, now=now).number
     cards.submit(session, scenario=scenario, number=number, actor=PRODUCT.email, now=now)
     for side, who in (("product", PRODUCT), ("operations", OPERATIONS)):
