@@ -1,15 +1,20 @@
 """The numbers give the story: the shipped trace, cards and phases, with the real engine, guards and ladder, on a played clock."""
 
+import asyncio
+import socket
+import time
 from datetime import UTC, datetime
 from functools import cache
 
+import httpx
 import pytest
 from tests.demo import simulation
 from tests.demo.simulation import Simulation
 
 from trivet.card.content import parse
-from trivet.demo import cards, scorer
-from trivet.demo.story import AFTER, CALM, MIX, PEAK, PHASES
+from trivet.demo import cards, scorer, seed, story
+from trivet.demo.backend import BackendOptions
+from trivet.demo.story import AFTER, CALM, MIX, PEAK, PHASES, Phase
 
 CARDS = {scenario: parse(cards.body(scenario)) for scenario in cards.SCENARIOS}
 BAD = parse(cards.bad_body())
@@ -38,14 +43,14 @@ def untold():
 def _told(second, *, ladder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulation, "T0", datetime(2026, 11, 21, 12, 0, second, tzinfo=UTC))
-        story = Simulation(CARDS, MIX, speed, scored_every=scorer.SCORED_EVERY, ladder=ladder)
-        for one in story.watched.values():
+        played = Simulation(CARDS, MIX, speed, scored_every=scorer.SCORED_EVERY, ladder=ladder)
+        for one in played.watched.values():
             one.changed_at = simulation.T0
-        return story.run(230, {BAD_AT: lambda s: s.activate(BAD_AT, CHAT, BAD)} if ladder else {})
+        return played.run(230, {BAD_AT: lambda s: s.activate(BAD_AT, CHAT, BAD)} if ladder else {})
 
 
-def steps(story):
-    return [(level, at_s) for at_s, level, _ in story.watched[CHAT].history]
+def steps(played):
+    return [(level, at_s) for at_s, level, _ in played.watched[CHAT].history]
 
 
 class TestTheStory:
@@ -121,3 +126,70 @@ class TestTheBadRevision:
     def test_it_is_the_same_card_but_for_level_zero(self):
         assert BAD.flags == cards.BAD_FLAGS
         assert BAD.model_copy(update={"flags": {}}) == CARDS[CHAT]
+
+
+class Trivet:
+    """Says how support-chat stands: `levels` one after the other, the last for good."""
+
+    def __init__(self, *levels, revision=2):
+        self.levels, self.revision = list(levels), revision
+
+    def __call__(self, request):
+        if self.levels[0] is None:
+            self.levels.pop(0)
+            return httpx.Response(503)
+        if request.url.path == f"/api/v1/cards/{CHAT}":
+            return httpx.Response(200, json={"revision": self.revision})
+        level = self.levels.pop(0) if len(self.levels) > 1 else self.levels[0]
+        return httpx.Response(200, json={"items": [{"scenario": CHAT, "level": level}]})
+
+
+class TestAPhase:
+    @pytest.fixture
+    def play(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(story, "WATCH_S", 0.01)
+
+        def play(phase, trivet):
+            said = []
+            keys = seed.Keys("", "", "")
+            stage = story.Stage("http://t", tmp_path, BackendOptions("", "", tmp_path), keys, said.append)
+
+            async def run():
+                client = httpx.AsyncClient(base_url="http://t", transport=httpx.MockTransport(trivet))
+                began = time.monotonic()
+                await story._phase(stage, phase, client, began)
+                return time.monotonic() - began
+
+            return asyncio.run(run()), stage, [line.partition("] ")[2].strip() for line in said]
+
+        return play
+
+    def test_it_sets_the_load_and_ends_with_what_it_waits_for(self, play):
+        phase = Phase("up it goes", 6.0, 0, 30, lambda now, _: now.level >= 2)
+        took, stage, said = play(phase, Trivet(0, 0, 1, 2))
+        assert took < 5
+        assert stage.speed == 6.0
+        assert said == ["up it goes", "level 1, revision 2", "level 2, revision 2"]
+
+    def test_it_lasts_at_least_its_time(self, play):
+        took, _, _ = play(Phase("calm", 1.0, 0.2, 30), Trivet(0))
+        assert took >= 0.2
+
+    def test_what_does_not_come_does_not_hold_it_up(self, play):
+        took, _, said = play(Phase("wait", 1.0, 0, 0.2, lambda now, _: now.level == 3), Trivet(0))
+        assert took < 5
+        assert said[-1].startswith("not seen within")
+
+    def test_a_moment_without_trivet_is_no_end(self, play):
+        _, _, said = play(Phase("wait", 1.0, 0, 30, lambda now, _: now.level == 1), Trivet(None, None, 0, None, 1))
+        assert said[-1] == "level 1, revision 2"
+
+
+class TestThePort:
+    def test_one_that_is_taken_gives_way_to_a_free_one(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            wanted = taken.getsockname()[1]
+            assert story._port(wanted) not in {0, wanted}
+        assert story._port(wanted) == wanted

@@ -238,7 +238,7 @@ def main() -> None:
             port=options.port,
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=2,
         )
     finally:
         policies.stop()

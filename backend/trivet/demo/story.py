@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -31,6 +31,10 @@ CALM = 1.1  # times the recorded rate: about 6 calls a second
 PEAK = 5 * CALM
 AFTER = 1.0
 WATCH_S = 0.5
+REPORT_S = 30.0
+FINISH_S = 2.0  # for calls under way, at the end
+STOP_S = 3.0  # for the backend to send what it holds
+PAUSE_S, PAUSE_MAX_S, HEALTHY_S = 0.5, 30.0, 10.0
 READY_LIMIT_S = 120.0
 PORT_ABOVE = 100  # the backend listens this far above the API
 
@@ -121,11 +125,16 @@ async def _play(settings: Settings, say: Callable[[str], None]) -> None:
             scorer = Scorer(judged)
             driver = Driver(calls, heard=scorer.heard)
             mix = Mix(MIX.tenants, MIX.scenarios, run=f"{int(time.time()):x}-")
-            async with asyncio.TaskGroup() as group:
-                group.create_task(driver.drive(trace.endless(trace.read(trace.CUT), mix), lambda: stage.speed))
-                group.create_task(_every(1.0, scorer.post))
-                group.create_task(_report(driver, scorer, say))
-                group.create_task(_tell(stage))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(driver.drive(trace.endless(trace.read(trace.CUT), mix), lambda: stage.speed))
+                    group.create_task(_every(1.0, scorer.post))
+                    group.create_task(_report(driver, scorer, say))
+                    group.create_task(_tell(stage))
+            finally:
+                # Calls under way get their answer: leaving them would look like errors of the last minute.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(driver.finish(), FINISH_S)
     finally:
         backend.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -143,28 +152,38 @@ async def _set(settings: Settings, say: Callable[[str], None]) -> Stage:
         endpoint,
         keys.backend,
         data_dir / "demo" / "policy.json",
-        port=settings.port + PORT_ABOVE,
+        port=_port(settings.port + PORT_ABOVE),
         timeouts_s=demo_cards.timeouts_s(),
     )
     say(f"people, keys, tenants, prices and cards are in place; backend on http://127.0.0.1:{options.port}/v1")
     return Stage(endpoint, data_dir, options, keys, say)
 
 
+def _port(wanted: int) -> int:
+    """`wanted` where it is free, else one that is."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise RuntimeError("no free port on the loopback")
+
+
 async def _keep_backend(stage: Stage) -> None:
-    """The backend's process, started again when it dies."""
+    """The backend's process, started again when it dies, ever later when it dies again and again."""
     log = stage.data_dir / "logs" / "demo-backend.log"
     env = {**os.environ, **stage.options.to_environment()}
-    process: subprocess.Popen[bytes] | None = None
-    try:
-        while True:
-            if process is None or process.poll() is not None:
-                if process is not None:
-                    stage.say(f"the backend died (status {process.returncode}) and is started again; see {log}")
-                process = spawn([sys.executable, "-m", "trivet.demo.backend"], log, env=env)
-            await asyncio.sleep(1.0)
-    finally:
-        if process is not None:
-            stop(process, [(signal.SIGTERM, 4.0)])
+    pause_s = PAUSE_S
+    while True:
+        process = spawn([sys.executable, "-m", "trivet.demo.backend"], log, env=env)
+        began = time.monotonic()
+        try:
+            await asyncio.to_thread(process.wait)
+        finally:
+            stop(process, [(signal.SIGTERM, STOP_S)])
+        pause_s = PAUSE_S if time.monotonic() - began > HEALTHY_S else min(PAUSE_MAX_S, 2 * pause_s)
+        stage.say(f"the backend died (status {process.returncode}) and starts again in {pause_s:g} s; see {log}")
+        await asyncio.sleep(pause_s)
 
 
 async def _tell(stage: Stage) -> None:
@@ -213,7 +232,7 @@ async def _report(driver: Driver, scorer: Scorer, say: Callable[[str], None]) ->
     async def line() -> None:
         say(f"{driver.report.line()}; scores {scorer.posted}, lost {scorer.lost}")
 
-    await _every(10.0, line)
+    await _every(REPORT_S, line)
 
 
 async def _every(interval_s: float, work: Callable[[], Awaitable[None]]) -> None:
