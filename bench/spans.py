@@ -11,7 +11,7 @@ MODELS = ("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06")
 
 
 def export(spans: int, batch: int) -> bytes:
-    """The body of one export; `batch` seeds it, so no two batches share a span."""
+    """The body of one export, as one gateway sends it every few seconds; `batch` seeds it, so no two share a span."""
     rng = random.Random(batch)
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
@@ -19,17 +19,17 @@ def export(spans: int, batch: int) -> bytes:
     scope = resource.scope_spans.add()
     now_ns = time.time_ns()
     for _ in range(spans):
-        _fill(scope.spans.add(), rng, now_ns)
+        _fill(scope.spans.add(), rng, now_ns, BACKENDS[batch % len(BACKENDS)])
     return request.SerializeToString()
 
 
-def _fill(span: Span, rng: random.Random, now_ns: int) -> None:
+def _fill(span: Span, rng: random.Random, now_ns: int, backend: str) -> None:
     duration_ns = rng.randrange(200_000_000, 4_000_000_000)
     span.trace_id, span.span_id, span.parent_span_id = rng.randbytes(16), rng.randbytes(8), rng.randbytes(8)
     span.name, span.kind = "chat", Span.SPAN_KIND_CLIENT
-    span.end_time_unix_nano = now_ns - rng.randrange(30_000_000_000)
+    span.end_time_unix_nano = now_ns - rng.randrange(5_000_000_000)
     span.start_time_unix_nano = span.end_time_unix_nano - duration_ns
-    model = rng.choice(MODELS)
+    model, scenario = rng.choice(MODELS), rng.choice(SCENARIOS)
     _set(
         span,
         {
@@ -49,11 +49,11 @@ def _fill(span: Span, rng: random.Random, now_ns: int) -> None:
             "server.address": "10.0.0.7",
             "server.port": 8443,
             "trivet.tenant": rng.choice(TENANTS),
-            "trivet.scenario": rng.choice(SCENARIOS),
-            "trivet.backend": rng.choice(BACKENDS),
+            "trivet.scenario": scenario,
+            "trivet.backend": backend,
             "trivet.policy.revision": 1,
             "trivet.policy.generation": 7,
-            "trivet.degrade.level": rng.randrange(3),
+            "trivet.degrade.level": SCENARIOS.index(scenario),
         },
     )
     span.attributes.add(key="gen_ai.response.finish_reasons").value.array_value.values.add(string_value="stop")

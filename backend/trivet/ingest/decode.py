@@ -62,6 +62,10 @@ def attributes_of(pairs: Any, keys: Collection[str]) -> Attributes:
         key = pair.key
         if key in keys:
             value = pair.value
+            text = value.string_value
+            if text:
+                found[key] = text
+                continue
             kind = value.WhichOneof("value")
             if kind in _SCALARS:
                 found[key] = getattr(value, kind)

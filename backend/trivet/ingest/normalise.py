@@ -146,7 +146,7 @@ def _request(span: Span, said: Said, rules: Rules) -> RequestFact:
         streamed if streamed is not None else ttft_us is not None,
         *tokens,
         ttft_us,
-        _inter_token_us(end_us - start_us, ttft_us, tokens[1] + tokens[4]),
+        inter_token_us(end_us - start_us, ttft_us, tokens[1] + tokens[4]),
         _whole(said.get("revision"), INT32_MAX) or 0,
         _whole(said.get("generation"), INT32_MAX),
         _whole(said.get("level"), LEVEL_MAX) or 0,
@@ -219,7 +219,7 @@ def _ttft_us(stated: Any, span: Span, duration_us: int) -> int | None:
     return ttft_us if 0 <= ttft_us <= duration_us else None
 
 
-def _inter_token_us(duration_us: int, ttft_us: int | None, output: int) -> int | None:
+def inter_token_us(duration_us: int, ttft_us: int | None, output: int) -> int | None:
     """Mean time between two output tokens, reasoning included; None where fewer than two were streamed."""
     if ttft_us is None or output < 2:
         return None

@@ -9,6 +9,7 @@ from trivet.ingest.span import clean
 
 _BY_NAME = {name: index for index, name in enumerate(OUTCOMES)}
 _REFUSED_FINISH = frozenset({"content_filter", "refusal", "refused", "safety", "prohibited_content", "guardrail"})
+_FAILED_FINISH = _REFUSED_FINISH | {"error"}
 _TIMEOUT_WORDS = ("timeout", "timedout", "timed_out", "deadline")
 _REFUSED_WORDS = ("content_filter", "contentfilter", "content_policy", "contentpolicy")
 _TIMEOUT_STATUS = frozenset({408, 504})
@@ -24,7 +25,7 @@ def finish_reason_of(value: Any) -> str | None:
         except (ValueError, RecursionError):
             return None
     if isinstance(value, list):
-        value = next((item for item in value if isinstance(item, str) and item), None)
+        value = value[0] if value else None
     return clean(value, FINISH_LIMIT) if isinstance(value, str) and value else None
 
 
@@ -42,9 +43,9 @@ def outcome_of(*, stated: Any, error: Any, status: int, http_status: Any, finish
     named = f"{error}" if error else exception
     if named or code >= 400 or status == _STATUS_ERROR:
         return _failure(named.lower(), code, finish)
-    if finish is None:
+    if finish is None or finish == "stop":
         return OK
-    return _failure("", 0, finish) if finish.lower() in _REFUSED_FINISH | {"error"} else OK
+    return _failure("", 0, finish) if finish.lower() in _FAILED_FINISH else OK
 
 
 def _failure(named: str, code: int, finish: str | None) -> int:

@@ -75,11 +75,11 @@ def add(session: Session, scores: Sequence[NewScore], *, source: str, tenant_id:
         return 0
     new = session.scalars(insert(Score).values(values).on_conflict_do_nothing().returning(Score)).all()
     if new:
-        session.execute(insert(UsageDelta), _deltas(new))
+        session.execute(insert(UsageDelta), deltas_of(new))
     return len(new)
 
 
-def _deltas(scores: Sequence[Score]) -> list[dict[str, object]]:
+def deltas_of(scores: Sequence[Score]) -> list[dict[str, object]]:
     groups: dict[tuple[datetime, int, int, int, int], list[float]] = {}
     for score in scores:
         key = (floor(score.scored_at, BUCKET_S), score.tenant_id, score.scenario_id, score.revision, score.level)
