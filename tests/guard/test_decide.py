@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.seeded import seeded
 
 from trivet.card.content import Guard
 from trivet.guard.decide import MEASURES, Standing, Window, verdict
@@ -129,10 +130,21 @@ class TestEachMetric:
 
 
 class TestAtRest:
-    @pytest.mark.parametrize("ms", [10, 1199, 1300, 1499])
-    def test_a_guard_stays_at_rest_however_often_it_is_asked(self, ms):
-        standing = Standing()
-        for second in range(500):
-            found = verdict(guard(for_s=3), latencies(ms), standing, NOW + timedelta(seconds=second))
-            assert found.word == "ok" and not found.standing.broken
+    """Run again with the seed it prints."""
+
+    def test_a_guard_within_its_limit_never_breaks_whatever_comes(self):
+        random, standing = seeded(), Standing()
+        for second in range(2_000):
+            seen = latencies(random.uniform(1, 1480), count=random.choice([0, 5, 20]))
+            found = verdict(guard(for_s=random.choice([0, 3])), seen, standing, NOW + timedelta(seconds=second))
+            assert found.word != "breach" and not found.standing.broken
             standing = found.standing
+
+    def test_a_value_between_leave_and_enter_never_flaps(self):
+        random = seeded()
+        for broken in (True, False):
+            standing = Standing(broken=broken)
+            for second in range(1_000):
+                seen = latencies(random.uniform(1215, 1480), count=random.choice([0, 20]))
+                standing = verdict(guard(), seen, standing, NOW + timedelta(seconds=second)).standing
+                assert standing.broken is broken

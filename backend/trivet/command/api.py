@@ -124,7 +124,7 @@ def backends(session: Session, command: Command, now: datetime) -> list[dict[str
         {
             "backend": one.backend,
             "generation": max(one.observed_generation, one.effective_generation, 0),
-            "observed_at": _when(one.observed_at) if one.holds(command.generation) else None,
+            "observed_at": _when(one.held_since(command.generation)) if one.holds(command.generation) else None,
             "effective_at": _when(one.effective_at) if one.acts(command.generation) else None,
         }
         for one in scopes.seen(there, held, command.scenario_id, command.backend_id)

@@ -13,11 +13,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.command import polls
 from trivet.identity.auth import Principal, requires
 from trivet.kit.clock import rfc3339, utc_now
+from trivet.tenant.models import Tenant
 from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, resolve, values, variant
 
 root_router = APIRouter(prefix="/ofrep/v1/evaluate/flags", tags=["ofrep"])
@@ -40,18 +43,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The evaluation context of a call."""
+    """What a call asks about: the evaluation context, its names checked."""
 
     context: dict[str, Any]
-
-    def name(self, key: str) -> str:
-        """A text of the context, `` where it is not said."""
-        value = self.context.get(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str) or len(value) > NAME_MAX or "\0" in value:
-            raise Refused("INVALID_CONTEXT", f"`{key}` is a text of at most {NAME_MAX} characters")
-        return value
+    backend: str
+    tenant: str
 
 
 async def read_body(request: Request) -> bytes:
@@ -72,18 +68,17 @@ IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
 @root_router.post("", response_model=None)
 def bulk(body: Body, principal: Policy, if_none_match: IfNoneMatch = None) -> Response:
     """All flags; for a backend without `targetingKey` its whole document."""
+    now, held = utc_now(), etags(if_none_match)
     try:
-        question = _question(body, principal)
-        now = utc_now()
         with db.transaction() as session:
-            if question.name("backend") and not question.name("targetingKey"):
-                held = etags(if_none_match)
-                answer = polls.answer(session, question.name("backend"), held, now)
+            question = _question(session, body, principal)
+            if question.backend and not question.tenant:
+                answer = polls.answer(session, question.backend, held, now)
                 return _document(answer, now, unchanged=answer.etag in held)
-            known = polls.everything(session, question.name("backend"))
+            known = polls.everything(session, question.backend)
     except Refused as refused:
         return refused.answer()
-    return _evaluated(known, question.context, now, if_none_match)
+    return _evaluated(known, question.context, now, held)
 
 
 @root_router.post("/{key}", response_model=None)
@@ -92,9 +87,9 @@ def single(key: str, body: Body, principal: Policy) -> Response:
     if key not in DEFAULTS and key != POLICY:
         return Refused("FLAG_NOT_FOUND", f"`{key}` is no flag of Trivet's", 404).answer(key)
     try:
-        question = _question(body, principal)
         with db.transaction() as session:
-            known = polls.everything(session, question.name("backend"))
+            question = _question(session, body, principal)
+            known = polls.everything(session, question.backend)
     except Refused as refused:
         return refused.answer(key)
     return JSONResponse(next(flag for flag in _flags(known, question.context, utc_now()) if flag["key"] == key))
@@ -105,7 +100,7 @@ def etags(header: str | None) -> frozenset[str]:
     return frozenset(tag.strip().removeprefix("W/") for tag in (header or "").split(",") if tag.strip())
 
 
-def _question(body: bytes, principal: Principal) -> Question:
+def _question(session: Session, body: bytes, principal: Principal) -> Question:
     try:
         said = json.loads(body) if body else {}
     except (ValueError, RecursionError):
@@ -113,12 +108,30 @@ def _question(body: bytes, principal: Principal) -> Question:
     context = said.get("context", {}) if isinstance(said, dict) else None
     if not isinstance(context, dict):
         raise Refused("INVALID_CONTEXT", "`context` is an object")
-    question = Question(context)
-    for key in ("targetingKey", "scenario", "backend"):
-        question.name(key)
-    if principal.tenant_id is not None and not question.name("targetingKey"):
-        raise Refused("TARGETING_KEY_MISSING", "this key is bound to a tenant: name it as targetingKey")
-    return question
+    _name(context, "scenario")
+    tenant = _name(context, "targetingKey")
+    if principal.tenant_id is not None:  # such a key decides the tenant, whatever the context says
+        tenant = session.scalars(select(Tenant.name).where(Tenant.id == principal.tenant_id)).one()
+        context = context | {"targetingKey": tenant}
+    return Question(context, _name(context, "backend"), tenant)
+
+
+def _name(context: dict[str, Any], key: str) -> str:
+    """A text of the context, empty where it is not said."""
+    value = context.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > NAME_MAX or "\0" in value or not _is_text(value):
+        raise Refused("INVALID_CONTEXT", f"`{key}` is a text of at most {NAME_MAX} characters")
+    return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Response:
@@ -131,10 +144,10 @@ def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Respon
     return JSONResponse({"flags": [flag], "metadata": {"backend": value["backend"]}}, headers=headers)
 
 
-def _evaluated(known: polls.Answer, context: dict[str, Any], now: datetime, if_none_match: str | None) -> Response:
+def _evaluated(known: polls.Answer, context: dict[str, Any], now: datetime, held: frozenset[str]) -> Response:
     flags = list(_flags(known, context, now))
     tag = f'"{hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:32]}"'
-    if tag in etags(if_none_match):
+    if tag in held:
         return Response(status_code=304, headers={"ETag": tag})
     return JSONResponse({"flags": flags, "metadata": {}}, headers={"ETag": tag})
 

@@ -25,6 +25,10 @@ class Seen:
         """Telemetry proves what a poll proves, and more."""
         return max(self.observed_generation, self.effective_generation) >= generation
 
+    def held_since(self, generation: int) -> datetime | None:
+        """When that was seen, by whatever proved it."""
+        return self.observed_at if self.observed_generation >= generation else self.effective_at
+
     def acts(self, generation: int) -> bool:
         return self.effective_generation >= generation
 
