@@ -38,7 +38,7 @@ def some_calls(rng, count):
     return [
         call(
             START + timedelta(microseconds=rng.randrange(3 * 3600 * 10**6)),
-            seconds=rng.randrange(1, 3_000_000) / 1e6,
+            seconds=rng.randrange(900_000, 3_000_000) / 1e6,
             ttft_ms=rng.choice([None, rng.randrange(1, 900)]),
             tenant=rng.choice(["acme", "bolt", ""]),
             model=rng.choice(["gpt-4o", "gpt-4o-mini", "unheard-of"]),

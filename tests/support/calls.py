@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from trivet.ingest.fact import OK, RequestFact
+from trivet.ingest.normalise import inter_token_us
 from trivet.ingest.persist import Stored, store
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,7 +27,11 @@ def call(at, *, seconds=1.0, ttft_ms=None, span=None, **given):
         "revision": 0, "generation": None, "level": 0, "output_limit": None, "conversation_id": None,
         "finish_reason": None, "response_id": None, "reservation": None, "prompt_hash": None, "blocks": (),
     }  # fmt: skip
-    return RequestFact(**(fact | given))
+    fact |= given
+    if "inter_token_us" not in given:
+        output = fact["output_tokens"] + fact["reasoning_tokens"]
+        fact["inter_token_us"] = inter_token_us(end - fact["start_us"], fact["ttft_us"], output)
+    return RequestFact(**fact)
 
 
 def ingest(*facts, now=None) -> Stored:

@@ -27,6 +27,11 @@ def fold_usage(session: Session, limit: int) -> int:
     return len(rows)
 
 
+def keep_folds_out(session: Session) -> None:
+    """Wait for folds at work and let none begin until this transaction ends."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _FOLDING})
+
+
 def add_rows(session: Session, rows: Iterable[Any]) -> None:
     """Add usage rows to the rollups of every grain, and mark their hours as due for posting."""
     for grain_s in GRAINS_S:

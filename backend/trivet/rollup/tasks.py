@@ -1,11 +1,14 @@
 """Folding on the clock, on queue `work`."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from celery import shared_task
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.kit.interval import Interval
+from trivet.rollup import rebuild as rebuilding
 from trivet.rollup import service
 from trivet.settings import get_settings
 
@@ -33,3 +36,9 @@ def fold() -> int:
 @shared_task(name="rollup.fold_gpu")
 def fold_gpu() -> int:
     return until_empty(service.fold_gpu_readings)
+
+
+@shared_task(name="rollup.rebuild")
+def rebuild(start: str, end: str) -> int:
+    """Make the rollups of whole hours (RFC 3339, half-open) again out of requests and scores."""
+    return rebuilding.rebuild(Interval(datetime.fromisoformat(start), datetime.fromisoformat(end)))

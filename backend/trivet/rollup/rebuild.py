@@ -1,0 +1,147 @@
+"""Make the rollups of some hours again, out of requests and scores: what a rollup says can always be proven.
+
+Costs are those the request rows hold; the price book is never asked. A request that was priced late stands under its
+currency at once, where the first time it came under none with a correction: summed over currencies both are the same.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.ingest import deltas, scores
+from trivet.ingest.fact import RequestFact
+from trivet.ingest.models import Request, Score, UsageDelta
+from trivet.ingest.normalise import inter_token_us
+from trivet.ingest.row import EPOCH, Cost, Row
+from trivet.kit.errors import Invalid
+from trivet.kit.interval import Interval
+from trivet.pricing.models import Price
+from trivet.rollup import service
+from trivet.rollup.cover import cover
+from trivet.rollup.fold import COLUMNS, fold
+from trivet.rollup.models import GRAINS_S, ROLLUPS
+
+CHUNK_ROWS = 10_000
+HOUR = timedelta(hours=1)
+HOURS_MAX = 24 * 62
+# A request's partition is found by its start, its bucket by its end: how far apart the two may lie.
+LONGEST = timedelta(days=2)
+_MICROSECOND = timedelta(microseconds=1)
+_READ = (
+    "started_at", "ended_at", "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "outcome", "streamed",
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "ttft_us",
+    "cost_picos", "price_id", "policy_revision", "degrade_level",
+)  # fmt: skip
+# What of a fact its deltas do not depend on: names are ids by now.
+_NAMELESS: dict[str, Any] = dict.fromkeys(("tenant", "scenario", "backend", "pool", "provider", "model"), "") | {
+    "trace_id": b"", "span_id": b"", "parent_id": None, "generation": None, "output_limit": None,
+    "conversation_id": None, "finish_reason": None, "response_id": None, "reservation": None, "prompt_hash": None,
+    "blocks": (),
+}  # fmt: skip
+
+
+def rebuild(interval: Interval) -> int:
+    """Rebuild whole hours, one transaction each; how many."""
+    cover(interval, 3600)
+    hours = int((interval.end - interval.start) / HOUR)
+    if hours > HOURS_MAX:
+        raise Invalid(f"Rebuild at most {HOURS_MAX} hours at once.", field="to")
+    for number in range(hours):
+        start = interval.start + HOUR * number
+        rebuild_hour(Interval(start, start + HOUR))
+    return hours
+
+
+def rebuild_hour(hour: Interval) -> None:
+    """Replace the rollups of an hour, while ingest goes on.
+
+    The first transaction keeps folds out; only then the second takes its snapshot, in which requests and the deltas it
+    deletes belong together. Deltas that come later are folded later.
+    """
+    with db.transaction() as guard:
+        service.keep_folds_out(guard)
+        with Session(db.engine().execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
+            tables: tuple[Any, ...] = (UsageDelta, *ROLLUPS.values())
+            for table in tables:
+                session.execute(delete(table).where(table.bucket >= hour.start, table.bucket < hour.end))
+            rows = usage_of(session, hour)
+            for grain_s in GRAINS_S:
+                rows = fold(rows, grain_s)
+                _write(session, ROLLUPS[grain_s], rows)
+        service.mark_due(guard, {hour.start})
+
+
+def usage_of(session: Session, interval: Interval) -> list[tuple[Any, ...]]:
+    """What the requests and scores of an interval add up to: rows of 10 s, in memory a chunk at a time."""
+    rows: list[tuple[Any, ...]] = []
+    for chunk in _chunks(_requests(session, interval)):
+        rows = fold([*rows, *deltas.deltas_of(chunk)], GRAINS_S[0])
+    scored = session.scalars(select(Score).where(Score.scored_at >= interval.start, Score.scored_at < interval.end))
+    for chunk in _chunks(scored.yield_per(CHUNK_ROWS)):
+        named = scores.deltas_of(chunk)
+        rows = fold([*rows, *(tuple(row[name] for name in COLUMNS) for row in named)], GRAINS_S[0])
+    return rows
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) >= CHUNK_ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _requests(session: Session, interval: Interval) -> Iterator[Row]:
+    query = (
+        select(*(getattr(Request, name) for name in _READ), func.coalesce(Price.currency, "").label("currency"))
+        .outerjoin(Price, Price.id == Request.price_id)
+        .where(
+            Request.started_at >= interval.start - LONGEST,
+            Request.started_at < interval.end,
+            Request.ended_at >= interval.start,
+            Request.ended_at < interval.end,
+        )
+        .execution_options(yield_per=CHUNK_ROWS)
+    )
+    return (_row(found) for found in session.execute(query))
+
+
+def _row(found: Any) -> Row:
+    """What ingest made the deltas from, again."""
+    start_us, end_us = microseconds(found.started_at), microseconds(found.ended_at)
+    fact = RequestFact(
+        **_NAMELESS,
+        start_us=start_us,
+        end_us=end_us,
+        outcome=found.outcome,
+        streamed=found.streamed,
+        input_tokens=found.input_tokens,
+        output_tokens=found.output_tokens,
+        cache_read_tokens=found.cache_read_tokens,
+        cache_write_tokens=found.cache_write_tokens,
+        reasoning_tokens=found.reasoning_tokens,
+        ttft_us=found.ttft_us,
+        inter_token_us=inter_token_us(end_us - start_us, found.ttft_us, found.output_tokens + found.reasoning_tokens),
+        revision=found.policy_revision,
+        level=found.degrade_level,
+    )
+    ids = (found.tenant_id, found.scenario_id, found.model_id, found.backend_id, found.pool_id)
+    return Row(fact, *ids, Cost(found.cost_picos, found.price_id, found.currency))
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def _write(session: Session, table: Any, rows: list[tuple[Any, ...]]) -> None:
+    for start in range(0, len(rows), service.WRITE_ROWS):
+        batch = rows[start : start + service.WRITE_ROWS]
+        session.execute(insert(table), [dict(zip(COLUMNS, row, strict=True)) for row in batch])
