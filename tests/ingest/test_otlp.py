@@ -183,6 +183,9 @@ class TestMalformed:
         assert answer.json()["code"] == 3
         assert answer.json()["message"]
 
+    def test_a_gzip_body_of_a_thousand_empty_members_gets_400(self, sender, key):
+        assert post(sender, key, gzip.compress(b"") * 1001, **{"Content-Encoding": "gzip"}).status_code == 400
+
     @pytest.mark.parametrize(
         "packed", [b"not gzip at all", gzip.compress(b"x" * 1000)[:-8], gzip.compress(b"abc") + b"rest"]
     )

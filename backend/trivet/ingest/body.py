@@ -10,6 +10,7 @@ from trivet.ingest.errors import BodyTooLarge, Malformed, UnknownEncoding
 from trivet.kit.errors import Unavailable
 
 STEP_BYTES = 1 << 20  # inflated at once; between steps others get their turn
+MEMBERS_MAX = 1_000  # of one gzip body; empty ones cost work and give nothing
 PATIENCE_S = 30.0  # for the whole body
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
 
@@ -53,6 +54,7 @@ async def _collect(stream: AsyncIterator[bytes], limit: int) -> bytes:
 async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int) -> bytes:
     body = bytearray()
     raw_bytes = 0
+    members = 1
     inflater = zlib.decompressobj(window)
     async for chunk in stream:
         raw_bytes += len(chunk)
@@ -62,6 +64,9 @@ async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int) -> byt
         while waiting:
             if inflater.eof:  # a gzip body may be several members, one after the other
                 inflater = zlib.decompressobj(window)
+                members += 1
+            if members > MEMBERS_MAX:
+                raise Malformed(f"The compressed body has more than {MEMBERS_MAX} members.")
             try:
                 body += inflater.decompress(waiting, STEP_BYTES)
             except zlib.error as bad:

@@ -6,4 +6,3 @@ spans = Counter("trivet_ingest_spans", "Spans by what came of them: stored, dupl
 refused = Counter("trivet_ingest_refused", "Spans and readings refused one by one, by reason.", ["reason"])
 readings = Counter("trivet_ingest_readings", "GPU readings by what came of them.", ["result"])
 exports = Counter("trivet_ingest_exports", "Exports by signal and answer.", ["signal", "status"])
-seconds = Counter("trivet_ingest_seconds", "Time spent on exports, from the first byte to the commit.", ["signal"])

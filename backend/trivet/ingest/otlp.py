@@ -1,6 +1,8 @@
 """OTLP's answers: the same content type back, partial success, and google.rpc.Status for what failed as a whole."""
 
 import json
+import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -21,7 +23,10 @@ from trivet.ingest import counters
 from trivet.ingest.errors import UnknownEncoding
 from trivet.kit.errors import TrivetError, Unavailable
 
+log = logging.getLogger("trivet.ingest")
+
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+SAY_AGAIN_S = 30.0
 REASONS_SHOWN = 10
 RETRY_AFTER_S = 2
 
@@ -91,6 +96,17 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, DBAPIError | PoolTimeout) and problems.is_away(error)
 
 
+_said_at = -SAY_AGAIN_S
+
+
+def _say_away(error: Exception) -> None:
+    """One line in the log, and not one for each export that is turned away."""
+    global _said_at  # noqa: PLW0603  # when the process last said it
+    if time.monotonic() - _said_at >= SAY_AGAIN_S:
+        _said_at = time.monotonic()
+        log.warning("exports are answered 503, the database is away: %s", str(error).partition("\n")[0])
+
+
 class OtlpRoute(APIRoute):
     """Speaks OTLP also where something fails, and counts every export by its answer."""
 
@@ -106,6 +122,7 @@ class OtlpRoute(APIRoute):
             except (DBAPIError, PoolTimeout, psycopg.Error) as error:
                 if not is_away(error):
                     raise
+                _say_away(error)
                 response = refused(request, Unavailable(problems.AWAY, retry_after_s=RETRY_AFTER_S))
             counters.exports.labels(signal, str(response.status_code)).inc()
             return response
