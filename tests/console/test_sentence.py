@@ -11,10 +11,10 @@ NOW = datetime(2026, 11, 21, 14, 6, tzinfo=UTC)
 ZONE = ZoneInfo("UTC")
 SUPPORT = Standing(
     "support-chat", level=2, since=datetime(2026, 11, 21, 14, 2, tzinfo=UTC), cause="P95 passed 1.5 s", wanted_level=2,
-    cost_change=-0.12, quality=0.93, quality_floor=0.92, requests=900,
+    cost_change=-0.12, quality=0.93, quality_floor=0.92, requests=True,
 )  # fmt: skip
-CODE = Standing("code-assistant", requests=88)
-DIGEST = Standing("nightly-digest", requests=4)
+CODE = Standing("code-assistant", requests=True)
+DIGEST = Standing("nightly-digest", requests=True)
 
 
 def page(*standings, spent="12.3456"):
@@ -66,7 +66,7 @@ class TestTheOverview:
 
     def test_nothing_yet_is_said_as_nothing_yet(self):
         assert page() == "No scenario is registered yet, so there is nothing to compare with a card."
-        assert page(replace(CODE, requests=0)) == "The scenario is at level 0 and nothing has arrived from it yet."
+        assert page(replace(CODE, requests=False)) == "The scenario is at level 0 and nothing has arrived from it yet."
 
     def test_a_waiting_command_is_trouble_enough_to_mention(self):
         assert page(SUPPORT, replace(CODE, wanted_level=1)).endswith("Code assistant has a command waiting.")

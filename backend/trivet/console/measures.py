@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from trivet.card.content import LOWER_IS_WORSE, Card
+from trivet.card.service import ActiveCard
 from trivet.console import format as say
 from trivet.console.triangle import used_share
 from trivet.console.views import Measure, Verdict
@@ -16,7 +17,8 @@ _WEIGHT = {"breach": 3, "stall": 3, "no_data": 1, "ok": 0}
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What was measured lately: `usage` of all requests, `priced` of those in the card's currency, `scored` of scores.
+    """What was measured lately: `usage` of all requests, `priced` of those in the card's currency, `scored` of scores,
+    all since the last change; `requests_per_s` whatever they ran under.
 
     `guarded` has what guards saw, by metric: it goes before the rest, so that a verdict stands beside its own number.
     """
@@ -25,6 +27,7 @@ class Now:
     priced: Usage
     scored: Usage
     seconds: float
+    requests_per_s: float
     guarded: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -45,11 +48,15 @@ class Now:
             return _VALUES[metric](self)
         return Decimal(repr(seen)) if metric.startswith("cost_") else seen
 
-    def beside(self, card: Card, states: Mapping[str, GuardState]) -> "Now":
+    def beside(self, active: ActiveCard | None, states: Mapping[str, GuardState]) -> "Now":
         """The same with what the card's guards saw."""
-        by_metric = {g.metric: worst(states[o.name] for o in card.guards if o.metric == g.metric and o.name in states) for g in card.guards}  # fmt: skip
-        values = {m: states[v.guard].value for m, v in by_metric.items() if v is not None}
-        return replace(self, guarded={m: v for m, v in values.items() if v is not None})
+        values: dict[str, float] = {}
+        for metric in {g.metric for g in active.card.guards} if active else ():
+            verdict = worst(guards_on(active.card, metric, states))  # type: ignore[union-attr]  # no metric without a card
+            value = states[verdict.guard].value if verdict else None
+            if value is not None:
+                values[metric] = value
+        return replace(self, guarded=values)
 
 
 _VALUES: dict[str, Callable[[Now], float | Decimal | None]] = {
@@ -93,7 +100,7 @@ def lines(card: Card | None, now: Now, states: Mapping[str, GuardState]) -> tupl
     for metric, line in _LINES.items():
         guards = [g for g in card.guards if g.metric == metric] if card else []
         if line.always or guards:
-            verdict = worst(states[g.name] for g in guards if g.name in states)
+            verdict = worst(guards_on(card, metric, states)) if card else None
             found.append(_measure(metric, card, now.value(metric), verdict))
     return tuple(found)
 
@@ -118,6 +125,11 @@ def _target(metric: str, card: Card | None) -> float | Decimal | None:
         return None
     guards = [g.enter for g in card.guards if g.metric == metric]
     return _LINES[metric].target(card) or (guards[0] if guards else None)
+
+
+def guards_on(card: Card, metric: str, states: Mapping[str, GuardState]) -> list[GuardState]:
+    """The newest verdicts of the card's guards on one metric."""
+    return [states[g.name] for g in card.guards if g.metric == metric and g.name in states]
 
 
 def worst(states: Iterable[GuardState]) -> Verdict | None:

@@ -97,7 +97,7 @@ def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
         triangle=draw(shares, **LARGE),
         glyph=draw(shares, **SMALL),
         measures=measures.lines(card, s.now, s.states),
-        requests_per_s=s.now.usage.requests / s.now.seconds,
+        requests_per_s=s.now.requests_per_s,
         series_url=f"/scenarios/{quote(s.name, safe='')}/series.json?range={span}",
         can_roll_back_to=s.active.previous_number if s.active else None,
     )
@@ -120,7 +120,7 @@ def _standing(session: Session, s: ScenarioFacts, facts: Facts, reader: Reader) 
         quality_floor=s.active.card.quality.floor if s.active else None,
         breaches=tuple(_broken(s, state) for state in broken),
         over=tuple(leg.name for leg in draw(measures.shares(s.active.card if s.active else None, s.now)).legs if leg.over),
-        requests=s.now.usage.requests,
+        requests=bool(s.now.requests_per_s),
     )  # fmt: skip
 
 

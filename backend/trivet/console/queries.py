@@ -16,6 +16,7 @@ from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredS
 from trivet.console.measures import Now
 from trivet.fleet.models import Backend
 from trivet.guard.models import Breach, GuardState, LadderState
+from trivet.guard.window import Present, Slice, of_present
 from trivet.identity.models import User
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
@@ -135,45 +136,64 @@ def _facts(
     states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in ids}
     for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(ids))):
         states[state.scenario_id][state.guard] = state
-    lately = _lately(session, active, ids, now)
+    lately = _lately(session, active, ladders, ids, now)
     there = scopes.present(session, now, seen_s)
     present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.serves(id_)) for id_ in ids}
     causes = {id_: _cause(session, id_, proven_level(present[id_])) for id_ in ids}
     return tuple(
         ScenarioFacts(
             id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
-            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=_beside(lately[s.id], active.get(s.id), states[s.id]),
+            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id].beside(active.get(s.id), states[s.id]),
             proven_by=causes[s.id][0], because_of=causes[s.id][1], present=present[s.id],
         )
         for s in scenarios
     )  # fmt: skip
 
 
-def _beside(now: Now, active: ActiveCard | None, states: Mapping[str, GuardState]) -> Now:
-    return now.beside(active.card, states) if active else now
-
-
-def _lately(session: Session, active: Mapping[int, ActiveCard], ids: list[int], now: datetime) -> dict[int, Now]:
-    """The last minute of each scenario, and the scores of its card's own window."""
+def _lately(
+    session: Session,
+    active: Mapping[int, ActiveCard],
+    ladders: Mapping[int, LadderState],
+    ids: list[int],
+    now: datetime,
+) -> dict[int, Now]:
+    """What each scenario does now, seen as its guards see it: only what was measured after the last change."""
     if not ids:
         return {}
-    where = {"scenario_id": ids}
-    recent = read.usage(session, back(now, LATELY_S), ["scenario_id", "currency"], where, grain_s=BUCKET_S)
-    windows = {id_: active[id_].card.quality.window_s if id_ in active else LATELY_S for id_ in ids}
-    scored = {
-        seconds: read.usage(session, back(now, seconds), ["scenario_id"], where, grain_s=BUCKET_S)
-        for seconds in set(windows.values())
-    }
-    seconds = (now - back(now, LATELY_S).start).total_seconds()
-    return {
-        id_: Now(
-            usage=_sum(usage for (scenario_id, _), usage in recent.items() if scenario_id == id_),
-            priced=recent.get((id_, active[id_].card.cost.currency if id_ in active else "USD"), Usage()),
-            scored=scored[windows[id_]].get((id_,), Usage()),
-            seconds=seconds,
-        )
-        for id_ in ids
-    }
+    longest = max([LATELY_S, *(card.card.quality.window_s for card in active.values())])
+    by = ["scenario_id", "bucket", "revision", "level", "currency"]
+    found = read.usage(session, back(now, longest), by, {"scenario_id": ids}, grain_s=BUCKET_S)
+    slices: dict[int, list[Slice]] = {id_: [] for id_ in ids}
+    for (id_, bucket, revision, level, currency), usage in found.items():
+        slices[id_].append(Slice(bucket, revision, level, currency, usage))
+    return {id_: _now(slices[id_], active.get(id_), ladders.get(id_), now) for id_ in ids}
+
+
+def _now(slices: list[Slice], active: ActiveCard | None, ladder: LadderState | None, now: datetime) -> Now:
+    start, present = back(now, LATELY_S).start, slices
+    scored_from = start
+    began = start
+    if active:
+        governs = present_of(active, ladder)
+        present = of_present(slices, governs)
+        scored_from = back(now, active.card.quality.window_s).start
+        began = max(start, governs.since or start)
+    here = [s for s in present if s.bucket >= start]
+    currency = active.card.cost.currency if active else "USD"
+    return Now(
+        usage=_sum(s.usage for s in here),
+        priced=_sum(s.usage for s in here if s.currency == currency),
+        scored=_sum(s.usage for s in present if s.bucket >= scored_from),
+        seconds=max(float(BUCKET_S), (now - began).total_seconds()),
+        requests_per_s=sum(s.usage.requests for s in slices if s.bucket >= start) / (now - start).total_seconds(),
+    )
+
+
+def present_of(active: ActiveCard, ladder: LadderState | None) -> Present:
+    """What governs now, and since when, as the guards see it."""
+    if ladder is None or (active.first and ladder.since <= active.active_from):
+        return Present(active.number, ladder.level if ladder else 0, None)
+    return Present(active.number, ladder.level, max(active.active_from, ladder.since))
 
 
 def back(now: datetime, seconds: int) -> Interval:

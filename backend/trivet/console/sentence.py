@@ -34,14 +34,14 @@ class Standing:
     quality_floor: float | None = None
     breaches: tuple[Breach, ...] = ()
     over: tuple[str, ...] = ()  # legs past the card's line, whatever the guards say
-    requests: int = 0
+    requests: bool = False  # whether any came lately
 
 
 def overview(standings: Sequence[Standing], spent: Decimal, currency: str, now: datetime, zone: tzinfo) -> str:
     """The worst scenario in full, the others in one clause; when all is calm, what today has cost."""
     if not standings:
         return "No scenario is registered yet, so there is nothing to compare with a card."
-    if all(s.requests == 0 and s.level == 0 and _settled(s) for s in standings):
+    if all(not s.requests and s.level == 0 and _settled(s) for s in standings):
         return f"{_all(len(standings))} at level 0 and nothing has arrived from {_them(len(standings))} yet."
     troubled = sorted((s for s in standings if _is_troubled(s)), key=_rank)
     if not troubled:

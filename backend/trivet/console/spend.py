@@ -50,7 +50,7 @@ def _tables(found: Costs, currency: str) -> tuple[Spend, Spend]:
     notes = dict.fromkeys(unmapped - {UNATTRIBUTED}, "no cost centre")
     return (
         table("Tenant", currency, [*_summed(rows, 1, notes), *nobodys]),
-        table("Cost centre", currency, [*_summed(rows, 0, {UNATTRIBUTED: "tenants without a cost centre"}), *nobodys]),
+        table("Cost centre", currency, [*_summed(rows, 0, {UNATTRIBUTED: "no cost centre"}), *nobodys]),
     )
 
 

@@ -1,6 +1,7 @@
 """What is happening now, in words, from the facts the page also shows as tables. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from trivet.command.models import Command
@@ -12,8 +13,20 @@ EVENTS_SHOWN = 4
 
 
 def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, ...]:
-    """The newest events first."""
-    return tuple(sorted(events, key=lambda event: event.at, reverse=True)[:count])
+    """The newest events first; guards of one scenario that break or heal at the same instant are one event."""
+    together: dict[tuple[datetime, str, str], list[Event]] = {}
+    for event in events:
+        together.setdefault((event.at, event.kind, event.scenario), []).append(event)
+    ordered = sorted(together.items(), key=lambda item: item[0][0], reverse=True)
+    return tuple(_joined(found) for _, found in ordered[:count])
+
+
+def _joined(events: list[Event]) -> Event:
+    others = len(events) - 1
+    if not others:
+        return events[0]
+    more = f" {others} other guard{'s' if others > 1 else ''} too."
+    return replace(events[-1], words=events[-1].words + more)
 
 
 def of_breach(breach: Breach, scenario: str) -> list[Event]:
