@@ -13,4 +13,5 @@ CONTEXTS = (
     "guard",
     "command",
     "report",
+    "invariant",
 )

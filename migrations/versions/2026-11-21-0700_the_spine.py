@@ -202,6 +202,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_idempotency_key_created_at"), "idempotency_key", ["created_at"], unique=False)
     op.create_table(
+        "invariant_check",
+        sa.Column("promise", sa.Text(), nullable=False),
+        sa.Column("holds", sa.Boolean(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("promise", name=op.f("pk_invariant_check")),
+    )
+    op.create_table(
         "model",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
@@ -810,6 +818,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_outbox_created_at"), table_name="outbox")
     op.drop_table("outbox")
     op.drop_table("model")
+    op.drop_table("invariant_check")
     op.drop_index(op.f("ix_idempotency_key_created_at"), table_name="idempotency_key")
     op.drop_table("idempotency_key")
     op.drop_table("hour_due")

@@ -1,0 +1,82 @@
+"""Each promise is seen to hold, and is seen to be broken when it is."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from tests.support import books
+
+from trivet import db
+from trivet.invariant import service, tasks
+from trivet.invariant.rollup_equals_requests import check_hour
+from trivet.kit.interval import Interval
+from trivet.tenant import service as tenant
+
+pytestmark = pytest.mark.usefixtures("database")
+NOW = books.EIGHT + timedelta(minutes=5)
+
+
+def broken():
+    return {promise: finding.detail for promise, finding in service.check_all(NOW).items() if not finding.holds}
+
+
+def force(*statements):
+    """Change rows past the rules that protect them, as a fault would."""
+    with db.transaction() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in statements:
+            session.execute(text(statement))
+
+
+@pytest.fixture
+def worked():
+    books.company()
+    books.a_morning()
+    books.post()
+
+
+@pytest.mark.usefixtures("worked")
+class TestPromises:
+    def test_hold_after_a_morning_of_work(self):
+        assert broken() == {}
+
+    def test_a_posting_that_does_not_balance_is_found(self):
+        force("UPDATE entry SET amount = amount + 1e-12 WHERE account = 'idle'")
+        assert broken() == {"entries_balance": "posting 2 sums to 1E-12 USD"}
+
+    @pytest.mark.parametrize("table", ["rollup_10s", "rollup_1m", "rollup_1h"])
+    def test_a_rollup_that_says_something_else_is_found(self, table):
+        force(f"UPDATE {table} SET cost = cost + 1e-12 WHERE tenant_id = 1")
+        with db.transaction() as session:
+            finding = check_hour(session, Interval(books.SEVEN, books.EIGHT))
+        assert not finding.holds
+        assert "2026-11-20T07:00Z" in finding.detail
+
+    def test_a_request_that_vanished_is_found(self):
+        force("DELETE FROM request WHERE tenant_id = 1")
+        assert list(broken()) == ["rollup_equals_requests"]
+
+    def test_an_audit_row_that_was_changed_is_found(self):
+        force("UPDATE audit SET actor = 'someone else' WHERE id = 2")
+        assert broken() == {"audit_chain": "row 2 does not fit"}
+
+    def test_unfolded_usage_is_no_fault(self):
+        books.ingest(books.metered("acme", "07:31", input_tokens=5))
+        assert broken() == {}
+
+
+class TestFindings:
+    def test_are_served_and_scraped(self, client, admin):
+        with db.transaction() as session:
+            tenant.create_cost_centre(session, name="CC-1", actor="t")
+        force("UPDATE audit SET actor = 'someone else' WHERE id = 1")
+        assert tasks.check() == 1
+        items = client.get("/api/v1/invariants", headers=admin).json()["items"]
+        assert {i["promise"]: i["holds"] for i in items} == {
+            "audit_chain": False,
+            "entries_balance": True,
+            "rollup_equals_requests": True,
+        }
+        scraped = client.get("/metrics").text
+        assert 'trivet_invariant_holds{promise="audit_chain"} 0.0' in scraped
+        assert 'trivet_invariant_holds{promise="entries_balance"} 1.0' in scraped
