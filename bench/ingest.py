@@ -23,6 +23,7 @@ from bench.spans import export
 
 APP = "trivet.app:create_app"
 BATCH = 512
+PROBES = 8  # batches that only find out how many to make
 SENDERS = 4
 GOAL = 10_000  # spans/s
 KEY = "tvt_bench-" + "0" * 40
@@ -36,19 +37,20 @@ def main(seconds: float = 8.0) -> bool:
     with tempfile.TemporaryDirectory(prefix="trivet-bench-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
         postgres.ensure_database()
         schema.upgrade(postgres.url())
-        with api(postgres.url(), Path(folder)) as port:
+        with api(postgres.url(), Path(folder)) as (port, pid):
             post(port, [export(BATCH, batch=0)])  # names, prices and partitions are made
+            before_s = cpu_s(pid)
             spans, took_s, waits_ms = load(port, seconds)
+            used_s = cpu_s(pid) - before_s
         dsn = postgres.url().replace("+psycopg", "")
         stored, rows = fetch(dsn)
         copied_per_s = raw_copy(dsn, rows)
-    rate = spans / took_s
+    rate = (spans - PROBES * BATCH) / took_s
     assert stored == spans + BATCH, f"{stored} rows for {spans + BATCH} spans"
     waits_ms.sort()
     print(f"ingest   {rate:10,.0f} spans/s   {SENDERS} senders, {BATCH} spans each, {spans:,} spans in {took_s:.1f} s")
-    print(
-        f"         answers p50 {waits_ms[len(waits_ms) // 2]:.0f} ms, p95 {waits_ms[int(len(waits_ms) * 0.95)]:.0f} ms"
-    )
+    print(f"         answers p50 {at(waits_ms, 0.5):.0f} ms, p95 {at(waits_ms, 0.95):.0f} ms")
+    print(f"         {used_s / spans * 1e6:.0f} µs of CPU a span: {spans / used_s:,.0f} spans/s of a core to itself")
     print(f"raw COPY {copied_per_s:10,.0f} rows/s    {len(rows):,} of the same rows, {BATCH} a commit")
     print(
         f"ratio    {rate / copied_per_s:10.2f}           goal {GOAL:,} spans/s: {'met' if rate >= GOAL else 'missed'}"
@@ -56,9 +58,13 @@ def main(seconds: float = 8.0) -> bool:
     return rate >= GOAL
 
 
+def at(ascending: list[float], share: float) -> float:
+    return ascending[int(len(ascending) * share)]
+
+
 @contextmanager
-def api(url: str, folder: Path) -> Iterator[int]:
-    """One API process on a free port."""
+def api(url: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """One API process: its port and process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -73,10 +79,16 @@ def api(url: str, folder: Path) -> Iterator[int]:
     process = subprocess.Popen(command, env=environment)
     try:
         wait(port, process)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(10)
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait(port: int, process: "subprocess.Popen[bytes]", limit_s: float = 30.0) -> None:
@@ -110,8 +122,8 @@ def post(port: int, bodies: list[bytes]) -> list[float]:
 
 
 def load(port: int, seconds: float) -> tuple[int, float, list[float]]:
-    """(spans sent, seconds, milliseconds of each answer). Bodies are made before the clock starts."""
-    probe = [export(BATCH, batch=n) for n in range(1, 9)]
+    """(spans sent, seconds without the probes, milliseconds of each answer). Bodies are made before the clock starts."""
+    probe = [export(BATCH, batch=n) for n in range(1, PROBES + 1)]
     start = time.perf_counter()
     post(port, probe)
     per_body_s = (time.perf_counter() - start) / len(probe)
@@ -127,7 +139,7 @@ def load(port: int, seconds: float) -> tuple[int, float, list[float]]:
     took_s = time.perf_counter() - start
     if len(waits) != SENDERS * share:
         raise RuntimeError("some senders failed")
-    return SENDERS * share * BATCH + len(probe) * BATCH, took_s, waits
+    return (SENDERS * share + PROBES) * BATCH, took_s, waits
 
 
 def fetch(dsn: str, limit: int = 100_000) -> tuple[int, list[tuple[Any, ...]]]:
