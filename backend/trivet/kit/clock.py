@@ -1,5 +1,6 @@
 """The one place that asks what time it is. Pure code takes `now` as an argument."""
 
+import math
 from datetime import UTC, datetime
 
 
@@ -10,7 +11,7 @@ def utc_now() -> datetime:
 
 def floor(at: datetime, seconds: int) -> datetime:
     """Start of the `seconds`-wide bucket that holds `at` (buckets are aligned to the epoch)."""
-    epoch_s = int(at.timestamp())
+    epoch_s = math.floor(at.timestamp())
     return datetime.fromtimestamp(epoch_s - epoch_s % seconds, UTC)
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 RELATIVE_ERROR = 0.01
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(GAMMA)
+COUNT_MAX = 2**32 - 1  # of one record; a bin with more has several
 BINS_MAX = 2048  # γ^2048 µs is far beyond any clock; larger values fall into the last bin
 RECORD = np.dtype([("bin", "<u2"), ("count", "<u4")])
 
@@ -32,8 +33,13 @@ def value_of(index: float) -> float:
 
 def encode(counts: Mapping[int, int]) -> bytes:
     """Bytes of {bin: count}, bins ascending."""
-    items = sorted((b, c) for b, c in counts.items() if c)
+    items = [record for b, c in sorted(counts.items()) for record in _records(b, c)]
     return np.array(items, dtype=RECORD).tobytes() if items else b""
+
+
+def _records(index: int, count: int) -> list[tuple[int, int]]:
+    full, rest = divmod(count, COUNT_MAX)
+    return [(index, COUNT_MAX)] * full + ([(index, rest)] if rest else [])
 
 
 def of(values_us: Iterable[int]) -> bytes:
@@ -55,6 +61,8 @@ def compact(data: bytes) -> bytes:
     """The same histogram with one record a bin."""
     by_bin = counts(data)
     used = np.flatnonzero(by_bin)
+    if used.size and by_bin.max() > COUNT_MAX:
+        return encode({int(index): int(by_bin[index]) for index in used})
     out = np.empty(len(used), dtype=RECORD)
     out["bin"], out["count"] = used, by_bin[used]
     return out.tobytes()
@@ -67,12 +75,11 @@ def total(data: bytes) -> int:
 
 def quantiles_ms(data: bytes, at: Iterable[float] = (0.5, 0.9, 0.95, 0.99)) -> list[float | None]:
     """Quantiles in milliseconds; None where nothing was measured."""
-    at = list(at)
-    if not data:
-        return [None for _ in at]
     cumulative = np.cumsum(counts(data))
     n = int(cumulative[-1])
-    ranks = [max(1, math.ceil(q * n)) for q in at]
+    if not n:
+        return [None for _ in at]
+    ranks = [max(1, math.ceil(q * n - 1e-9)) for q in at]  # 0.07 × 100 is 7.000000000000001
     return [round(float(value_of(int(np.searchsorted(cumulative, rank)))) / 1000, 3) for rank in ranks]
 
 

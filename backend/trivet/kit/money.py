@@ -35,16 +35,16 @@ def split(amount: Decimal, weights: Mapping[Key, Decimal | int]) -> dict[Key, De
     Ties go to the earlier key in the mapping's order, so the result does not depend on chance. All weights zero, or
     none at all, is the caller's case to decide: ValueError.
     """
-    total = sum((Decimal(w) for w in weights.values()), Decimal(0))
-    if total <= 0 or any(Decimal(w) < 0 for w in weights.values()):
+    if any(w < 0 for w in weights.values()) or not any(weights.values()):
         raise ValueError("split needs weights that are not negative and not all zero")
     picos = to_picos(amount)
     sign = -1 if picos < 0 else 1
-    return {k: from_picos(sign * part) for k, part in _whole_parts(abs(picos), weights, total).items()}
+    return {k: from_picos(sign * part) for k, part in _whole_parts(abs(picos), weights).items()}
 
 
-def _whole_parts(picos: int, weights: Mapping[Key, Decimal | int], total: Decimal) -> dict[Key, int]:
+def _whole_parts(picos: int, weights: Mapping[Key, Decimal | int]) -> dict[Key, int]:
     with localcontext(Context(prec=120)):
+        total = sum((Decimal(w) for w in weights.values()), Decimal(0))
         shares = {k: Decimal(picos) * Decimal(w) / total for k, w in weights.items()}
         floors = {k: int(s.to_integral_value(rounding=ROUND_FLOOR)) for k, s in shares.items()}
         left = picos - sum(floors.values())
