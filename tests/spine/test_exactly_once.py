@@ -6,6 +6,8 @@ import signal
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 from tests.support.api_process import ApiProcess
+from tests.support.calls import call, ingest
 from tests.support.otlp import PROTOBUF, body, span
 from tests.support.seeded import seeded
 
@@ -79,6 +82,28 @@ class TestTenThousandRequests:
         """Reckoned apart from the product, in fractions; Python rounds a fraction half even."""
         counts = {"input": input_ - cached, "output": output, "cache_read": cached}
         return round(sum(Fraction(Decimal(PER_MILLION[kind])) * count for kind, count in counts.items()) * 10**6)
+
+
+class TestTheSameSpansFromManySendersAtOnce:
+    def test_are_counted_once_and_nobody_waits_in_a_circle(self, database):
+        rng = seeded()
+        facts = [
+            call(datetime.now(UTC) - timedelta(days=n % 3), tenant=f"t{n % 7}", model=f"m{n % 5}", input_tokens=n)
+            for n in range(300)
+        ]
+        orders = [rng.sample(facts, len(facts)) for _ in range(8)]
+        start = threading.Barrier(len(orders))
+
+        def send(batch):
+            start.wait()
+            return sum(ingest(*batch[i : i + 60]).inserted for i in range(0, len(batch), 60))
+
+        with ThreadPoolExecutor(len(orders)) as senders:
+            assert sum(senders.map(send, orders)) == len(facts)
+        with db.transaction() as session:
+            rows = session.execute(text("SELECT count(*), sum(input_tokens) FROM request")).one()
+            added = session.execute(text("SELECT sum(requests), sum(input_tokens) FROM usage_delta")).one()
+        assert tuple(rows) == tuple(added) == (300, sum(range(300)))
 
 
 @pytest.mark.timeout(180)
@@ -147,13 +172,15 @@ class TestKill9:
 
     @staticmethod
     def assert_deltas_say_the_same():
-        """Rows, deltas and costs commit together or not at all."""
+        """Rows, deltas and costs commit together or not at all. One statement, so that both are of one moment."""
         with db.transaction() as session:
-            raw = session.execute(
-                text("SELECT count(*), sum(input_tokens), sum(cost_picos) * 0.000000000001 FROM request")
+            raw_n, raw_tokens, raw_cost, *added = session.execute(
+                text(
+                    "SELECT * FROM (SELECT count(*), sum(input_tokens), sum(cost_picos) * 0.000000000001 FROM request) r, "
+                    "(SELECT sum(requests), sum(input_tokens), sum(cost) FROM usage_delta) d"
+                )
             ).one()
-            added = session.execute(text("SELECT sum(requests), sum(input_tokens), sum(cost) FROM usage_delta")).one()
-        assert tuple(raw) == tuple(added)
+        assert [raw_n, raw_tokens, raw_cost] == added
 
 
 @pytest.mark.timeout(180)
