@@ -387,6 +387,14 @@ class TestBreakingATenant:
         issue(at(2), "restore", tenant_id=tenant)
         assert tenants() == {}
 
+    def test_has_a_limit_since_every_backend_carries_every_one(self, chat, monkeypatch):
+        monkeypatch.setattr(service, "OVERRIDES_MAX", 1)
+        with db.transaction() as session:
+            ids = db.named_ids(session, Tenant, ["acme", "bolt"])
+        issue(at(1), "break", tenant_id=ids["acme"])
+        with pytest.raises(Conflict, match="restore some first"):
+            issue(at(2), "break", tenant_id=ids["bolt"])
+
 
 def tenants():
     with db.transaction() as session:

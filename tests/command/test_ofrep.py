@@ -10,6 +10,7 @@ from trivet import db
 from trivet.command import service
 from trivet.command.models import BackendHolding, BackendPoll
 from trivet.fleet.models import Backend
+from trivet.ingest.models import Denial
 from trivet.kit.clock import utc_now
 from trivet.tenant.models import Tenant
 from trivet_collectors.policy.document import checked
@@ -263,6 +264,15 @@ class TestWhatIsRefused:
         assert client.post(BULK, json=body, headers={"Authorization": "Bearer tvt_no"}).status_code == 401
         reader = {"Authorization": f"Bearer {make_key(['read'])}"}
         assert client.post(BULK, json=body, headers=reader).status_code == 403
+
+    def test_a_backend_too_many_is_refused_by_name_and_counted(self, chat, poll, monkeypatch):
+        monkeypatch.setattr("trivet.command.polls.BACKENDS_MAX", 1)
+        assert poll(backend="gw-1").status_code == 200
+        refused = poll(backend="gw-2")
+        assert (refused.status_code, refused.json()["errorCode"]) == (409, "GENERAL")
+        assert poll(backend="gw-1").status_code == 200
+        with db.transaction() as session:
+            assert session.execute(select(Denial.reason, Denial.items)).all() == [("too_many_backends", 1)]
 
     def test_with_the_database_away_is_503_and_says_when_to_ask_again(self, chat, client, policy_key, monkeypatch):
         answer = client.post(BULK, json={"context": {"backend": "gw-1"}}, headers=policy_key)

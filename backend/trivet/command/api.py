@@ -106,13 +106,13 @@ def commands(
     return page([_command(*row) for row in rows], limit, lambda item: [item["id"]])
 
 
-@router.get("/commands/{id_}")
-def command(id_: int, principal: Read) -> dict[str, Any]:
+@router.get("/commands/{command_id}")
+def command(command_id: int, principal: Read) -> dict[str, Any]:
     """The command, and what each backend of its scope was seen to hold."""
     with db.transaction() as session:
-        row = session.execute(_rows(principal).where(Command.id == id_)).first()
+        row = session.execute(_rows(principal).where(Command.id == command_id)).first()
         if row is None:
-            raise NotFound(f"There is no command {id_}.")
+            raise NotFound(f"There is no command {command_id}.")
         return _command(*row) | {"backends": backends(session, row[0], utc_now())}
 
 

@@ -7,6 +7,7 @@ pure function that clients use.
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.command import polls
 from trivet.identity.auth import Principal, requires
+from trivet.ingest.persist import deny
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.tenant.models import Tenant
 from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, resolve, values, variant
@@ -78,6 +80,10 @@ def bulk(body: Body, principal: Policy, if_none_match: IfNoneMatch = None) -> Re
             known = polls.everything(session, question.backend)
     except Refused as refused:
         return refused.answer()
+    except polls.TooManyBackends as refused:
+        with db.transaction() as session:
+            deny(session, Counter(["too_many_backends"]), principal.key_id, now)
+        return Refused("GENERAL", refused.detail, 409).answer()
     return _evaluated(known, question.context, now, held)
 
 

@@ -23,6 +23,7 @@ from trivet.command import policy
 from trivet.command.models import BackendHolding, BackendPoll, DesiredState, PolicyGeneration, PolicyServed
 from trivet.db import named_ids
 from trivet.fleet.models import Backend
+from trivet.kit.errors import Conflict
 from trivet.settings import get_settings
 from trivet.tenant.models import Tenant
 
@@ -31,7 +32,13 @@ SERVED_KEPT = timedelta(days=7)
 DOCUMENTS_CACHED = 4_096
 SCENARIOS_MAX = 10_000
 
+BACKENDS_MAX = 10_000  # beyond it, a name never met is refused: somebody makes names up
+
 Marker = tuple[int, int, tuple[int, ...]]
+
+
+class TooManyBackends(Conflict):
+    """Names of backends are kept for ever, so there is a limit to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,8 @@ def answer(session: Session, backend: str, held: Collection[str], now: datetime)
     """What the backend should hold; what its ETags prove is kept. One never met is kept under its name."""
     known = _known(session, backend)
     if known is None:
+        if (session.scalar(select(func.count()).select_from(Backend)) or 0) >= BACKENDS_MAX:
+            raise TooManyBackends(f"{BACKENDS_MAX} backends are known and {backend!r} is none of them.")
         named_ids(session, Backend, [backend])
         known = _known(session, backend)
         assert known is not None

@@ -24,7 +24,7 @@ LADDER = "ladder"
 AUTOMATIC = frozenset({LADDER, "expiry"})
 HOLD_S = 1800  # how long a person's command without an end keeps the ladder off
 EXPIRES_MAX_S = 30 * 86_400
-OPEN = ("pending", "observed", "effective")
+OVERRIDES_MAX = 10_000  # tenants of one scenario with a state of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +263,23 @@ def _desire(session: Session, command: Command, scope: Scope, message: str | Non
             session.delete(row)
             session.flush()
         return
+    if scope.tenant_id:
+        _bound_overrides(session, scope)
     statement = insert(DesiredState).values(values)
     session.execute(
         statement.on_conflict_do_update(
             index_elements=key, set_={c: statement.excluded[c] for c in values if c not in key}
         )
     )
+
+
+def _bound_overrides(session: Session, scope: Scope) -> None:
+    """Every backend carries every override, so there is a limit to them."""
+    query = select(func.count()).where(
+        DesiredState.scenario_id == scope.scenario_id, DesiredState.tenant_id.not_in([0, scope.tenant_id])
+    )
+    if (session.scalar(query) or 0) >= OVERRIDES_MAX:
+        raise Conflict(f"{OVERRIDES_MAX} tenants of this scenario have a state of their own: restore some first.")
 
 
 def _hold(session: Session, command: Command, now: datetime) -> None:
