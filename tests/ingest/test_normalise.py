@@ -145,7 +145,8 @@ class TestTimes:
         [
             (NOW_NS, NOW_NS - 1, "ends_before_start"),
             (NOW_NS - 31 * 86_400 * S, NOW_NS - 31 * 86_400 * S + 1, "too_old"),
-            (0, NOW_NS, "too_old"),
+            (NOW_NS - 2 * 86_400 * S - 1, NOW_NS, "too_long"),
+            (0, NOW_NS, "too_long"),
             (0, 0, "too_old"),
             (NOW_NS, NOW_NS + 901 * S, "in_the_future"),
             (2**64 - 1, 2**64 - 1, "in_the_future"),

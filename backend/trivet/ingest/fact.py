@@ -9,6 +9,7 @@ OK, ERROR, TIMEOUT, REFUSED, REJECTED = range(len(OUTCOMES))
 # Why a span is not counted: the names in partial success, in `denial` and in Prometheus.
 BAD_ID = "bad_id"
 ENDS_BEFORE_START = "ends_before_start"
+TOO_LONG = "too_long"
 TOO_OLD = "too_old"
 IN_THE_FUTURE = "in_the_future"
 TOKENS_NEGATIVE = "tokens_negative"

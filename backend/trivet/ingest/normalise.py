@@ -18,6 +18,7 @@ from trivet.ingest.fact import (
     ENDS_BEFORE_START,
     IN_THE_FUTURE,
     REJECTED,
+    TOO_LONG,
     TOO_OLD,
     Refusal,
     Refused,
@@ -30,6 +31,7 @@ from trivet.ingest.tokens import INT32_MAX, count_of, disjoint, litellm_details
 
 TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
+LONGEST_NS = 2 * 86_400 * 10**9  # of one call; a rebuild looks this far back for calls that end in its hours
 BLOCKS_LIMIT = 1_024  # block ids kept of one prompt
 BLOCK_LIMIT = 64  # characters of one
 LEVEL_MAX = 3
@@ -103,6 +105,8 @@ def _check_identity(span: Span) -> None:
 def _check_times(span: Span, rules: Rules, now_ns: int) -> None:
     if span.end_ns < span.start_ns:
         raise Refused(ENDS_BEFORE_START)
+    if span.end_ns - span.start_ns > LONGEST_NS:
+        raise Refused(TOO_LONG)
     if span.start_ns < now_ns - rules.past_limit_ns:
         raise Refused(TOO_OLD)
     if span.end_ns > now_ns + rules.future_limit_ns:
