@@ -29,7 +29,10 @@ def give(page: Page, button: str, reason: str, **choose: str) -> None:
 
 
 class TestLooking:
-    def test_a_wrong_password_is_told_in_a_sentence_and_focus_waits_at_the_password(self, page: Page, trivet: Trivet):
+    def test_a_wrong_password_is_told_in_a_sentence_and_focus_waits_at_the_password(
+        self, page: Page, trivet: Trivet, allowed: list[str]
+    ):
+        allowed.append("401 (Unauthorized)")
         page.goto("/sign-in")
         page.get_by_label("Email").fill("robin@example.com")
         page.get_by_label("Password").fill("not this")
@@ -75,6 +78,18 @@ class TestLooking:
         expect(signed_in.get_by_label("Reason")).to_have_value("half a thought")
         signed_in.keyboard.press("Escape")
         expect(signed_in.get_by_role("dialog")).to_be_hidden()
+
+    def test_a_page_that_gets_no_answer_says_that_it_is_old(
+        self, signed_in: Page, gateway: Gateway, allowed: list[str]
+    ):
+        allowed += ["503", "/live"]
+        old = signed_in.locator("#old")
+        signed_in.route("**/live?*", lambda route: route.fulfill(status=503, body="away"))
+        expect(old).to_be_visible(timeout=SLOW_MS)
+        expect(old).to_contain_text("Trivet has not answered since")
+        expect(signed_in.locator("#sentence")).to_be_visible()
+        signed_in.unroute("**/live?*")
+        expect(old).to_be_hidden(timeout=SLOW_MS)
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_on_a_telephone_nothing_runs_off_the_side(self, signed_in: Page, gateway: Gateway, scheme: str):

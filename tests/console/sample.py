@@ -216,6 +216,7 @@ def overview(role: str = "sre") -> views.OverviewPage:
             command(6, 7200, "Roll back to revision 2", "support-chat", 5, "guard", True, "Quality 0.88 fell below its floor 0.92", "superseded", 7100, "by generation 6"),
             command(5, 9200, "Cut off tenant", "support-chat", 4, "Mika Lind", False, "Runaway agent loop.", "expired", 9000, "no backend asked in time", "umbrella"),
         ),
+        scenarios_left_out=0,
         live_url="/live?range=15m",
     )  # fmt: skip
 

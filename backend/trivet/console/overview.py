@@ -79,6 +79,7 @@ def page(reader: Reader, span: str) -> OverviewPage:
         unpriced_models=models,
         backends=_backends(facts, reader),
         commands=tuple(_command(c, facts) for c in facts.commands),
+        scenarios_left_out=facts.scenarios_left_out,
         live_url=f"/live?range={span}",
     )
 
@@ -150,7 +151,7 @@ def _cause(s: ScenarioFacts, facts: Facts) -> str | None:
         return _passed(s, s.because_of)
     said = story.lower(command.reason.rstrip("."))
     if story.is_automatic(command.actor):
-        return f"it was {said}" if said.startswith("calm") else said
+        return f"it was {said}" if said.startswith("calm") else story.passed(command.reason)
     return f"{story.person(command.actor, facts.people)} asked for it ({said})"
 
 

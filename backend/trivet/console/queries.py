@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
@@ -91,6 +91,7 @@ class Facts:
     scenario_names: Mapping[int, str]
     tenant_names: Mapping[int, str]
     people: Mapping[str, str]
+    scenarios_left_out: int
 
 
 def load(session: Session, now: datetime, seen_s: float) -> Facts:
@@ -109,6 +110,7 @@ def load(session: Session, now: datetime, seen_s: float) -> Facts:
         scenario_names={s.id: s.name for s in scenarios},
         tenant_names=_tenants(session, {c.tenant_id for c in commands if c.tenant_id}),
         people=_people(session, {c.actor for c in commands}),
+        scenarios_left_out=_left_out(session, len(scenarios)),
     )
 
 
@@ -117,6 +119,11 @@ def _scenarios(session: Session) -> list[Scenario]:
         select(Scenario).order_by(Scenario.registered_at.is_(None), Scenario.id).limit(SCENARIOS_MAX)
     )
     return sorted(found, key=lambda s: (s.registered_at is None, CRITICAL_FIRST.index(s.criticality), s.id))
+
+
+def _left_out(session: Session, shown: int) -> int:
+    """How many scenarios the page has no room for."""
+    return (session.scalar(select(func.count(Scenario.id))) or 0) - shown if shown == SCENARIOS_MAX else 0
 
 
 def _facts(

@@ -1,5 +1,6 @@
 """What is happening now, in words, from the facts the page also shows as tables. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,9 @@ from trivet.console.views import LEVEL_WORDS, Event
 from trivet.guard.models import Breach
 
 EVENTS_SHOWN = 4
+_REASON = re.compile(
+    r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:,.*)?"
+)
 
 
 def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, ...]:
@@ -93,5 +97,14 @@ def spoken(guard: str) -> str:
 
 
 def lower(words: str) -> str:
-    """The same inside a sentence."""
-    return words[:1].lower() + words[1:]
+    """The same inside a sentence; `P95` and `SLO` keep their capitals."""
+    return words if words[1:2].isupper() or words[1:2].isdigit() else words[:1].lower() + words[1:]
+
+
+def passed(reason: str) -> str:
+    """A guard's reason as the end of a sentence: `P95 2.87 s over 2.4 s` becomes `P95 passed 2.4 s`."""
+    found = _REASON.fullmatch(reason.rstrip("."))
+    if not found:
+        return lower(reason.rstrip("."))
+    verb = "passed" if found["side"] == "over" else "fell below"
+    return f"{lower(found['measure'])} {verb} {found['limit']}"

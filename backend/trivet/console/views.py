@@ -186,6 +186,7 @@ class OverviewPage:
     unpriced_models: tuple[str, ...]
     backends: tuple[BackendRow, ...]
     commands: tuple[CommandRow, ...]
+    scenarios_left_out: int
     live_url: str
 
 

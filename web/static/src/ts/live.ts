@@ -1,5 +1,7 @@
 // The live part polls while somebody looks, and says so when its numbers are old.
 const POLL = "#live";
+const PATIENCE = 2; // polls in a row that may fail before the page says so
+let failures = 0;
 
 document.addEventListener("htmx:config:request", (event) => {
   if (document.hidden && isPoll(event.target)) event.preventDefault();
@@ -14,9 +16,18 @@ document.addEventListener("htmx:before:swap", (event) => {
 });
 
 document.addEventListener("htmx:finally:request", (event) => {
-  const ctx = (event as CustomEvent).detail?.ctx;
-  if (isPoll(event.target)) document.body.classList.toggle("stale", ctx?.response?.status !== 200);
+  if (isPoll(event.target)) judge((event as CustomEvent).detail?.ctx?.response?.status === 200);
 });
+
+function judge(fresh: boolean): void {
+  failures = fresh ? 0 : failures + 1;
+  const old = document.getElementById("old");
+  if (!old) return;
+  document.body.classList.toggle("stale", failures >= PATIENCE);
+  old.hidden = failures < PATIENCE;
+  const since = old.querySelector("[data-since]");
+  if (since && failures === PATIENCE) since.textContent = document.querySelector("#pulse time")?.textContent ?? "";
+}
 
 function isPoll(target: EventTarget | null): boolean {
   return target instanceof Element && target.matches(POLL);

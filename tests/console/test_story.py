@@ -1,0 +1,124 @@
+"""What is happening now, in words."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from trivet.command.models import Command
+from trivet.console.story import lower, newest, of_breach, of_command, passed, person, spoken, what
+from trivet.console.views import Event
+from trivet.guard.models import Breach
+
+AT = datetime(2026, 11, 21, 14, 2, 7, tzinfo=UTC)
+
+
+def command(**of) -> Command:
+    base = {
+        "id": 1, "kind": "degrade", "level": 2, "revision": 3, "generation": 7, "status": "pending", "actor": "robin@example.com",
+        "reason": "the queue grows.", "created_at": AT, "observed_at": None, "effective_at": None, "ended_at": None,
+    }  # fmt: skip
+    return Command(**base | of)
+
+
+def breach(**of) -> Breach:
+    base = {
+        "guard": "p95-latency",
+        "reason": "P95 1.62 s over 1.5 s",
+        "opened_at": AT,
+        "closed_at": None,
+        "closed_reason": None,
+    }
+    return Breach(**base | of)
+
+
+def words(events):
+    return [event.words for event in events]
+
+
+class TestCommands:
+    def test_who_asked_for_what_and_why(self):
+        events = of_command(command(), "support-chat", None, "Robin Sato")
+        assert words(events) == ["Robin Sato asked to degrade to level 2: the queue grows."]
+
+    def test_a_proof_says_how_long_it_took(self):
+        events = of_command(command(effective_at=AT + timedelta(seconds=3.14)), "support-chat", None, "Robin Sato")
+        assert [e.kind for e in events] == ["command", "proof"]
+        assert events[1].words == "Degrade to level 2 is effective: telemetry carries it, 3.1 s after it was asked for."
+
+    def test_observed_is_said_as_holding_not_as_proof(self):
+        events = of_command(command(observed_at=AT + timedelta(seconds=1)), "support-chat", None, "Robin Sato")
+        assert events[1].kind == "command" and "every backend present holds it" in events[1].words
+
+    def test_a_command_that_nobody_saw_ends_with_that(self):
+        ended = command(status="expired", ended_at=AT + timedelta(minutes=15))
+        assert (
+            words(of_command(ended, "s", None, "Robin"))[-1]
+            == "Degrade to level 2 ended and no backend had asked for it."
+        )
+
+    def test_one_tenant_alone_is_named(self):
+        cut = command(kind="break", level=None, reason="a runaway loop")
+        assert words(of_command(cut, "s", "umbrella", "Mika Lind")) == [
+            "Mika Lind asked to cut off for umbrella: a runaway loop."
+        ]
+
+    @pytest.mark.parametrize(
+        ("of", "said"),
+        [
+            ({"kind": "degrade", "level": 1}, "Degrade to level 1"), ({"kind": "restore", "level": 0}, "Restore to normal"),
+            ({"kind": "rollback", "level": None}, "Roll back to revision 3"), ({"kind": "activate", "level": None}, "Activate revision 3"),
+            ({"kind": "break", "level": None}, "Cut off"),
+        ],
+    )  # fmt: skip
+    def test_each_kind_has_its_words(self, of, said):
+        assert what(command(**of)) == said
+
+
+class TestBreaches:
+    def test_an_open_breach_says_what_broke_and_why(self):
+        assert words(of_breach(breach(), "s")) == ["P95 latency broke: P95 1.62 s over 1.5 s."]
+
+    def test_a_closed_one_also_says_what_made_it_whole(self):
+        closed = breach(closed_at=AT + timedelta(minutes=1), closed_reason="P95 1.1 s, back within 1.2 s")
+        assert words(of_breach(closed, "s"))[1] == "P95 latency is whole again: P95 1.1 s, back within 1.2 s."
+
+
+class TestTheStrip:
+    def test_the_newest_come_first_and_there_are_few(self):
+        events = [Event(AT + timedelta(seconds=i), "command", "s", str(i)) for i in range(9)]
+        assert words(newest(events)) == ["8", "7", "6", "5"]
+
+    def test_guards_that_heal_at_once_are_one_event(self):
+        events = [
+            Event(AT, "clear", "s", "One."),
+            Event(AT, "clear", "s", "Two."),
+            Event(AT, "clear", "other", "Three."),
+        ]
+        assert words(newest(events)) == ["Two. 1 other guard too.", "Three."]
+
+
+class TestReasons:
+    @pytest.mark.parametrize(
+        ("reason", "said"),
+        [
+            ("P95 2.87 s over 2.4 s", "P95 passed 2.4 s"),
+            ("P95 of the first token 512 ms over 400 ms, ends at 300 ms", "P95 of the first token passed 400 ms"),
+            ("error rate 6.2 % over 5.0 %", "error rate passed 5.0 %"),
+            ("quality 0.4707 under 0.65", "quality fell below 0.65"),
+            ("12 in flight and none finished", "12 in flight and none finished"),
+            ("Runaway loop.", "runaway loop"),
+        ],
+    )
+    def test_a_guards_reason_ends_a_sentence(self, reason, said):
+        assert passed(reason) == said
+
+    def test_capitals_that_belong_stay(self):
+        assert [lower("P95 rose"), lower("SLO"), lower("The queue")] == ["P95 rose", "SLO", "the queue"]
+
+
+class TestPeople:
+    def test_people_go_by_name_and_the_automaton_by_what_it_is(self):
+        assert person("robin@example.com", {"robin@example.com": "Robin Sato"}) == "Robin Sato"
+        assert person("ladder", {}) == "The ladder"
+        assert person("key:gateway", {}) == "key:gateway"
+        assert spoken("quality_floor") == "Quality floor"
