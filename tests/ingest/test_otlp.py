@@ -288,3 +288,34 @@ class TestLogs:
 
     def test_malformed_ones_get_400(self, sender, key):
         assert sender.post("/v1/logs", content=b"\xff\xff", headers=key | PROTOBUF).status_code == 400
+
+
+class TestItsOwnCounters:
+    @staticmethod
+    def value(name, **labels):
+        from prometheus_client import REGISTRY
+
+        return REGISTRY.get_sample_value(f"trivet_ingest_{name}_total", labels) or 0
+
+    def test_say_what_came_of_every_span(self, sender, key):
+        results = ("stored", "duplicate", "not_a_request")
+        before = {result: self.value("spans", result=result) for result in results}
+        refused = self.value("refused", reason="tokens_negative")
+        bad, around = span({"gen_ai.usage.input_tokens": -1}), span({"gen_ai.operation.name": "execute_tool"})
+        once = span()
+        post(sender, key, body(once, once, span(), bad, around))
+        after = {result: self.value("spans", result=result) for result in results}
+        assert {r: after[r] - before[r] for r in results} == {"stored": 2, "duplicate": 1, "not_a_request": 1}
+        assert self.value("refused", reason="tokens_negative") == refused + 1
+
+    @pytest.mark.parametrize(
+        ("content", "status", "reason"),
+        [(b"", "200", ""), (b"\xff\xff", "400", "malformed"), (b"x" * 2000, "413", "body-too-large")],
+    )
+    def test_say_how_exports_were_answered_and_why(self, sender, key, monkeypatch, content, status, reason):
+        monkeypatch.setenv("TRIVET_OTLP_BODY_LIMIT_BYTES", "1000")
+        get_settings.cache_clear()
+        labels = {"signal": "traces", "status": status, "reason": reason}
+        before = self.value("exports", **labels)
+        post(sender, key, content)
+        assert self.value("exports", **labels) == before + 1

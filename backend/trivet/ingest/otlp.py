@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from trivet import problems
 from trivet.ingest import counters
 from trivet.ingest.errors import UnknownEncoding
-from trivet.kit.errors import TrivetError, Unavailable
+from trivet.kit.errors import TrivetError, Unavailable, kebab
 
 log = logging.getLogger("trivet.ingest")
 
@@ -115,16 +115,18 @@ class OtlpRoute(APIRoute):
         signal = self.path.rpartition("/")[2]
 
         async def speak(request: Request) -> Response:
+            reason = ""
             try:
                 response = await handle(request)
             except TrivetError as error:
-                response = refused(request, error)
+                response, reason = refused(request, error), kebab(type(error).__name__)
             except (DBAPIError, PoolTimeout, psycopg.Error) as error:
                 if not is_away(error):
                     raise
                 _say_away(error)
                 response = refused(request, Unavailable(problems.AWAY, retry_after_s=RETRY_AFTER_S))
-            counters.exports.labels(signal, str(response.status_code)).inc()
+                reason = "database-away"
+            counters.exports.labels(signal, str(response.status_code), reason).inc()
             return response
 
         return speak
