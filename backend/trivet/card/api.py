@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
@@ -21,6 +21,7 @@ from trivet.tenant.models import Scenario
 router = APIRouter(tags=["card"])
 Read = Annotated[Principal, Depends(platform("read"))]
 Write = Annotated[Principal, Depends(platform("product", "operations"))]
+Number = Annotated[int, Path(ge=1, lt=2**31)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
@@ -95,7 +96,7 @@ def revisions(scenario: str, _: Read, limit: Limit = 100, cursor: str | None = N
 
 
 @router.get("/cards/{scenario}/revisions/{number}")
-def revision(scenario: str, number: int, _: Read) -> dict[str, Any]:
+def revision(scenario: str, number: Number, _: Read) -> dict[str, Any]:
     with db.transaction() as session:
         return _revision(service.revision_named(session, scenario, number), scenario)
 
@@ -108,7 +109,7 @@ def draft(scenario: str, body: NewRevision, principal: Write) -> dict[str, Any]:
 
 
 @router.post("/cards/{scenario}/revisions/{number}/submit")
-def submit(scenario: str, number: int, principal: Write) -> dict[str, Any]:
+def submit(scenario: str, number: Number, principal: Write) -> dict[str, Any]:
     with db.transaction() as session:
         now = utc_now()
         return _revision(
@@ -117,7 +118,7 @@ def submit(scenario: str, number: int, principal: Write) -> dict[str, Any]:
 
 
 @router.post("/cards/{scenario}/revisions/{number}/approve")
-def approve(scenario: str, number: int, principal: Write, body: Approval | None = None) -> dict[str, Any]:
+def approve(scenario: str, number: Number, principal: Write, body: Approval | None = None) -> dict[str, Any]:
     """For the caller's side; who may speak for both says which: `{"for": "product"}`."""
     side = body.side if body else None
     with db.transaction() as session:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel, StringConstraints
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -107,7 +107,7 @@ def commands(
 
 
 @router.get("/commands/{command_id}")
-def command(command_id: int, principal: Read) -> dict[str, Any]:
+def command(command_id: Annotated[int, Path(ge=1, lt=2**63)], principal: Read) -> dict[str, Any]:
     """The command, and what each backend of its scope was seen to hold."""
     with db.transaction() as session:
         row = session.execute(_rows(principal).where(Command.id == command_id)).first()
@@ -132,7 +132,9 @@ def backends(session: Session, command: Command, now: datetime) -> list[dict[str
 
 
 @router.post("/cards/{scenario}/revisions/{number}/activate", status_code=201)
-def activate(scenario: str, number: int, body: Reason, principal: Commander) -> dict[str, Any]:
+def activate(
+    scenario: str, number: Annotated[int, Path(ge=1, lt=2**31)], body: Reason, principal: Commander
+) -> dict[str, Any]:
     """Takes the approval of two people. The answer is the command that brings it to the backends."""
     return _card_command(scenario, "activate", body.reason, principal, number)
 
