@@ -1,9 +1,11 @@
 """Take deltas, add them to the rollups. Adding commutes, so two folders at once are harmless."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, case, delete, func, select, text, update
+from sqlalchemy import Select, TextClause, delete, func, select, text, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,7 +17,8 @@ from trivet.rollup.models import GRAINS_S, ROLLUPS
 
 # A rollup's histogram grows by joining bytes and is compacted once it is longer than this: some folds later, not each.
 COMPACT_BYTES = 6_000
-WRITE_ROWS = 500
+WRITE_ROWS = 5_000
+_POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 _FOLDING = 7_219_010  # advisory lock: folds share it, a rebuild holds it alone
 
 
@@ -70,19 +73,29 @@ def _take(session: Session, table: Any, columns: tuple[str, ...], limit: int) ->
 
 
 def _add(session: Session, table: Any, rows: list[tuple[Any, ...]]) -> None:
-    put = insert(table)
-    plus = {name: getattr(table, name) + getattr(put.excluded, name) for name in COUNTS}
-    join = {name: getattr(table, name).op("||")(getattr(put.excluded, name)) for name in HISTOGRAMS}
-    written = (*(getattr(table, name) for name in KEY), *(_if_long(table, name) for name in HISTOGRAMS))
-    upsert = put.on_conflict_do_update(index_elements=list(KEY), set_=plus | join).returning(*written)
+    put = _upsert(table)
     for start in range(0, len(rows), WRITE_ROWS):
-        batch = [dict(zip(COLUMNS, row, strict=True)) for row in rows[start : start + WRITE_ROWS]]
-        _compact(session, table, session.execute(upsert, batch))
+        columns = zip(*rows[start : start + WRITE_ROWS], strict=True)
+        values = {name: list(column) for name, column in zip(COLUMNS, columns, strict=True)}
+        _compact(session, table, session.execute(put, values))
 
 
-def _if_long(table: Any, name: str) -> Any:
-    column = getattr(table, name)
-    return case((func.octet_length(column) > COMPACT_BYTES, column))
+@cache
+def _upsert(table: Any) -> TextClause:
+    """Add rows given as one array a column: one statement to parse, however many rows. Returns keys and, where they
+    have become long, histograms.
+    """
+    columns = table.__table__.c
+    types = {name: columns[name].type.compile(dialect=_POSTGRES) for name in COLUMNS}
+    arrays = ", ".join(f"CAST(:{name} AS {types[name]}[])" for name in COLUMNS)
+    plus = ", ".join(f"{name} = own.{name} + excluded.{name}" for name in COUNTS)
+    join = ", ".join(f"{name} = own.{name} || excluded.{name}" for name in HISTOGRAMS)
+    long = ", ".join(f"CASE WHEN octet_length(own.{name}) > {COMPACT_BYTES} THEN own.{name} END" for name in HISTOGRAMS)
+    own = ", ".join(f"own.{name}" for name in KEY)
+    return text(
+        f"INSERT INTO {table.__tablename__} AS own ({', '.join(COLUMNS)}) SELECT * FROM unnest({arrays}) "  # noqa: S608  # names of our own models
+        f"ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET {plus}, {join} RETURNING {own}, {long}"
+    )
 
 
 def _compact(session: Session, table: Any, written: Iterable[Any]) -> None:
