@@ -135,6 +135,7 @@ async def _play(settings: Settings, say: Callable[[str], None]) -> None:
                 # Calls under way get their answer: leaving them would look like errors of the last minute.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(driver.finish(), FINISH_S)
+                say(driver.report.line())
     finally:
         backend.cancel()
         with contextlib.suppress(asyncio.CancelledError):

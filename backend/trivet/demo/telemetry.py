@@ -37,7 +37,7 @@ def otlp_exporter(endpoint: str, api_key: str) -> OTLPSpanExporter:
         endpoint=endpoint.rstrip("/") + "/v1/traces",
         headers={"Authorization": f"Bearer {api_key}"},
         compression=Compression.Gzip,
-        timeout=5,
+        timeout=30,  # over a restart of Trivet; its queue is long enough for that
     )
 
 
