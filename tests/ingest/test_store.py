@@ -126,6 +126,13 @@ class TestRow:
         assert [tuple(row.values()) for row in ids] == [(0, 0, 0, 0, 0), (1, 1, 1, 1, 0)]
         assert rows("SELECT name, registered_at FROM tenant") == [{"name": "acme", "registered_at": None}]
 
+    def test_thousands_of_new_names_at_once_are_all_kept(self):
+        facts = [call(NOW, tenant=f"t{n}", model=f"m{n}", input_tokens=1) for n in range(2_500)]
+        assert put(*facts) == Stored(2_500, 0)
+        assert rows("SELECT count(DISTINCT tenant_id) t, count(DISTINCT model_id) m FROM request") == [
+            {"t": 2_500, "m": 2_500}
+        ]
+
     def test_a_key_bound_to_a_tenant_decides_whatever_the_span_says(self):
         with db.transaction() as session:
             from trivet.tenant.models import Tenant

@@ -5,7 +5,7 @@ never met is a row even where its requests then fail to be stored; that is harml
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from trivet.pricing import service as pricing
 from trivet.tenant.models import Scenario, Tenant
 
 CACHE_SIZE = 50_000  # names of one kind kept in a process; more, and it starts again from nothing
+STATEMENT_NAMES = 1_000  # names looked up or made by one statement
 NONE = 0
 
 
@@ -56,9 +57,12 @@ _MODELS = Names()
 def rows_of(facts: Iterable[RequestFact], tenant_id: int | None) -> list[Row]:
     """The facts with ids for their names; a key bound to a tenant decides the tenant of all."""
     facts = list(facts)
-    names = {kind: {getattr(fact, kind) for fact in facts} - {""} for kind in _NAMED}
-    if tenant_id is not None:
-        names["tenant"] = set()
+    names = {
+        "tenant": {fact.tenant for fact in facts} - {""} if tenant_id is None else set(),
+        "scenario": {fact.scenario for fact in facts} - {""},
+        "backend": {fact.backend for fact in facts} - {""},
+        "pool": {fact.pool for fact in facts} - {""},
+    }
     pairs = {(fact.provider, fact.model) for fact in facts if fact.model}
     ids = {kind: _resolve(cache, names[kind]) for kind, (_, cache) in _NAMED.items()}
     models = _resolve(_MODELS, pairs)
@@ -100,13 +104,26 @@ def _resolve(cache: Names, wanted: Iterable[Any]) -> dict[Any, int]:
 
 
 def _make(session: Session, missing: Mapping[str, set[str]]) -> dict[str, dict[str, int]]:
-    return {kind: db.named_ids(session, table, missing[kind]) for kind, (table, _) in _NAMED.items()}
+    return {
+        kind: {
+            name: row_id
+            for chunk in _chunks(missing[kind])
+            for name, row_id in db.named_ids(session, table, chunk).items()
+        }
+        for kind, (table, _) in _NAMED.items()
+    }
 
 
 def _make_models(session: Session, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """New models, and their list prices before their first request is priced."""
-    if not pairs:
-        return {}
-    made = pricing.model_ids(session, pairs)
-    pricing.on_first_sight(session, pairs)
+    made: dict[tuple[str, str], int] = {}
+    for chunk in _chunks(pairs):
+        made |= pricing.model_ids(session, chunk)
+        pricing.on_first_sight(session, chunk)
     return made
+
+
+def _chunks(names: set[Any]) -> Iterator[list[Any]]:
+    """In order, so that writers do not wait in a circle, and few enough for one statement's parameters."""
+    ordered = sorted(names)
+    return (ordered[i : i + STATEMENT_NAMES] for i in range(0, len(ordered), STATEMENT_NAMES))

@@ -49,7 +49,7 @@ def _gpu_ids(session: Session, readings: Sequence[Reading]) -> dict[str, int]:
         if uuid not in known
     ]
     if missing:
-        session.execute(insert(Gpu).values(missing).on_conflict_do_nothing())
+        session.execute(insert(Gpu).on_conflict_do_nothing(), missing)
         known = {uuid: (row_id, pool_id) for uuid, row_id, pool_id in _known(session, told)}
     for uuid in sorted(known):
         wanted = pools.get(told[uuid].pool)
