@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 from tests.support.governed import at, only, register, revise, traffic
+from tests.support.seeded import seeded
 
 from trivet import db
 from trivet.card import service as cards
@@ -14,6 +15,7 @@ from trivet.command.models import BackendHolding, Command, DesiredState, PolicyG
 from trivet.fleet.models import Backend
 from trivet.guard import service as guards
 from trivet.guard.models import Breach, LadderState
+from trivet.identity import audit
 from trivet.identity.models import Audit
 from trivet.kit.errors import Conflict, Invalid
 from trivet.outbox import Outbox
@@ -139,6 +141,8 @@ class TestGivingACommand:
             assert [row.id for row in rows if row.status == "pending"] == [newest.id]
             assert len(set(ids)) == 50
         assert desired().level == newest.level
+        with db.transaction() as session:
+            assert audit.first_broken(session) is None
 
 
 class TestAPersonAndTheLadder:
@@ -432,3 +436,48 @@ class TestAnAutomaticRollback:
         assert len(given) == 1
         with db.transaction() as session:
             assert cards.active(session)[chat].number == 1
+
+
+class TestWhateverComes:
+    """Commands, polls, telemetry, time limits and sweeps in any order. Run again with the seed it prints."""
+
+    def test_no_status_goes_back_and_nothing_is_claimed_that_was_not_seen(self, chat):
+        random, held, best = seeded(), {}, {}
+        rank = {"pending": 0, "observed": 1, "effective": 2, "superseded": 3, "expired": 3}
+        with db.transaction() as session:
+            tenants_ = [None, *db.named_ids(session, Tenant, ["acme", "bolt"]).values()]
+        for second in range(1, 81):
+            self.one_thing(random, at(second), held, tenants_)
+            sweep_at(at(second))
+            with db.transaction() as session:
+                newest = only(session, PolicyGeneration).generation if best or self.commands(session) else 0
+                commands = self.commands(session)
+                assert [c.generation for c in commands] == list(range(1, newest + 1))
+                scopes_open = [(c.tenant_id, c.backend_id) for c in commands if c.ended_at is None]
+                assert len(scopes_open) == len(set(scopes_open))
+                proven = {h.backend_id: h for h in session.scalars(select(BackendHolding))}
+                assert all(max(h.observed_generation, h.effective_generation) <= newest for h in proven.values())
+                for c in commands:
+                    assert rank[c.status] >= best.get(c.id, 0)
+                    best[c.id] = rank[c.status]
+                    assert (c.status == "effective") <= (c.observed_at is not None)
+                    if c.status == "effective":
+                        assert any(h.effective_generation >= c.generation for h in proven.values())
+
+    def commands(self, session):
+        return session.scalars(select(Command).order_by(Command.generation)).all()
+
+    def one_thing(self, random, now, held, tenants_):
+        backend = random.choice(["gw-1", "gw-2"])
+        match random.choice(["degrade", "restore", "break", "poll", "poll", "poll", "telemetry", "telemetry"]):
+            case "degrade":
+                limit = random.choice([None, None, 5])
+                issue(now, level=random.randint(1, 3), tenant_id=random.choice(tenants_), expires_in_s=limit)
+            case "restore":
+                issue(now, "restore", tenant_id=random.choice(tenants_))
+            case "break":
+                issue(now, "break", tenant_id=tenants_[1])
+            case "poll":
+                held[backend] = poll(now, backend, random.choice([held.get(backend), None]))
+            case "telemetry":
+                telemetry(now, generation=random.randint(0, 40), backend=backend)

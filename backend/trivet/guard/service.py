@@ -20,7 +20,7 @@ from trivet.card.service import ActiveCard
 from trivet.guard.decide import Standing, Verdict, verdict
 from trivet.guard.ladder import State, Stay, Step, step
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, window
+from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, starts, window
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.rollup import read
@@ -126,11 +126,10 @@ def _slices(
     session: Session, active: Mapping[int, ActiveCard], ladders: Mapping[int, LadderState], now: datetime
 ) -> dict[int, list[Slice]]:
     """Usage by scenario in the longest window of any guard, of the present revisions and levels."""
-    longest = max(guard.window_s for card in active.values() for guard in card.card.guards)
-    end = floor(now, BUCKET_S) + AHEAD
+    first = min(starts(guard, now) for card in active.values() for guard in card.card.guards)
     found = read.usage(
         session,
-        Interval(floor(now, BUCKET_S) - timedelta(seconds=longest), end),
+        Interval(first, floor(now, BUCKET_S) + AHEAD),
         GROUP_BY,
         {"scenario_id": list(active)},
         grain_s=BUCKET_S,

@@ -52,8 +52,8 @@ class Present:
 
 
 def starts(guard: Guard, now: datetime) -> datetime:
-    """First bucket of the guard's window: its length back from the running bucket."""
-    return floor(now, BUCKET_S) - timedelta(seconds=guard.window_s)
+    """First bucket of the guard's window: the one that its length, back from the running bucket, reaches into."""
+    return floor(floor(now, BUCKET_S) - timedelta(seconds=guard.window_s), BUCKET_S)
 
 
 def of_present(slices: Iterable[Slice], present: Present) -> list[Slice]:
