@@ -19,19 +19,16 @@ def register(client, admin, name, cost_centre=None, **more):
 
 
 class TestRegistering:
-    def test_a_new_tenant_is_charged_from_this_hour_on(self, client, admin):
+    @pytest.mark.parametrize("seen", [False, True])
+    def test_the_first_cost_centre_holds_for_all_usage(self, client, admin, seen):
+        if seen:
+            ingest(call(utc_now() - timedelta(days=2), tenant="acme"), now=utc_now())
         answer = register(client, admin, "acme", "CC-7")
         assert answer.status_code == 201
         body = answer.json()
         assert (body["name"], body["cost_centre"]) == ("acme", "CC-7")
-        assert body["effective_from"] == rfc3339(floor(utc_now(), 3600))
-
-    def test_a_tenant_seen_before_is_charged_from_its_first_usage(self, client, admin):
-        first = utc_now() - timedelta(days=2)
-        ingest(call(first, tenant="acme"), call(utc_now() - timedelta(hours=1), tenant="acme"), now=utc_now())
-        body = register(client, admin, "acme", "CC-7").json()
-        assert body["effective_from"] == rfc3339(floor(first - timedelta(seconds=1), 3600))
-        assert "first usage" in body["reason"]
+        assert body["effective_from"] == "1970-01-01T00:00:00Z"
+        assert "all its usage" in body["reason"]
 
     def test_another_cost_centre_keeps_what_came_before(self, client, admin):
         with db.transaction() as session:
@@ -39,6 +36,7 @@ class TestRegistering:
             service.register(session, name="acme", cost_centre="CC-1", effective_from=past, actor="t", now=past)
         body = register(client, admin, "acme", "CC-2").json()
         assert "keeps" in body["reason"]
+        assert body["effective_from"] == rfc3339(floor(utc_now(), 3600))
         with db.transaction() as session:
             tenant_id = session.scalar(select(Tenant.id))
             now = utc_now()
@@ -53,8 +51,9 @@ class TestRegistering:
             assert len(session.scalars(select(TenantCostCentre)).all()) == 1
 
     def test_a_mapping_is_not_overwritten(self, client, admin):
-        register(client, admin, "acme", "CC-1")
-        refused = register(client, admin, "acme", "CC-2")
+        for cost_centre in ("CC-1", "CC-2"):
+            assert register(client, admin, "acme", cost_centre).status_code == 201
+        refused = register(client, admin, "acme", "CC-3")
         assert refused.status_code == 409
         assert "later effective_from" in refused.json()["detail"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import column, func, select, table
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
@@ -14,12 +14,9 @@ from trivet.kit.errors import Conflict, Invalid
 from trivet.tenant.models import CostCentre, Tenant, TenantCostCentre
 
 HOUR_S = 3600
-# Named by string: requests are a later context. Their key starts with (tenant, start), so the oldest is found at once.
-_request = table("request", column("tenant_id"), column("started_at"))
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
-FIRST = (
-    "It never had a cost centre, so this one holds from its first usage: what was unattributed until now is charged."
-)
+FIRST = "It never had a cost centre, so this one holds for all its usage: what was unattributed until now is charged."
 LATER = "It had a cost centre, which keeps what came before."
 SAME = "It is charged to this cost centre already; nothing changed."
 ASKED = "As asked."
@@ -47,8 +44,8 @@ def register(
 ) -> Mapping:
     """Register a tenant, met in spans or not, and charge it to a cost centre from a whole hour on.
 
-    Hours are posted whole, so a mapping starts with one: the current hour where nothing is said, the hour of its first
-    usage where the tenant never had a mapping.
+    Hours are posted whole, so a mapping starts with one: the current hour where nothing is said. A tenant's first
+    mapping holds for all its usage, also what came before or comes late: there is nobody else it could be charged to.
     """
     tenant_id = db.named_ids(session, Tenant, [name])[name]
     tenant = session.scalars(select(Tenant).where(Tenant.id == tenant_id).with_for_update()).one()
@@ -73,7 +70,7 @@ def _map(
         return Mapping(tenant, newest[0] if newest else None, newest[1] if newest else None, NO_CENTRE)
     if newest and newest[0] == cost_centre and effective_from is None:
         return Mapping(tenant, newest[0], newest[1], SAME)
-    start, reason = _start(session, tenant, newest is not None, effective_from, now)
+    start, reason = _start(effective_from, now, mapped=newest is not None)
     centre_id = db.named_ids(session, CostCentre, [cost_centre])[cost_centre]
     row = {"tenant_id": tenant.id, "cost_centre_id": centre_id, "effective_from": start}
     put = insert(TenantCostCentre).values(row).on_conflict_do_nothing().returning(TenantCostCentre.id)
@@ -87,17 +84,12 @@ def _map(
     return Mapping(tenant, cost_centre, start, reason)
 
 
-def _start(
-    session: Session, tenant: Tenant, mapped: bool, effective_from: datetime | None, now: datetime
-) -> tuple[datetime, str]:
-    if effective_from is not None:
-        if floor(effective_from, HOUR_S) != effective_from:
-            raise Invalid("A mapping starts with a whole hour: 2026-11-21T07:00:00Z.", field="effective_from")
-        return effective_from, ASKED
-    if mapped:
-        return floor(now, HOUR_S), LATER
-    first = session.scalar(select(func.min(_request.c.started_at)).where(_request.c.tenant_id == tenant.id))
-    return floor(min(first or now, now), HOUR_S), FIRST
+def _start(effective_from: datetime | None, now: datetime, *, mapped: bool) -> tuple[datetime, str]:
+    if effective_from is None:
+        return (floor(now, HOUR_S), LATER) if mapped else (ALWAYS, FIRST)
+    if floor(effective_from, HOUR_S) != effective_from:
+        raise Invalid("A mapping starts with a whole hour: 2026-11-21T07:00:00Z.", field="effective_from")
+    return effective_from, ASKED
 
 
 def _newest(session: Session, tenant_id: int) -> tuple[str, datetime] | None:
