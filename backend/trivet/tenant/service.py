@@ -1,7 +1,7 @@
 """Register tenants and cost centres, and say who paid when."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
