@@ -64,7 +64,7 @@ Money = Annotated[str, Field(max_length=40), AfterValidator(_money)]
 Flags = Annotated[dict[str, bool | int | float | str], AfterValidator(_flags)]
 Words = Annotated[str, Field(max_length=500)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-WindowSeconds = Annotated[int, Field(ge=10, le=3600)]
+WindowSeconds = Annotated[int, Field(ge=10, le=3600, multiple_of=10)]  # usage comes in buckets of ten seconds
 
 
 class Part(BaseModel):
