@@ -21,7 +21,6 @@ from typing import Any
 import psycopg
 from bench.spans import export
 
-APP = "trivet.app:create_app"
 BATCH = 512
 PROBES = 8  # batches that only find out how many to make
 SENDERS = 4
@@ -73,9 +72,10 @@ def api(url: str, folder: Path) -> Iterator[tuple[int, int]]:
         "TRIVET_BOOTSTRAP_KEY": KEY,
         "TRIVET_SECRET_KEY": "bench",
         "TRIVET_DATA_DIR": str(folder),
+        "TRIVET_PORT": str(port),
+        "TRIVET_LOG_LEVEL": "warning",
     }
-    command = [sys.executable, "-m", "uvicorn", "--factory", APP, "--port", str(port)]
-    command += ["--log-level", "warning", "--no-access-log"]
+    command = [sys.executable, "-m", "trivet.cli", "api"]
     process = subprocess.Popen(command, env=environment)
     try:
         wait(port, process)
