@@ -91,6 +91,11 @@ class TestLooking:
         signed_in.unroute("**/live?*")
         expect(old).to_be_hidden(timeout=SLOW_MS)
 
+    def test_whoever_is_signed_out_elsewhere_comes_to_the_door(self, signed_in: Page, allowed: list[str]):
+        allowed.append("401 (Unauthorized)")
+        signed_in.context.clear_cookies(name="trivet_session")
+        signed_in.wait_for_url("**/sign-in", timeout=SLOW_MS)
+
     @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_on_a_telephone_nothing_runs_off_the_side(self, signed_in: Page, gateway: Gateway, scheme: str):
         signed_in.emulate_media(color_scheme=scheme)
