@@ -77,6 +77,7 @@ class TestFirstSight:
         ("provider", "model"),
         [
             ("nobody", "gpt-4o"),
+            ("", "gpt-oss-120b"),  # an open model: who served it, and at what price, nobody said
             ("openai", "no-such-model"),
             ("deepseek", "deepseek-chat"),  # by time of day
             ("perplexity", "sonar"),  # by request as well

@@ -85,9 +85,11 @@ def _model_info(provider: str, model: str) -> Any | None:
     return None
 
 
-def _names(provider: str) -> Iterator[str | None]:
+def _names(provider: str) -> Iterator[str]:
+    """Names to look under. Where a span says no provider there is none: an open model runs anywhere, at any price."""
     name = PROVIDERS.get(provider, provider)
-    yield name or None
+    if name:
+        yield name
     if name in THEN:
         yield THEN[name]
 
