@@ -1,0 +1,135 @@
+"""The facts behind the overview, on real rows."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from trivet import db
+from trivet.card import service as cards
+from trivet.command import service
+from trivet.command.models import BackendHolding, BackendPoll, Command
+from trivet.console import queries
+from trivet.fleet.models import Backend
+from trivet.ingest.models import UsageDelta
+from trivet.kit import histogram
+from trivet.kit.clock import floor, utc_now
+from trivet.pricing.models import Model
+from trivet.tenant.models import Scenario
+
+
+def holding(generation: int, level: int, proven: bool = True) -> BackendHolding:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    return BackendHolding(
+        backend_id=1, scenario_id=1, observed_generation=generation, observed_at=at,
+        effective_generation=generation if proven else -1, effective_at=at if proven else None, level=level, revision=1,
+    )  # fmt: skip
+
+
+def usage(
+    bucket: datetime, *, level: int = 0, requests: int = 100, cost: str = "1", unpriced: int = 0, **of
+) -> UsageDelta:
+    zero = dict.fromkeys(
+        ("errors", "timeouts", "refusals", "rejections", "input_tokens", "output_tokens", "cache_read_tokens",
+         "cache_write_tokens", "reasoning_tokens", "scores"), 0,
+    )  # fmt: skip
+    row = {
+        "tenant_id": 1, "scenario_id": 1, "model_id": 0, "backend_id": 1, "pool_id": 0, "revision": 1, "level": level,
+        "currency": "USD", "requests": requests, "cost": Decimal(cost), "unpriced_requests": unpriced, "score_total": 0.0,
+        "latency": histogram.of([200_000] * requests), "ttft": b"", "inter_token": b"",
+    }  # fmt: skip
+    return UsageDelta(bucket=bucket, **zero, **row | of)
+
+
+class TestTheProvenLevel:
+    def test_it_is_that_of_the_backend_furthest_behind(self):
+        assert queries.proven_level([holding(7, 2), holding(6, 1)]) == 1
+        assert queries.proven_level([holding(7, 0), holding(6, 2)]) == 2
+
+    def test_a_poll_alone_proves_no_level(self):
+        assert queries.proven_level([holding(7, 0, proven=False), None]) == 0
+        assert queries.proven_level([holding(7, 0, proven=False), holding(6, 2)]) == 2
+
+
+class TestTheFacts:
+    def degraded(self, session, now):
+        """Support chat at level 2 for a minute, proven by its one backend; returns the scenario's facts."""
+        cards.register(
+            session,
+            name="support-chat",
+            preset_name=None,
+            criticality="core",
+            actor="test",
+            now=now - timedelta(hours=2),
+        )
+        session.add(Backend(name="gateway-1", scenario_ids=[]))
+        session.flush()
+        given = now - timedelta(seconds=60)
+        service.issue(
+            session, kind="degrade", scenario_id=1, level=2, reason="peak", actor="robin@example.com", now=given
+        )
+        session.add(BackendPoll(backend_id=1, polled_at=now, etag="x"))
+        proof = holding(1, 2)
+        proof.effective_at = now
+        session.add(proof)
+        session.query(Command).one().effective_at = given + timedelta(seconds=2)
+        session.flush()
+        return queries.load(session, now, 60).scenarios[0]
+
+    def test_a_level_stands_with_the_command_that_brought_it(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            facts = self.degraded(session, now)
+            assert (facts.proven_level, facts.wanted_level) == (2, 2)
+            assert facts.proven_by.reason == "peak"
+            assert facts.since == now - timedelta(seconds=58)
+
+    def test_the_cost_of_a_request_is_compared_with_the_hour_before_at_level_0(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            facts = self.degraded(session, now)
+            before, after = floor(now - timedelta(minutes=5), 10), floor(now - timedelta(seconds=20), 10)
+            session.add_all([usage(before, cost="1.00"), usage(after, level=2, cost="0.60")])
+            session.flush()
+            assert round(queries.cost_change(session, facts, now), 6) == -0.4
+
+    def test_too_few_requests_are_not_compared(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            facts = self.degraded(session, now)
+            session.add_all([usage(floor(now - timedelta(minutes=5), 10)), usage(floor(now, 10), level=2, requests=5)])
+            session.flush()
+            assert queries.cost_change(session, facts, now) is None
+
+    def test_numbers_are_of_what_governs_now_and_the_rate_is_of_everything(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            self.degraded(session, now)
+            session.add_all([usage(floor(now, 10), level=0, requests=40), usage(floor(now, 10), level=2, requests=60)])
+            session.flush()
+            facts = queries.load(session, now, 60).scenarios[0]
+            assert facts.now.usage.requests == 60
+            assert round(facts.now.requests_per_s * (now - queries.back(now, 30).start).total_seconds()) == 100
+
+    def test_scenarios_stand_with_the_critical_first_and_those_nobody_registered_last(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            session.add(Scenario(name="met-in-a-span"))
+            for name, criticality in (("digest", "experimental"), ("chat", "core")):
+                cards.register(session, name=name, preset_name=None, criticality=criticality, actor="test", now=now)
+            assert [s.name for s in queries.load(session, now, 60).scenarios] == ["chat", "digest", "met-in-a-span"]
+
+
+class TestGaps:
+    def test_requests_without_a_price_are_counted_and_their_models_named(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            session.add_all([Model(provider="acme", name="ft-7b"), Model(provider="acme", name="ft-70b")])
+            session.flush()
+            at = floor(now, 10)
+            session.add_all(
+                [
+                    usage(at, model_id=1, requests=3, unpriced=3, cost="0", currency=""),
+                    usage(at, model_id=2, requests=5, unpriced=5, cost="0", currency=""),
+                ]
+            )
+            session.flush()
+            assert queries.unpriced_today(session, now) == (8, ("ft-70b", "ft-7b"))
