@@ -44,7 +44,7 @@ def create_user(body: NewUser, principal: Admin) -> dict[str, Any]:
 def list_users(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
     query = select(User).order_by(User.id).limit(limit + 1)
     if cursor:
-        query = query.where(User.id > from_cursor(cursor)[0])
+        query = query.where(User.id > from_cursor(cursor, int)[0])
     with db.transaction() as session:
         return page([_user(u) for u in session.scalars(query)], limit, lambda item: [item["id"]])
 
@@ -63,7 +63,7 @@ def create_key(body: NewKey, principal: Admin) -> dict[str, Any]:
 def list_keys(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
     query = select(ApiKey)
     if cursor:
-        query = query.where(ApiKey.id > from_cursor(cursor)[0])
+        query = query.where(ApiKey.id > from_cursor(cursor, int)[0])
     with db.transaction() as session:
         keys = session.scalars(query.order_by(ApiKey.id).limit(limit + 1)).all()
         tenants = service.tenant_names(session, {key.tenant_id for key in keys if key.tenant_id})
@@ -86,7 +86,7 @@ def list_audit(
     """Newest first."""
     query = select(Audit).order_by(Audit.id.desc()).limit(limit + 1)
     if cursor:
-        query = query.where(Audit.id < from_cursor(cursor)[0])
+        query = query.where(Audit.id < from_cursor(cursor, int)[0])
     if subject:
         query = query.where(Audit.subject == subject)
     with db.transaction() as session:
