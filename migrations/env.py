@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from trivet import CONTEXTS, outbox, selfwatch
 from trivet.db import Base, make_engine
+from trivet.kit.locks import Lock
 from trivet.settings import get_settings
 
 for name in CONTEXTS:
@@ -17,8 +18,6 @@ for name in CONTEXTS:
             raise
 assert outbox.Outbox.__table__ is not None
 assert selfwatch.Canary.__table__ is not None
-
-LOCK_ID = 7_219_001  # two migrators at once: the second waits
 
 
 def include_name(name: str | None, type_: str, parents: dict[str, str | None]) -> bool:
@@ -33,7 +32,7 @@ _partitions: set[str] = set()
 def run(connection: Connection) -> None:
     connection.execute(text("SET lock_timeout = '4s'"))
     connection.execute(text("SET statement_timeout = '5min'"))
-    connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": LOCK_ID})
+    connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": Lock.MIGRATE})
     connection.commit()
     _partitions.update(
         connection.execute(text("SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid")).scalars()
@@ -45,7 +44,7 @@ def run(connection: Connection) -> None:
             context.run_migrations()
     finally:
         connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": LOCK_ID})
+        connection.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": Lock.MIGRATE})
         connection.commit()
 
 

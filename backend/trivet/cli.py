@@ -132,6 +132,33 @@ def replay(
 
 
 @app.command()
+def export(
+    kind: Annotated[str, typer.Argument(help="usage or costs.")],
+    start: Annotated[str, typer.Option("--from", help="RFC 3339, inclusive: 2026-11-01T00:00:00Z.")],
+    end: Annotated[str, typer.Option("--to", help="RFC 3339, exclusive.")],
+    *,
+    group_by: Annotated[str, typer.Option(help="Dimensions, comma-separated.")] = "tenant,model",
+    out: Annotated[Path | None, typer.Option(help="File to write; the terminal where left out.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Usage or costs of an interval as CSV, with the numbers that the page and the API give."""
+    from trivet.embed.addresses import use_running
+    from trivet.kit.errors import TrivetError
+    from trivet.report.export import run
+    from trivet.settings import Settings, get_settings
+
+    use_running(data_dir or Settings().data_dir)  # type: ignore[call-arg]  # every field has a default
+    if not get_settings().database_url:
+        fail("TRIVET_DATABASE_URL is not set, and no `trivet up` runs on this data directory")
+    try:
+        count = run(kind, start, end, group_by, out)
+    except TrivetError as refused:
+        fail(refused.detail)
+    if out:
+        print(f"{count} rows in {out}")
+
+
+@app.command()
 def logs(
     name: Annotated[str | None, typer.Argument(help="One part, such as api; all of them where left out.")] = None,
     lines: Annotated[int, typer.Option(min=1, max=10_000, help="Last lines of each.")] = 40,

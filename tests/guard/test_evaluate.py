@@ -11,6 +11,7 @@ from trivet import db
 from trivet.guard import service
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.ingest import scores
+from trivet.kit.locks import Lock
 from trivet.outbox import Outbox
 
 
@@ -254,7 +255,7 @@ class TestManyAtOnce:
 
     def test_one_that_finds_another_running_leaves_it_to_that_one(self, chat):
         with db.transaction() as session:
-            session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": service.LOCK})
+            session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.GUARD})
             assert evaluate(at(13)) is None
 
 

@@ -9,10 +9,9 @@ from sqlalchemy import select
 
 from trivet import db
 from trivet.card import service
-from trivet.card.access import platform
 from trivet.card.models import CardRevision
 from trivet.card.presets import DEFAULT, presets
-from trivet.identity.auth import Principal
+from trivet.identity.auth import Principal, platform
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import NotFound
 from trivet.kit.page import from_cursor, page

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
-from trivet.card.access import platform
 from trivet.command import scope as scopes
 from trivet.command import service
 from trivet.command.models import Command
@@ -18,7 +17,7 @@ from trivet.command.ofrep import root_router
 from trivet.command.preview import preview
 from trivet.db import named_ids
 from trivet.fleet.models import Backend
-from trivet.identity.auth import Principal, requires
+from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import NotFound

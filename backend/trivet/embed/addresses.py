@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,3 +26,9 @@ def running(data_dir: Path) -> dict[str, str]:
     with contextlib.suppress(OSError, ValueError):
         return {str(name): str(url) for name, url in json.loads(_file(data_dir).read_text()).items()}
     return {}
+
+
+def use_running(data_dir: Path) -> None:
+    """Let this process talk to the stores of the `trivet up` that runs on a data directory, where settings name none."""
+    for name, url in running(data_dir).items():
+        os.environ.setdefault(f"TRIVET_{name.upper()}", url)

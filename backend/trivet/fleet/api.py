@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.fleet import service
-from trivet.fleet.access import platform
 from trivet.fleet.models import Backend, Gpu, Pool, PoolTerm
-from trivet.identity.auth import Principal
+from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Amount, Currency, Instant, Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import from_cursor, page

@@ -7,10 +7,9 @@ from sqlalchemy import select, tuple_
 
 from trivet import db
 from trivet.card import service as cards
-from trivet.card.access import platform
 from trivet.card.presets import catalogue
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.identity.auth import Principal
+from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339
 from trivet.kit.page import from_cursor, page

@@ -23,9 +23,9 @@ from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, starts, window
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
+from trivet.kit.locks import Lock
 from trivet.rollup import read
 
-LOCK = 7_219_010
 STATE_WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
 GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
 
@@ -60,7 +60,7 @@ def _present(card: ActiveCard, ladder: LadderState) -> Present:
 
 def evaluate(session: Session, now: datetime) -> int | None:
     """Judge every guard of every active card. How many hand-offs were left; None where another evaluation is running."""
-    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": LOCK}):
+    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": Lock.GUARD}):
         return None
     rows: list[dict[str, Any]] = []
     left = sum(_judge(session, scenario, rows, now) for scenario in _load(session, now))

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from trivet.identity.models import Audit
 from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.locks import Lock
 
-_LOCK = 7_219_002  # writers of the chain queue here, so that it has one end
 _START = b"\0" * 32
 
 
@@ -26,7 +26,7 @@ def record(
     reason: str | None = None,
 ) -> None:
     """Append one change in the caller's transaction. Call it last: it holds the chain's lock until commit."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK})
+    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.AUDIT})
     last = session.execute(select(Audit.id, Audit.hash).order_by(Audit.id.desc()).limit(1)).first()
     row_id, previous = (last.id + 1, last.hash) if last else (1, _START)
     row = Audit(

@@ -14,6 +14,7 @@ from trivet.identity import audit
 from trivet.identity.models import ROLES, SCOPES, ApiKey, User, WebSession
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.ids import KEY_PREFIX, new_key, new_token, secret_hash
+from trivet.kit.locks import Lock
 
 _hasher = PasswordHasher()
 PASSWORD_LENGTH_MIN = 8
@@ -159,7 +160,7 @@ def find_key(session: Session, secret: str) -> ApiKey | None:
 
 def bootstrap(session: Session, *, email: str, password: str, key: str) -> list[str]:
     """First start: the person and the admin key that the settings name. Says what it made; nothing the second time."""
-    session.execute(select(func.pg_advisory_xact_lock(7_219_003)))
+    session.execute(select(func.pg_advisory_xact_lock(Lock.BOOTSTRAP)))
     made = []
     if email and password and not has_users(session):
         create_user(session, email=email, name="Administrator", role="admin", password=password, actor="bootstrap")

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.kit.locks import Lock
 
-LOCK_ID = 7_219_002
 PARTITIONED = ("request", "prompt_blocks", "gpu_sample")
 AHEAD_DAYS = 2
 
@@ -34,7 +34,7 @@ def ensure(table: str, days: Iterable[date]) -> None:
     if not missing:
         return
     with db.transaction() as session:
-        session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": LOCK_ID})
+        session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.PARTITION})
         for day in missing:
             _make(session, table, day)
     with _lock:

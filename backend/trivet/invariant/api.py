@@ -11,8 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from trivet import db
-from trivet.fleet.access import platform
-from trivet.identity.auth import Principal
+from trivet.identity.auth import Principal, platform
 from trivet.invariant.models import InvariantCheck
 from trivet.kit.clock import rfc3339
 

@@ -14,6 +14,7 @@ from trivet.fleet.capacity import Stretch, stretches
 from trivet.fleet.models import Pool, PoolTerm
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval, month_of
+from trivet.kit.locks import Lock
 from trivet.ledger import reading
 from trivet.ledger.models import Entry, HourDue, PostedHour, Posting
 from trivet.ledger.posting import CostCentres, Entries, Line, PoolHour, busy_us, metered_entries, pool_entries, to_post
@@ -23,7 +24,6 @@ from trivet.rollup.models import Rollup1h
 from trivet.tenant.service import cost_centres_at
 
 HOURS_MAX = 100  # posted in one transaction; the next run goes on
-_POSTING = 7_219_020  # advisory lock: one poster at a time, so that sequences have no rivals
 _POINTER = 1
 AT_STANDARD = "Requests at their standard cost."
 CHANGED = "Usage, capacity or mapping of this hour changed after it was posted: target less what was posted."
@@ -46,7 +46,7 @@ def post_due(session: Session, now: datetime, grace_s: int) -> int | None:
 
     None where another process is posting. Due are hours whose usage changed and hours not looked at yet.
     """
-    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": _POSTING}):
+    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": Lock.POST}):
         return None
     complete = floor(now - timedelta(seconds=grace_s), HOUR_S)
     fresh = _fresh(session, complete)
@@ -177,7 +177,7 @@ def pool_changed(session: Session, start: datetime) -> int:
 
 def _wait_for_posters(session: Session) -> None:
     """A poster that read the old state may still be at work; what it did is seen once it has committed."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _POSTING})
+    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.POST})
 
 
 def _mark(session: Session, hours: Iterable[datetime]) -> int:

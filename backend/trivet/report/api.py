@@ -7,8 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.fleet.access import platform
-from trivet.identity.auth import Principal, requires
+from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval

@@ -1,8 +1,12 @@
 """CSV of usage or costs, through the same query path as the API: a file never disagrees with the screen."""
 
-import csv
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any, TextIO
+
+import pandas as pd
 
 from trivet import db
 from trivet.kit.errors import Invalid
@@ -25,16 +29,33 @@ def export(kind: str, interval: Interval, group_by: Sequence[str] | str, out: Te
         raise Invalid(f"Export one of {', '.join(KINDS)}.", field="kind")
     text = group_by if isinstance(group_by, str) else ",".join(group_by)
     by = names.parse(text, names.USAGE_BY if kind == "usage" else names.COSTS_BY)
-    rows = _usage(interval, by) if kind == "usage" else _costs(interval, by)
-    writer = csv.writer(out, lineterminator="\n")
-    count = -1  # the header is no row
-    for row in rows:
-        writer.writerow([_safe(value) for value in row])
-        count += 1
-    return count
+    table = _usage(interval, by) if kind == "usage" else _costs(interval, by)
+    table.map(_safe).to_csv(out, index=False, lineterminator="\n")
+    return len(table)
 
 
-def _usage(interval: Interval, by: list[str]) -> Iterator[list[Any]]:
+def run(kind: str, start: str, end: str, group_by: str, out: Path | None) -> int:
+    """`trivet export`: RFC 3339 ends, to a file or to the terminal."""
+    interval = Interval(_instant(start, "from"), _instant(end, "to"))
+    if out is None:
+        return export(kind, interval, group_by, sys.stdout)
+    with out.open("w", encoding="utf-8", newline="") as file:
+        return export(kind, interval, group_by, file)
+
+
+def _instant(text: str, field: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as bad:
+        raise Invalid(f"--{field} is a time such as 2026-11-01T00:00:00Z.", field=field) from bad
+
+
+def _table(header: list[str], rows: list[list[Any]]) -> pd.DataFrame:
+    """As objects, so that a missing number stays missing and money stays the text it is on the wire."""
+    return pd.DataFrame(rows, columns=header, dtype=object)
+
+
+def _usage(interval: Interval, by: list[str]) -> pd.DataFrame:
     with db.transaction() as session:
         items = [using.item(by, row) for row in using.usage(session, interval, by, {})]
     plain_counts = ("requests", "errors", "timeouts", "refusals", "rejections", "unpriced_requests")
@@ -48,27 +69,28 @@ def _usage(interval: Interval, by: list[str]) -> Iterator[list[Any]]:
         "currency",
         *(f"{m}_{q}" for m, q in measures),
     ]
-    yield header
+    rows = []
     for item in items:
         cost = item["cost"] or {"amount": None, "currency": None}
-        yield [
-            *(item[name] for name in (*by, *plain_counts)),
-            *(item["tokens"][kind] for kind in kinds),
-            cost["amount"],
-            cost["currency"],
-            *(item[measure][quantile] for measure, quantile in measures),
-        ]
+        row = [item[name] for name in (*by, *plain_counts)] + [item["tokens"][kind] for kind in kinds]
+        row += [cost["amount"], cost["currency"]]
+        rows.append(row + [item[measure][quantile] for measure, quantile in measures])
+    return _table(header, rows)
 
 
-def _costs(interval: Interval, by: list[str]) -> Iterator[list[Any]]:
+def _costs(interval: Interval, by: list[str]) -> pd.DataFrame:
     with db.transaction() as session:
         found = costing.costs(session, interval, by, {})
-    yield [*by, "amount", "list_amount", "provisional", "currency"]
-    for row in found.rows:
-        yield [*row.key, plain(row.amount), plain(row.list_amount), plain(row.provisional), row.currency]
-    for currency, totals in found.totals.items():
-        if totals.idle:
-            yield [*(["idle"] * len(by)), plain(totals.idle), plain(0), plain(0), currency]
+    rows = [
+        [*row.key, plain(row.amount), plain(row.list_amount), plain(row.provisional), row.currency]
+        for row in found.rows
+    ]
+    rows += [
+        [*(["idle"] * len(by)), plain(totals.idle), plain(0), plain(0), currency]
+        for currency, totals in found.totals.items()
+        if totals.idle
+    ]
+    return _table([*by, "amount", "list_amount", "provisional", "currency"], rows)
 
 
 def _safe(value: Any) -> Any:

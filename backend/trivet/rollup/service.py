@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from trivet.fleet.models import GpuDelta, GpuRollup
 from trivet.ingest.models import COUNTS, HISTOGRAMS, UsageDelta
 from trivet.kit import histogram
+from trivet.kit.locks import Lock
 from trivet.rollup.fold import COLUMNS, GPU_COLUMNS, GPU_KEY, KEY, fold, fold_gpu
 from trivet.rollup.models import GRAINS_S, ROLLUPS
 
@@ -19,12 +20,11 @@ from trivet.rollup.models import GRAINS_S, ROLLUPS
 COMPACT_BYTES = 6_000
 WRITE_ROWS = 5_000
 _POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-_FOLDING = 7_219_010  # advisory lock: folds share it, a rebuild holds it alone
 
 
 def fold_usage(session: Session, limit: int) -> int:
     """Fold up to `limit` of the oldest usage deltas into every rollup; says how many it took."""
-    session.execute(text("SELECT pg_advisory_xact_lock_shared(:id)"), {"id": _FOLDING})
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(:id)"), {"id": Lock.FOLD})
     rows = _take(session, UsageDelta, COLUMNS, limit)
     add_rows(session, rows)
     return len(rows)
@@ -32,7 +32,7 @@ def fold_usage(session: Session, limit: int) -> int:
 
 def keep_folds_out(session: Session) -> None:
     """Wait for folds at work and let none begin until this transaction ends."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _FOLDING})
+    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.FOLD})
 
 
 def add_rows(session: Session, rows: Iterable[Any]) -> None:

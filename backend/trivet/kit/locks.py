@@ -1,0 +1,16 @@
+"""Advisory locks of the database: one register, so that no two purposes share a number by accident."""
+
+from enum import IntEnum, unique
+
+
+@unique
+class Lock(IntEnum):
+    """What each lock is for."""
+
+    MIGRATE = 7_219_001  # two migrators at once: the second waits
+    AUDIT = 7_219_002  # writers of the chain queue here, so that it has one end
+    BOOTSTRAP = 7_219_003  # two first starts at once make one admin
+    PARTITION = 7_219_004  # partitions are attached one at a time
+    FOLD = 7_219_005  # folds share it, a rebuild holds it alone
+    GUARD = 7_219_006  # one evaluation at a time
+    POST = 7_219_007  # one poster at a time, so that sequences have no rivals
