@@ -129,6 +129,12 @@ class TestFollowingTheLadder:
             assert (found.actor, found.level, found.breach_id) == ("ladder", 1, only(session, Breach).id)
         assert found.reason == desired().cause == "P95 1.51 s over 1 s"
 
+    def test_names_the_breach_also_where_the_sweep_was_first(self, chat):
+        self.breach()
+        sweep_at(at(14))
+        with db.transaction() as session:
+            assert only(session, Command).breach_id == only(session, Breach).id
+
     def test_asked_fifty_times_at_once_gives_one_command(self, chat):
         self.breach()
         with ThreadPoolExecutor(50) as pool:

@@ -30,6 +30,22 @@ def usage(get, **params):
     return get("usage", **(WHOLE | params))
 
 
+class TestScores:
+    def test_stand_with_the_scenario_and_make_no_row_under_a_model_that_nobody_called(self, get, client, admin):
+        books.ingest(call(books.clock("07:30"), input_tokens=10))
+        score = {
+            "scenario": "chat",
+            "tenant": "acme",
+            "metric": "quality",
+            "value": 0.5,
+            "at": rfc3339(books.clock("07:30")),
+        }
+        assert client.post("/api/v1/scores", json=score, headers=admin).status_code == 201
+        (by_scenario,) = usage(get, group_by="scenario")["items"]
+        assert (by_scenario["requests"], by_scenario["scores"], by_scenario["score"]) == (1, 1, 0.5)
+        assert [item["model"] for item in usage(get, group_by="model")["items"]] == ["gpt-4o"]
+
+
 class TestUsage:
     def test_has_the_shape_that_others_build_on(self, get):
         books.price("openai", "gpt-4o", input="2.50", output="10")

@@ -145,10 +145,18 @@ def follow_ladder(session: Session, scenario_id: int, breach_id: int | None, now
     if level == level_of(session, Scope(scenario_id)):
         return None
     kind = "degrade" if level else "restore"
+    if breach_id is None and level > level_of(session, Scope(scenario_id)):
+        breach_id = _newest_open_breach(session, scenario_id)
     return issue(
         session, kind=kind, scenario_id=scenario_id, level=level or None, reason=ladder.reason, actor=LADDER,
         breach_id=breach_id, now=now,
     )  # fmt: skip
+
+
+def _newest_open_breach(session: Session, scenario_id: int) -> int | None:
+    """What made the ladder climb, where the sweep got here before the hand-off that names it."""
+    query = select(func.max(Breach.id)).where(Breach.scenario_id == scenario_id, Breach.closed_at.is_(None))
+    return session.scalar(query)
 
 
 def auto_rollback(session: Session, scenario_id: int, revision: int, breach_id: int, now: datetime) -> Command | None:

@@ -16,6 +16,7 @@ from trivet.rollup.read import Usage
 
 GRAINS_S = {"10s": 10, "1m": 60, "1h": 3600, "1d": 86_400}
 BUCKETS_MAX = 5_000
+SCORED_BY = frozenset({"tenant", "scenario", "level", "revision"})  # what a score names; of the rest it knows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ def usage(
     grain_s = grain_seconds(interval, grain)
     by = [*names.columns(group_by), "currency", *(["bucket"] if grain_s else [])]
     found = read.usage(session, interval, by, where, grain_s)
-    rows = [(dict(zip(by, key, strict=True)), each) for key, each in found.items()]
+    scored = SCORED_BY.issuperset(group_by)
+    rows = [(dict(zip(by, key, strict=True)), each) for key, each in found.items() if scored or not _only_scores(each)]
     labels = names.labels(session, group_by, [ids for ids, _ in rows])
     groups: dict[tuple[Any, ...], dict[str, Usage]] = {}
     for ids, each in rows:
@@ -47,6 +49,11 @@ def usage(
         before = by_currency.get(ids["currency"])
         by_currency[ids["currency"]] = before + each if before else each
     return [row for key in sorted(groups) for row in _rows(key, groups[key])]
+
+
+def _only_scores(usage: Usage) -> bool:
+    """Scores stand under no model, backend or pool: by those they would be a row of nothing."""
+    return not (usage.requests or usage.unpriced_requests or usage.cost)
 
 
 def grain_seconds(interval: Interval, grain: str | None) -> int | None:
