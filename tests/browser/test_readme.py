@@ -6,12 +6,18 @@ import struct
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 from tests.browser.conftest import EMAIL, PASSWORD, start_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 PICTURE = Path(__file__).parents[2] / "docs" / "overview.png"
 PEAK_MS = 240_000
+# The ladder has acted and the guard that made it act is still broken.
+ACTED = """() => {
+  const scenario = document.querySelector("#scenario-support-chat");
+  const level = scenario?.querySelector(".level")?.textContent ?? "";
+  return /Level [12]/.test(level) && scenario.querySelector(".verdict--breach, .level-2") && !scenario.matches(".scenario--before");
+}"""
 
 
 class TestThePicture:
@@ -43,8 +49,6 @@ def take(browser: Browser, address: str) -> None:
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    row = page.locator("#scenario-support-chat")
-    expect(row.locator(".level")).to_contain_text("Level 1", timeout=PEAK_MS)
-    expect(row.locator(".intent")).to_be_visible(timeout=PEAK_MS)
+    page.wait_for_function(ACTED, timeout=PEAK_MS)
     page.screenshot(path=str(PICTURE))
     context.close()

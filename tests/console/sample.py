@@ -147,6 +147,7 @@ def row(name, title, criticality, level, measures, shares, rps, revision=3, gene
         triangle=draw(shares, centre=(102, 101), radius=72),
         glyph=draw(shares, centre=(10, 12), radius=8.5),
         measures=measures,
+        from_before=False,
         requests_per_s=rps,
         series_url=f"/scenarios/{name}/series.json?range=15m",
         can_roll_back_to=back,

@@ -109,6 +109,15 @@ class TestTheFacts:
             assert facts.now.usage.requests == 60
             assert round(facts.now.requests_per_s * (now - queries.back(now, 30).start).total_seconds()) == 100
 
+    def test_until_something_is_measured_since_the_last_change_the_numbers_are_marked_as_from_before(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            self.degraded(session, now)
+            session.add(usage(floor(now, 10), level=0, requests=40))
+            session.flush()
+            facts = queries.load(session, now, 60).scenarios[0]
+            assert (facts.now.from_before, facts.now.usage.requests) == (True, 40)
+
     def test_scenarios_stand_with_the_critical_first_and_those_nobody_registered_last(self, database):
         now = utc_now()
         with db.transaction() as session:

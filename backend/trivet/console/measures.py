@@ -18,7 +18,8 @@ _WEIGHT = {"breach": 3, "stall": 3, "no_data": 1, "ok": 0}
 @dataclass(frozen=True, slots=True)
 class Now:
     """What was measured lately: `usage` of all requests, `priced` of those in the card's currency, `scored` of scores,
-    all since the last change; `requests_per_s` whatever they ran under.
+    all since the last change; `requests_per_s` whatever they ran under. `from_before`: nothing was measured since, so these
+    are of what governed before.
 
     `guarded` has what guards saw, by metric: it goes before the rest, so that a verdict stands beside its own number.
     """
@@ -28,6 +29,7 @@ class Now:
     scored: Usage
     seconds: float
     requests_per_s: float
+    from_before: bool = False
     guarded: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -98,6 +98,7 @@ def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
         triangle=draw(shares, **LARGE),
         glyph=draw(shares, **SMALL),
         measures=measures.lines(card, s.now, s.states),
+        from_before=s.now.from_before,
         requests_per_s=s.now.requests_per_s,
         series_url=f"/scenarios/{quote(s.name, safe='')}/series.json?range={span}",
         can_roll_back_to=s.active.previous_number if s.active else None,
@@ -120,7 +121,7 @@ def _standing(session: Session, s: ScenarioFacts, facts: Facts, reader: Reader) 
         quality=_quality(s),
         quality_floor=s.active.card.quality.floor if s.active else None,
         breaches=tuple(_broken(s, state) for state in broken),
-        over=tuple(leg.name for leg in draw(measures.shares(s.active.card if s.active else None, s.now)).legs if leg.over),
+        over=_over(s),
         requests=bool(s.now.requests_per_s),
     )  # fmt: skip
 
@@ -138,8 +139,15 @@ def _metric(s: ScenarioFacts, guard: str) -> str | None:
 
 
 def _quality(s: ScenarioFacts) -> float | None:
-    value = s.now.value("quality")
+    value = None if s.now.from_before else s.now.value("quality")
     return None if value is None else float(value)
+
+
+def _over(s: ScenarioFacts) -> tuple[str, ...]:
+    """Legs past the card's line. What was measured before the last change says nothing about now."""
+    if s.active is None or s.now.from_before:
+        return ()
+    return tuple(leg.name for leg in draw(measures.shares(s.active.card, s.now)).legs if leg.over)
 
 
 def _cause(s: ScenarioFacts, facts: Facts) -> str | None:

@@ -177,22 +177,22 @@ def _lately(
 
 
 def _now(slices: list[Slice], active: ActiveCard | None, ladder: LadderState | None, now: datetime) -> Now:
-    start, present = back(now, LATELY_S).start, slices
-    scored_from = start
-    began = start
-    if active:
-        governs = present_of(active, ladder)
-        present = of_present(slices, governs)
-        scored_from = back(now, active.card.quality.window_s).start
-        began = max(start, governs.since or start)
-    here = [s for s in present if s.bucket >= start]
+    start = back(now, LATELY_S).start
+    governs = present_of(active, ladder) if active else None
+    since = of_present(slices, governs) if governs else slices
+    lately = [s for s in slices if s.bucket >= start]
+    here = [s for s in since if s.bucket >= start]
+    from_before = bool(lately) and not here
+    began = max(start, governs.since or start) if governs and not from_before else start
     currency = active.card.cost.currency if active else "USD"
+    scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
     return Now(
-        usage=_sum(s.usage for s in here),
-        priced=_sum(s.usage for s in here if s.currency == currency),
-        scored=_sum(s.usage for s in present if s.bucket >= scored_from),
+        usage=_sum(s.usage for s in (lately if from_before else here)),
+        priced=_sum(s.usage for s in (lately if from_before else here) if s.currency == currency),
+        scored=_sum(s.usage for s in (slices if from_before else since) if s.bucket >= scored_from),
         seconds=max(float(BUCKET_S), (now - began).total_seconds()),
-        requests_per_s=sum(s.usage.requests for s in slices if s.bucket >= start) / (now - start).total_seconds(),
+        requests_per_s=sum(s.usage.requests for s in lately) / (now - start).total_seconds(),
+        from_before=from_before,
     )
 
 

@@ -80,6 +80,7 @@ class ScenarioRow:
     triangle: Triangle
     glyph: Triangle
     measures: tuple[Measure, ...]
+    from_before: bool  # the numbers are of what governed before the last change: nothing came since
     requests_per_s: float | None
     series_url: str
     can_roll_back_to: int | None
