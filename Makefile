@@ -27,8 +27,8 @@ bench: env ## measure ingest, and the way from rows to a backend
 	@set -e; for script in $$(grep -l '^if __name__' bench/*.py); do \
 		name=$$(basename $$script .py); echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
 
-shots: env ## the screenshots of the README, into ./shots
-	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=shots $(BIN)/python -m pytest -q -m browser tests/browser
+shots: env ## the picture of the README, docs/overview.png, from the demo at its peak
+	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=1 $(BIN)/python -m pytest -q tests/browser/test_readme.py
 
 settings: env ## docs/settings.md from the settings
 	@$(BIN)/python scripts/settings_doc.py > docs/settings.md
