@@ -6,4 +6,5 @@ CHROMIUM=$(sh scripts/chromium.sh)
 export CHROMIUM
 sh scripts/lint.sh
 # A skipped test fails the run: tests/house/noskip.py.
-exec .venv/bin/python -m pytest -n 2 -p tests.house.noskip "$@"
+# A file's tests stay in one process: what a module starts once (a whole Trivet, a browser) is started once.
+exec .venv/bin/python -m pytest -n 2 --dist loadfile -p tests.house.noskip "$@"

@@ -77,8 +77,9 @@ def gateway(trivet: Trivet, data_dir: Path) -> Iterator[Gateway]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with its module: while it lives an event loop runs in this thread, which other tests would trip over."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     assert found, "No Chromium: name one in CHROMIUM, or install it: apt-get install chromium"
     with sync_playwright() as playwright:
