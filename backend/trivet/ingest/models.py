@@ -133,6 +133,7 @@ class PolicySeen(Base):
     backend_id: Mapped[int]
     scenario_id: Mapped[int]
     tenant_id: Mapped[int]
+    bound: Mapped[bool]  # sent with a key bound to the tenant: proves that tenant's commands and nothing else
     generation: Mapped[int] = mapped_column(BigInteger)
     revision: Mapped[int]
     level: Mapped[int] = mapped_column(SmallInteger)

@@ -106,12 +106,12 @@ def store(
     if not rows and not counted:
         return Stored(0, 0)
     with db.transaction() as session:
-        inserted = _write(session, rows, key_id, now) if rows else 0
+        inserted = _write(session, rows, key_id, now, bound=tenant_id is not None) if rows else 0
         deny(session, counted, key_id, now)
     return Stored(inserted, len(facts) - inserted)
 
 
-def _write(session: Session, rows: list[Row], key_id: int, now: datetime) -> int:
+def _write(session: Session, rows: list[Row], key_id: int, now: datetime, *, bound: bool) -> int:
     book = pricing.book(session)
     for row in rows:
         row.cost = cost_of(row.fact, book)
@@ -126,7 +126,7 @@ def _write(session: Session, rows: list[Row], key_id: int, now: datetime) -> int
             _BLOCK_TYPES,
             map(_blocks, (r for r in new if r.fact.blocks)),
         )
-        _copy(cursor, "policy_seen", _SEEN_COLUMNS, _SEEN_TYPES, _seen(new, now))
+        _copy(cursor, "policy_seen", _SEEN_COLUMNS, _SEEN_TYPES, _seen(new, now, bound=bound))
     return len(new)
 
 
@@ -189,14 +189,14 @@ def _blocks(row: Row) -> tuple[Any, ...]:
     return row.tenant_id, instant(fact.start_us), fact.trace_id, fact.span_id, list(fact.blocks)
 
 
-_SEEN_COLUMNS = ("backend_id", "scenario_id", "tenant_id", "generation", "revision", "level", "seen_at")
-_SEEN_TYPES = ["int4", "int4", "int4", "int8", "int4", "int2", "timestamptz"]
+_SEEN_COLUMNS = ("backend_id", "scenario_id", "tenant_id", "bound", "generation", "revision", "level", "seen_at")
+_SEEN_TYPES = ["int4", "int4", "int4", "bool", "int8", "int4", "int2", "timestamptz"]
 
 
-def _seen(rows: list[Row], now: datetime) -> list[tuple[Any, ...]]:
+def _seen(rows: list[Row], now: datetime, *, bound: bool) -> list[tuple[Any, ...]]:
     """Which backend was seen to run under which generation: one row for each, by our own clock."""
     seen = {
-        (row.backend_id, row.scenario_id, row.tenant_id, row.fact.generation, row.fact.revision, row.fact.level)
+        (row.backend_id, row.scenario_id, row.tenant_id, bound, row.fact.generation, row.fact.revision, row.fact.level)
         for row in rows
         if row.fact.generation is not None
     }
