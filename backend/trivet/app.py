@@ -7,11 +7,18 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 
 from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet import CONTEXTS, db, problems, selfwatch
+from trivet.console import create_console
 from trivet.identity import service as identity
+from trivet.identity.front import Front
 from trivet.identity.idempotency import Idempotency
 from trivet.settings import get_settings
+
+MACHINES = ("/api/", "/v1/", "/ofrep/")
 
 
 def create_app() -> FastAPI:
@@ -34,7 +41,9 @@ def create_app() -> FastAPI:
     app.include_router(api)
     app.include_router(selfwatch.root_router)
     app.add_middleware(Idempotency)
-    _mount_console(app)
+    app.add_middleware(Front, body_limit_bytes=get_settings().rest_body_limit_bytes)
+    app.add_middleware(ExceptionMiddleware, handlers=app.exception_handlers)  # what the two raise is a problem too
+    app.router.default = _elsewhere(create_console())
     return app
 
 
@@ -43,10 +52,15 @@ def _api_modules() -> list[ModuleType]:
     return [importlib.import_module(name) for name in names if importlib.util.find_spec(name)]
 
 
-def _mount_console(app: FastAPI) -> None:
-    console = importlib.import_module("trivet.console")
-    if hasattr(console, "create_console"):
-        app.mount("/", console.create_console())
+def _elsewhere(console: ASGIApp) -> ASGIApp:
+    """What no route takes: a machine's path is not found, the rest is the console's."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(MACHINES):
+            raise HTTPException(404, f"There is nothing at {scope['path'][:200]}; see /api/v1/openapi.json.")
+        await console(scope, receive, send)
+
+    return app
 
 
 @asynccontextmanager

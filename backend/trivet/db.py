@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -48,6 +49,10 @@ def engine() -> Engine:
     return make_engine(url)
 
 
+# What a request wants done inside its own transaction, last before it commits (see `identity.idempotency`).
+at_commit: ContextVar[Callable[[Session], None] | None] = ContextVar("at_commit", default=None)
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One transaction: commits when the block ends, rolls back when it raises.
@@ -56,6 +61,9 @@ def transaction() -> Iterator[Session]:
     """
     with Session(engine(), expire_on_commit=False) as session, session.begin():
         yield session
+        last = at_commit.get()
+        if last is not None:
+            last(session)
 
 
 def named_ids(session: Session, table: Any, names: Iterable[str]) -> dict[str, int]:

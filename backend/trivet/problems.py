@@ -5,14 +5,20 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from trivet.kit.errors import Invalid, TrivetError, Unavailable
+from trivet.kit.errors import Broken, Invalid, TrivetError, Unavailable
 
 AWAY = "The database is away. Nothing was changed; ask again in a few seconds."
+BUSY = "Others hold what this needs, for longer than we wait. Nothing was changed; ask again in a few seconds."
+BAD_VALUE = "The database cannot hold one of these values: a NUL character, a half character, a number out of range."
+BROKEN = "This is a fault of ours; it is in the log. Nothing was changed. Asking again as it is will not help."
 RETRY_AFTER_S = 2
+# SQLSTATE classes and codes (PostgreSQL, appendix A). No code at all: the connection never was, or was lost.
+AWAY_STATES = ("08", "53", "57P", "58")
+BUSY_STATES = ("40001", "40P01", "55P03", "57014")
 ERRORS_SHOWN = 50
 
 
@@ -30,9 +36,23 @@ def is_away(error: Exception) -> bool:
     """Whether the database could not be reached or was lost, as against a statement it refused."""
     if isinstance(error, PoolTimeout | InterfaceError):
         return True
-    if isinstance(error, OperationalError):
-        return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _state(error)
+    return error.connection_invalidated or (isinstance(error, OperationalError) and _is_of(state, AWAY_STATES))
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether a statement waited too long for others, or was sacrificed to them: the same again may go through."""
+    return isinstance(error, DBAPIError) and _state(error) in BUSY_STATES
+
+
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _is_of(state: str, classes: tuple[str, ...]) -> bool:
+    return not state or state.startswith(classes)
 
 
 def install(app: FastAPI) -> None:
@@ -52,12 +72,25 @@ def install(app: FastAPI) -> None:
         return JSONResponse(problem, error.status_code, error.headers, media_type="application/problem+json")
 
     def database(_: Request, error: Any) -> JSONResponse:
-        if is_away(error):
-            return answer(Unavailable(AWAY, retry_after_s=RETRY_AFTER_S))
+        if is_away(error) or is_busy(error):
+            return answer(Unavailable(AWAY if is_away(error) else BUSY, retry_after_s=RETRY_AFTER_S))
+        if isinstance(error, DataError):
+            return answer(Invalid(BAD_VALUE))
         raise error
+
+    def broken(_: Request, error: Any) -> JSONResponse:
+        """The server logs what was raised, after this answer."""
+        del error
+        return answer(Broken(BROKEN))
+
+    def half_character(_: Request, error: Any) -> JSONResponse:
+        del error
+        return answer(Invalid(BAD_VALUE))
 
     app.add_exception_handler(TrivetError, refuse)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(DBAPIError, database)
     app.add_exception_handler(PoolTimeout, database)
+    app.add_exception_handler(UnicodeEncodeError, half_character)
+    app.add_exception_handler(Exception, broken)

@@ -6,6 +6,7 @@ from typing import Any
 from celery import shared_task
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
+from kombu.connection import Connection as BrokerConnection
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
 from sqlalchemy import Text, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,8 +16,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trivet import db
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.outbox import Outbox
+from trivet.settings import get_settings
 
 CANARY_LATE_S = 60.0
+BROKER_TIMEOUT_S = 1.0
 SCHEDULE = {"selfwatch.canary_control": (10.0, "control"), "selfwatch.canary_work": (10.0, "work")}
 
 _waiting = Gauge("trivet_outbox_waiting", "Hand-offs that the broker has not taken yet.")
@@ -67,8 +70,27 @@ def readyz() -> JSONResponse:
             waiting = session.scalar(select(func.count()).select_from(Outbox))
     except SQLAlchemyError:
         return JSONResponse({"status": "away", "database": "away"}, 503, {"Retry-After": "2"})
-    body = {"status": "ok" if seen else "waiting", "database": "ok", "outbox_waiting": waiting, "queues": _queues(seen)}
+    body = {
+        "status": "ok" if seen else "waiting",
+        "database": "ok",
+        "broker": broker_state(),
+        "outbox_waiting": waiting,
+        "queues": _queues(seen),
+    }
     return JSONResponse(body, 200 if seen else 503)
+
+
+def broker_state() -> str:
+    """`ok`, `away` or `not set`: asked by opening a connection, which ends at once."""
+    url = get_settings().broker_url
+    if not url:
+        return "not set"
+    try:
+        with BrokerConnection(url, connect_timeout=BROKER_TIMEOUT_S) as connection:  # type: ignore[no-untyped-call]  # kombu has no types
+            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+    except Exception:  # each transport has its own errors; any of them means that it is away
+        return "away"
+    return "ok"
 
 
 def _queues(seen: dict[str, datetime]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     bootstrap_key: SecretStr = Field(SecretStr(""), description="First start: an admin API key (tvt_...).")
     log_level: str = Field("INFO", description="Log level of every process.")
 
+    rest_body_limit_bytes: int = Field(1 << 20, description="Largest body of a REST or OFREP request.")
     otlp_body_limit_bytes: int = Field(64 << 20, description="Largest OTLP body after decompression.")
     otlp_spans_limit: int = Field(50_000, description="Most spans of one export; more is refused with 413.")
     otlp_concurrent_exports: int = Field(8, description="Exports decoded at once; more wait, then get 503.")

@@ -40,6 +40,12 @@ class TestTheDoor:
         assert all(door.WRONG in a.text for a in wrong)
         assert "set-cookie" not in wrong[0].headers
 
+    def test_what_the_database_cannot_hold_gets_a_page_that_says_so(self, client):
+        for email in ("a\0@b.c", "a\ud800@b.c".encode("utf-8", "surrogatepass").decode("latin-1")):
+            answer = client.post("/sign-in", data={"email": email, "password": "x"})
+            assert answer.status_code in {401, 422}
+            assert answer.headers["content-type"].startswith("text/html")
+
     def test_guessing_is_slowed_down(self, client):
         tries = [client.post("/sign-in", data={"email": "a@b.c", "password": "x"}).status_code for _ in range(11)]
         assert tries == [401] * 10 + [429]
@@ -94,7 +100,7 @@ class TestPagesThatSayWhatIsWrong:
         assert answer.status_code == 404 and "There is no page at this address." in answer.text
 
     def test_a_machines_address_gets_a_problem_not_a_page(self, client):
-        answer = client.get("/api/v1/nowhere")
+        answer = client.get("/v1/nowhere")
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
     def test_with_the_database_away_the_page_says_what_is_still_true(self, sign_in, monkeypatch):

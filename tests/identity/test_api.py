@@ -1,7 +1,10 @@
 """Keys, scopes, problems and idempotent posts, through the real app."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
@@ -48,14 +51,64 @@ class TestIdempotencyKeys:
         self, client: TestClient, admin: dict[str, str]
     ) -> None:
         headers = admin | {"Idempotency-Key": "first"}
-        body = {"name": "one", "scopes": ["read"]}
-        first = client.post("/api/v1/keys", json=body, headers=headers)
-        again = client.post("/api/v1/keys", json=body, headers=headers)
+        body = {"email": "one@example.test", "name": "One", "role": "viewer", "password": "long enough"}
+        first = client.post("/api/v1/users", json=body, headers=headers)
+        again = client.post("/api/v1/users", json=body, headers=headers)
         assert (first.status_code, again.status_code) == (201, 201)
         assert first.json() == again.json()
         assert again.headers["idempotency-replayed"] == "true"
+        assert len(client.get("/api/v1/users", headers=admin).json()["items"]) == 1
+
+    def test_a_secret_shown_once_is_not_kept_for_a_replay(self, client: TestClient, admin: dict[str, str]) -> None:
+        headers = admin | {"Idempotency-Key": "secret"}
+        body = {"name": "one", "scopes": ["admin"]}
+        made = client.post("/api/v1/keys", json=body, headers=headers)
+        again = client.post("/api/v1/keys", json=body, headers=headers)
+        assert again.status_code == 409
+        assert "done, once" in again.json()["detail"]
         names = [item["name"] for item in client.get("/api/v1/keys", headers=admin).json()["items"]]
         assert names.count("one") == 1
+        with db.transaction() as session:
+            kept = session.execute(text("SELECT idempotency_key::text FROM idempotency_key")).scalars().all()
+        assert kept
+        assert not any(made.json()["key"] in row for row in kept)
+
+    @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+    def test_nobody_is_answered_before_it_is_known_who_asks(
+        self, client: TestClient, make_key: MakeKey, header: str
+    ) -> None:
+        key = make_key(["admin"])
+        who = {header: f"Bearer {key}" if header == "Authorization" else key}
+        body = {"email": "one@example.test", "name": "One", "role": "viewer", "password": "long enough"}
+        idempotent = {"Idempotency-Key": "mine"}
+        assert client.post("/api/v1/users", json=body, headers=idempotent).status_code == 401
+        assert client.post("/api/v1/users", json=body, headers=who | idempotent).status_code == 201
+        for other in ({}, bearer("tvt_nobody"), bearer(make_key(["read"]))):
+            assert client.post("/api/v1/users", json=body, headers=other | idempotent).status_code in {401, 403}
+
+    def test_a_refusal_is_not_kept(self, client: TestClient, admin: dict[str, str]) -> None:
+        headers = admin | {"Idempotency-Key": "again"}
+        body = {"email": "one@example.test", "name": "One", "role": "viewer", "password": "long enough"}
+        client.post("/api/v1/users", json=body, headers=admin)
+        assert client.post("/api/v1/users", json=body, headers=headers).status_code == 409
+        with db.transaction() as session:
+            session.execute(text("DELETE FROM user_account"))
+        assert client.post("/api/v1/users", json=body, headers=headers).status_code == 201
+
+    def test_work_that_was_done_is_not_done_again_where_its_answer_was_lost(
+        self, client: TestClient, admin: dict[str, str]
+    ) -> None:
+        headers = admin | {"Idempotency-Key": "lost"}
+        body = {"name": "one", "scopes": ["read"]}
+        client.post("/api/v1/keys", json=body, headers=headers)
+        with db.transaction() as session:
+            session.execute(text("UPDATE idempotency_key SET status = NULL, created_at = now() - interval '1 hour'"))
+        assert client.post("/api/v1/keys", json=body, headers=headers).status_code == 409
+
+    def test_a_key_too_long_is_refused_and_not_cut(self, client: TestClient, admin: dict[str, str]) -> None:
+        answer = client.post("/api/v1/users", json={}, headers=admin | {"Idempotency-Key": "k" * 201})
+        assert answer.status_code == 422
+        assert "200" in answer.json()["detail"]
 
     def test_another_body_is_refused(self, client: TestClient, admin: dict[str, str]) -> None:
         headers = admin | {"Idempotency-Key": "second"}
@@ -69,8 +122,61 @@ class TestIdempotencyKeys:
         body = {"name": "a", "scopes": ["read"]}
         client.post("/api/v1/keys", json=body, headers=headers)
         with db.transaction() as session:
-            session.execute(text("UPDATE idempotency_key SET status = NULL, body = NULL"))
+            session.execute(text("UPDATE idempotency_key SET status = NULL, body = NULL, done = false"))
         assert client.post("/api/v1/keys", json=body, headers=headers).status_code == 409
+
+
+class TestTheFront:
+    def test_a_body_without_end_is_refused_before_it_is_read(self, client: TestClient, admin: dict[str, str]) -> None:
+        long = b'{"name": "' + b"x" * (2 << 20) + b'"}'
+        answer = client.post("/api/v1/tenants", content=long, headers=admin)
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+
+        def pieces() -> Iterator[bytes]:
+            yield from (long[i : i + 65536] for i in range(0, len(long), 65536))
+
+        assert client.post("/api/v1/tenants", content=pieces(), headers=admin).status_code == 413
+        assert client.post("/api/v1/tenants", content=long).status_code == 401
+
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [("PUT", "/api/v1/keys", 405), ("GET", "/v1/traces", 405), ("GET", "/api/v1/nothing", 404)],
+    )
+    def test_a_path_or_method_that_is_not_there_is_a_problem_and_no_page(
+        self, client: TestClient, admin: dict[str, str], method: str, path: str, status: int
+    ) -> None:
+        answer = client.request(method, path, headers=admin)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("GET", "/api/v1/audit?subject=%00", None),
+            ("DELETE", "/api/v1/keys/99999999999999999999", None),
+            ("GET", "/api/v1/users?cursor=WzQ2MTE2ODYwMTg0MjczODc5MDRd", None),
+            ("POST", "/api/v1/keys", {"name": "a\0b", "scopes": ["read"]}),
+            ("POST", "/api/v1/keys", {"name": "\ud800", "scopes": ["read"]}),
+            ("POST", "/api/v1/users", {"email": "a\0@b.c", "name": "a", "role": "sre", "password": "long enough"}),
+        ],
+    )
+    def test_what_the_database_cannot_hold_is_refused_as_the_callers_mistake(
+        self, client: TestClient, admin: dict[str, str], method: str, path: str, body: dict[str, Any] | None
+    ) -> None:
+        answer = client.request(method, path, content=json.dumps(body) if body else None, headers=admin)
+        assert answer.status_code == 422, answer.text
+
+
+class TestKeysOfOneTenant:
+    def test_cannot_be_admin(self, client: TestClient, admin: dict[str, str]) -> None:
+        body = {"name": "x", "tenant": "acme", "scopes": ["admin"]}
+        assert client.post("/api/v1/keys", json=body, headers=admin).status_code == 422
+
+    @pytest.mark.parametrize("body", [{"tennant": "acme"}, {"tenant": ""}])
+    def test_a_slip_of_the_pen_does_not_make_a_key_of_the_platform(
+        self, client: TestClient, admin: dict[str, str], body: dict[str, str]
+    ) -> None:
+        answer = client.post("/api/v1/keys", json={"name": "x", "scopes": ["read"], **body}, headers=admin)
+        assert answer.status_code == 422
 
 
 class TestTheAuditChain:
@@ -101,3 +207,16 @@ class TestReadiness:
         ready = client.get("/readyz")
         assert ready.status_code == 200
         assert ready.json()["queues"]["control"]["state"] == "ok"
+
+    def test_the_brokers_state_is_told_and_does_not_decide(
+        self, client: TestClient, broker_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from trivet import selfwatch
+        from trivet.settings import get_settings
+
+        selfwatch.canary_work()
+        for url, state in (("", "not set"), (broker_url, "ok"), ("redis+socket:///nowhere.sock", "away")):
+            monkeypatch.setenv("TRIVET_BROKER_URL", url)
+            get_settings.cache_clear()
+            ready = client.get("/readyz")
+            assert (ready.status_code, ready.json()["broker"]) == (200, state)

@@ -2,32 +2,38 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from trivet import db
 from trivet.identity import audit, service
-from trivet.identity.auth import Principal, requires
+from trivet.identity.auth import Principal, platform
 from trivet.identity.models import ApiKey, Audit, User
+from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import from_cursor, page
 
 router = APIRouter(tags=["identity"])
-Admin = Annotated[Principal, Depends(requires("admin"))]
+Admin = Annotated[Principal, Depends(platform("admin"))]
+INT4_MAX = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 class NewUser(BaseModel):
-    email: str = Field(max_length=254)
-    name: str = Field(max_length=200)
-    role: str
+    model_config = ConfigDict(extra="forbid")
+
+    email: Name
+    name: Name
+    role: str = Field(max_length=40)
     password: str = Field(max_length=1024)
 
 
 class NewKey(BaseModel):
-    name: str = Field(min_length=1, max_length=200)
-    tenant: str | None = Field(None, max_length=200)
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+    tenant: Name | None = None
     scopes: list[str] = Field(max_length=10)
 
 
@@ -50,8 +56,9 @@ def list_users(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[
 
 
 @router.post("/keys", status_code=201)
-def create_key(body: NewKey, principal: Admin) -> dict[str, Any]:
+def create_key(body: NewKey, principal: Admin, response: Response) -> dict[str, Any]:
     """The key is in this answer and nowhere else."""
+    response.headers["Cache-Control"] = "no-store"
     with db.transaction() as session:
         made = service.create_key(
             session, name=body.name, scopes=body.scopes, tenant=body.tenant, actor=principal.actor
@@ -71,14 +78,14 @@ def list_keys(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[s
 
 
 @router.delete("/keys/{key_id}", status_code=204)
-def revoke_key(key_id: int, principal: Admin) -> None:
+def revoke_key(key_id: Annotated[int, Path(ge=1, le=INT4_MAX)], principal: Admin) -> None:
     with db.transaction() as session:
         service.revoke_key(session, key_id, actor=principal.actor, now=utc_now())
 
 
 @router.get("/audit")
 def list_audit(
-    _: Annotated[Principal, Depends(requires("admin", "operations", "finance"))],
+    _: Annotated[Principal, Depends(platform("admin", "operations", "finance"))],
     limit: Limit = 100,
     cursor: str | None = None,
     subject: str | None = None,

@@ -64,6 +64,9 @@ def key_principal(secret: str) -> Principal:
 
 def authenticate(request: Request) -> Principal:
     """From the header, else from the cookie. A cookie only reads: changes by cookie go through the console."""
+    found: Principal | None = getattr(request.state, "principal", None)
+    if found is not None:
+        return found
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and secret:
         return key_principal(secret.strip())
@@ -73,9 +76,9 @@ def authenticate(request: Request) -> Principal:
     token = request.cookies.get(COOKIE)
     if token and request.method in {"GET", "HEAD"}:
         with db.transaction() as session:
-            found = service.who(session, token, utc_now())
-        if found:
-            return person(found[0].email, found[0].role)
+            signed_in = service.who(session, token, utc_now())
+        if signed_in:
+            return person(signed_in[0].email, signed_in[0].role)
     raise Unauthenticated("Send an API key as `Authorization: Bearer tvt_…`.")
 
 

@@ -1,7 +1,9 @@
 """`Idempotency-Key` on POST: the same body within 24 h replays the answer, another body is 422, still in flight 409.
 
-Pure ASGI, because middleware that wraps responses in tasks leaks connections when clients go away. The key row is made
-before the work and filled after it; where the work failed with 5xx the row goes, so that a retry tries again.
+The caller is known before (see `front`), and a key belongs to its caller. The row is made before the work and marked done
+in the work's own transaction, so that work is never done twice, also where the process dies before it has answered. Only
+success is kept: after a refusal a retry tries again. An answer that must not be stored (it holds a secret that is shown
+once) says so by `Cache-Control: no-store`, and its replay is a refusal that says what happened.
 """
 
 import hashlib
@@ -11,77 +13,85 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trivet import db
+from trivet.identity.auth import Principal
 from trivet.identity.models import IdempotencyKey
 from trivet.kit.clock import utc_now
-from trivet.kit.errors import Conflict, Invalid, TooLarge, TrivetError
-from trivet.kit.ids import secret_hash
+from trivet.kit.errors import Conflict, Invalid
 
 KEPT = timedelta(hours=24)
-IN_FLIGHT = timedelta(minutes=2)  # after this a row without an answer belongs to a process that died
-BODY_LIMIT_BYTES = 4 << 20
+IN_FLIGHT = timedelta(minutes=2)  # after this a row whose work was not done belongs to a process that died
+KEY_LENGTH_MAX = 200
+HEADER = "Idempotency-Key"
 
 
 class Idempotency:
-    def __init__(self, app: ASGIApp, prefix: str = "/api/v1") -> None:
+    """Wraps the REST API; needs `state.principal`."""
+
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive) if scope["type"] == "http" else None
-        key = request.headers.get("idempotency-key") if request else None
-        if request is None or not key or request.method != "POST" or not request.url.path.startswith(self.prefix):
+        key = request.headers.get(HEADER) if request else None
+        principal = getattr(request.state, "principal", None) if request else None
+        if request is None or not key or principal is None or request.method != "POST":
             await self.app(scope, receive, send)
             return
-        try:
-            await self._once(request, key, send)
-        except TrivetError as refused:
-            answer = JSONResponse(refused.problem(), refused.status, media_type="application/problem+json")
-            await answer(scope, receive, send)
+        if len(key) > KEY_LENGTH_MAX:
+            raise Invalid(f"An {HEADER} has at most {KEY_LENGTH_MAX} characters.", field=HEADER)
+        await self._once(request, principal, key, send)
 
-    async def _once(self, request: Request, key: str, send: Send) -> None:
-        body = await _read(request)
-        actor = secret_hash(request.headers.get("authorization", "")).hex()
+    async def _once(self, request: Request, principal: Principal, key: str, send: Send) -> None:
+        body = await request.body()
         digest = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
-        row_id, earlier = await run_in_threadpool(_claim, actor, key[:200], digest)
+        row_id, earlier = await run_in_threadpool(_claim, caller(principal), key, digest)
         if earlier is not None:
             await JSONResponse(earlier[1], earlier[0], {"Idempotency-Replayed": "true"})(request.scope, _ended, send)
             return
-        answer = _Recorder(send)
+        answer = _Answer()
+        token = db.at_commit.set(lambda session: _mark_done(session, row_id))
         try:
             await self.app(request.scope, _replay(body), answer)
         finally:
-            await run_in_threadpool(_settle, row_id, answer.status, bytes(answer.body))
+            db.at_commit.reset(token)
+            await run_in_threadpool(_settle, row_id, answer)
+        for message in answer.messages:
+            await send(message)
 
 
-class _Recorder:
-    """Passes the answer on and keeps a copy."""
+def caller(principal: Principal) -> str:
+    """Whose key it is: an API key by its id, a person by address."""
+    return f"key:{principal.key_id}" if principal.key_id else principal.actor
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 500
-        self.body = bytearray()
+
+class _Answer:
+    """Holds the answer back until it has been kept, so that a retry at once finds it."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
-        await self._send(message)
+        self.messages.append(message)
 
+    @property
+    def status(self) -> int:
+        return int(self.messages[0]["status"]) if self.messages else 500
 
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT_BYTES:
-            raise TooLarge(f"A body with an Idempotency-Key has at most {BODY_LIMIT_BYTES} bytes.")
-    return bytes(body)
+    @property
+    def secret(self) -> bool:
+        return "no-store" in Headers(raw=self.messages[0]["headers"]).get("cache-control", "")
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.messages)
 
 
 def _replay(body: bytes) -> Receive:
@@ -103,25 +113,37 @@ def _claim(actor: str, key: str, digest: bytes) -> tuple[int, tuple[int, Any] | 
     table = IdempotencyKey
     with db.transaction() as session:
         session.execute(delete(table).where(table.created_at < now - KEPT))
-        stale = (table.status.is_(None)) & (table.created_at < now - IN_FLIGHT)
-        session.execute(delete(table).where(table.actor == actor, table.key == key, stale))
-        new = insert(table).values(actor=actor, key=key, request_hash=digest, created_at=now)
+        dead = (table.status.is_(None)) & ~table.done & (table.created_at < now - IN_FLIGHT)
+        session.execute(delete(table).where(table.actor == actor, table.key == key, dead))
+        new = insert(table).values(actor=actor, key=key, request_hash=digest, created_at=now, done=False)
         row_id = session.scalar(new.on_conflict_do_nothing().returning(table.id))
         if row_id is not None:
             return row_id, None
         row = session.scalars(select(table).where(table.actor == actor, table.key == key)).one()
         if row.request_hash != digest:
-            raise Invalid("This Idempotency-Key was used with another body: choose a new one.", field="Idempotency-Key")
-        if row.status is None:
-            raise Conflict("The first request with this Idempotency-Key is still being answered: ask again soon.")
-        return row.id, (row.status, row.body["json"] if row.body else None)
+            raise Invalid(f"This {HEADER} was used with another body: choose a new one.", field=HEADER)
+        return row.id, _earlier(row)
 
 
-def _settle(row_id: int, status: int, body: bytes) -> None:
+def _earlier(row: IdempotencyKey) -> tuple[int, Any]:
+    if row.status is not None and row.body is not None:
+        return row.status, row.body["json"]
+    if row.status is not None or row.done:
+        raise Conflict(
+            "This was done, once; its answer was not kept. Look the result up; use a new key to do it again."
+        )
+    raise Conflict(f"The first request with this {HEADER} is still being answered: ask again soon.")
+
+
+def _mark_done(session: Session, row_id: int) -> None:
+    session.execute(update(IdempotencyKey).where(IdempotencyKey.id == row_id).values(done=True))
+
+
+def _settle(row_id: int, answer: _Answer) -> None:
+    where = IdempotencyKey.id == row_id
     with db.transaction() as session:
-        where = IdempotencyKey.id == row_id
-        if status >= 500:
-            session.execute(delete(IdempotencyKey).where(where))
+        if not 200 <= answer.status < 300:
+            session.execute(delete(IdempotencyKey).where(where, ~IdempotencyKey.done))
             return
-        answer = {"json": json.loads(body)} if body else None
-        session.execute(update(IdempotencyKey).where(where).values(status=status, body=answer))
+        body = None if answer.secret else {"json": json.loads(answer.body) if answer.body else None}
+        session.execute(update(IdempotencyKey).where(where).values(status=answer.status, body=body, done=True))

@@ -82,6 +82,7 @@ class IdempotencyKey(Base):
     actor: Mapped[str]
     key: Mapped[str]
     request_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    done: Mapped[bool]
     status: Mapped[int | None]
     body: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -116,6 +116,8 @@ def create_key(
 ) -> NewKey:
     """A new key, bound to a tenant where one is named. `secret` only for the bootstrap key, which a person chose."""
     wrong = sorted(set(scopes) - set(SCOPES))
+    if tenant and "admin" in scopes:
+        raise Invalid("Admin concerns the platform as a whole: a key of one tenant cannot have it.", field="scopes")
     if wrong or not scopes:
         raise Invalid(f"Scopes are some of {', '.join(SCOPES)}.", field="scopes")
     secret = secret or new_key()

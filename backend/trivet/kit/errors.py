@@ -1,7 +1,7 @@
 """One error base with a status; subclasses name facts of the business. One handler turns them into RFC 9457 problems.
 
 TrivetError
-  NotFound 404 · Conflict 409 · Invalid 422 · Unauthenticated 401 · Forbidden 403 · TooLarge 413 · Unavailable 503
+  NotFound 404 · Conflict 409 · Invalid 422 · Unauthenticated 401 · Forbidden 403 · TooLarge 413 · Unavailable 503 · Broken 500
 """
 
 from http import HTTPStatus
@@ -58,6 +58,10 @@ class TooLarge(TrivetError):
 
 class Unavailable(TrivetError):
     status = 503
+
+
+class Broken(TrivetError):
+    status = 500
 
 
 def kebab(name: str) -> str:

@@ -1,0 +1,52 @@
+"""What stands before the REST API: nobody's body is read before we know who sends it, and none without end.
+
+Pure ASGI, because middleware that wraps responses in tasks leaks connections when clients go away. The principal found
+here is in `scope["state"]`, where `auth.authenticate` looks first, so a key is looked up once a request.
+"""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trivet.identity.auth import authenticate
+
+API, OFREP = "/api/v1/", "/ofrep/"
+OPEN = frozenset({"/api/v1/openapi.json"})
+
+
+class Front:
+    """Authenticates under `/api/v1`, and bounds bodies there and under `/ofrep`."""
+
+    def __init__(self, app: ASGIApp, body_limit_bytes: int) -> None:
+        self.app = app
+        self.limit = body_limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not path.startswith((API, OFREP)):
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        if path.startswith(API) and path not in OPEN:
+            request.state.principal = await run_in_threadpool(authenticate, request)
+        said = request.headers.get("content-length", "")
+        if said.isdigit() and int(said) > self.limit:
+            raise self._too_large()
+        await self.app(scope, self._bounded(receive), send)
+
+    def _bounded(self, receive: Receive) -> Receive:
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.limit:
+                raise self._too_large()
+            return message
+
+        return bounded
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"A body has at most {self.limit} bytes here; send it in parts.")
