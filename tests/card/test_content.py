@@ -170,3 +170,37 @@ def test_every_flag_a_preset_sets_is_one_that_clients_know():
     used = {key for card in presets().values() for level in card.ladder for key in level.flags}
     assert used <= set(DEFAULTS)
     assert isinstance(preset("rag"), Card)
+
+
+class TestEveryNumberHasAnEnd:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "quality/floor", "quality/min_sample", "quality/window_s", "latency/p50_ms", "latency/p95_ms",
+            "latency/ttft_p95_ms", "latency/timeout_ms", "guards/0/enter", "guards/0/leave", "guards/0/window_s",
+            "guards/0/minimum_sample", "guards/0/for_s", "guards/0/raises_to", "ladder/0/level", "ladder/0/min_stay_s",
+            "ladder/0/recover_after_s", "rollback/within_s", "fallback/level", "fallback/valid_s",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("value", [1e20, 10**20, 10**400, float("inf"), float("nan"), -1e20])
+    def test_beyond_it_the_card_is_refused_by_field(self, path, value):
+        with pytest.raises(Invalid) as refused:
+            parse(changed(path, value))
+        assert refused.value.field == path.replace("/", ".")
+
+    @pytest.mark.parametrize("path", ["cost/per_request", "cost/per_hour", "cost/per_day", "cost/per_tenant_day"])
+    def test_so_has_money(self, path):
+        with pytest.raises(Invalid, match="10\\^15"):
+            parse(changed(path, "1" + "0" * 15))
+
+    @pytest.mark.parametrize(
+        ("flag", "value"),
+        [("output.max_tokens", 10**400), ("admission.limit_rps", 1e300), ("admission.limit_rps", 10**400)],
+    )
+    def test_so_has_a_flag(self, flag, value):
+        with pytest.raises(Invalid, match="at most"):
+            parse(changed("flags", {flag: value}))
+
+    def test_so_has_a_flags_text(self):
+        with pytest.raises(Invalid, match="at most 500 characters"):
+            parse(changed("flags", {"model.route": "x" * 501}))

@@ -5,7 +5,9 @@ from sqlalchemy import select, update
 
 from trivet import db
 from trivet.card import service
+from trivet.card.approval import answerable
 from trivet.card.models import Activation
+from trivet.identity import service as identity
 from trivet.identity.auth import Principal, person
 from trivet.identity.models import Audit
 from trivet.kit.clock import utc_now
@@ -63,6 +65,33 @@ def active():
     with db.transaction() as session:
         (card,) = service.active(session).values()
         return card
+
+
+class TestAScenariosName:
+    @pytest.mark.parametrize("name", [".", "..", "\u200b", "\u2060\u200d", "\u3164", "\u2800\u00ad", "", " ", "a/b"])
+    def test_that_nobody_could_see_or_address_is_refused(self, client, admin, name):
+        answer = client.post("/api/v1/scenarios", json={"name": name}, headers=admin)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "name"
+
+    @pytest.mark.parametrize("name", ["...", ".well-known", "客服", "a b", "e\u0301"])
+    def test_that_can_be_seen_is_taken(self, client, admin, name):
+        assert client.post("/api/v1/scenarios", json={"name": name}, headers=admin).status_code == 201
+
+
+class TestAFieldThatIsMisspelt:
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("scenarios", {"name": "new", "pre_set": "edge"}),
+            ("cards/chat/revisions", {"card": {}, "crad": {}}),
+            ("cards/chat/revisions/1/approve", {"side": "product"}),
+        ],
+    )
+    def test_is_refused_by_its_name(self, client, admin, chat, path, body):
+        answer = client.post(f"/api/v1/{path}", json=body, headers=admin)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] in body
 
 
 class TestRegisteringAScenario:
@@ -173,6 +202,71 @@ class TestApproval:
         activate(number)
         with pytest.raises(Conflict, match="is active"):
             activate(number)
+
+    def test_of_two_keys_that_one_person_made_is_one_persons(self, client, admin, chat):
+        number = draft()
+        submit(number)
+        with db.transaction() as session:
+            made = [key(session, name, by=ADA.actor) for name in ("ada-1", "ada-2")]
+        assert consent(client, made[0], number, "product").status_code == 200
+        refused = consent(client, made[1], number, "operations")
+        assert refused.status_code == 409
+        assert "ada@example.com, who answers for key:ada-2 too, approved the other side" in refused.json()["detail"]
+        with pytest.raises(Conflict, match="two different people"):
+            approve(number, ADA, "operations")
+
+    def test_of_a_person_and_a_key_of_a_key_that_they_made_is_one_persons(self, client, admin, chat):
+        number = draft()
+        submit(number)
+        approve(number, ADA, "product")
+        with db.transaction() as session:
+            key(session, "ada-1", by=ADA.actor)
+            made = key(session, "made-by-it", by="key:ada-1")
+        assert consent(client, made, number, "operations").status_code == 409
+
+    def test_of_keys_that_two_people_made_is_two_peoples(self, client, admin, chat):
+        number = draft()
+        submit(number)
+        with db.transaction() as session:
+            made = [key(session, "ada-1", by=ADA.actor), key(session, "ole-1", by="ole@example.com")]
+        assert consent(client, made[0], number, "product").status_code == 200
+        assert consent(client, made[1], number, "operations").json()["approved_operations_by"] == "key:ole-1"
+        activate(number)
+
+    def test_of_keys_that_made_each_other_ends(self, chat, database):
+        with db.transaction() as session:
+            key(session, "a", by="key:b")
+            key(session, "b", by="key:a")
+            assert answerable(session, "key:a") == {"key:a", "key:b"}
+
+
+def key(session, name, by):
+    made = identity.create_key(session, name=name, scopes=["admin"], tenant=None, actor=by)
+    return {"Authorization": f"Bearer {made.secret}"}
+
+
+def consent(client, headers, number, side):
+    url = f"/api/v1/cards/chat/revisions/{number}/approve"
+    return client.post(url, json={"for": side}, headers=headers)
+
+
+class TestAKeptCardThatCannotBeRead:
+    def test_takes_no_other_scenarios_card_away(self, client, admin, chat, caplog):
+        client.post("/api/v1/scenarios", json={"name": "search", "preset": "rag"}, headers=admin)
+        spoil("chat")
+        for _ in range(3):
+            with db.transaction() as session:
+                assert [card.scenario for card in service.active(session).values()] == ["search"]
+        (said,) = [r.getMessage() for r in caplog.records if "cannot be read" in r.getMessage()]
+        assert said.startswith("The card of revision 1 cannot be read and governs nothing: rollback.within_s: ")
+
+
+def spoil(scenario):
+    """What an earlier version kept and this one refuses."""
+    with db.transaction() as session:
+        revision = service.revision_named(session, scenario, 1)
+        revision.body = revision.body | {"rollback": {"automatic": True, "within_s": 10**20}}
+    db.forget_rows()
 
 
 class TestRollback:

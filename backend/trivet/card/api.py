@@ -1,10 +1,11 @@
 """Scenarios and their cards. Activation and rollback, which change what should hold, are in `command.api`."""
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from trivet import db
@@ -22,19 +23,37 @@ Read = Annotated[Principal, Depends(platform("read"))]
 Write = Annotated[Principal, Depends(platform("product", "operations"))]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 Limit = Annotated[int, Query(ge=1, le=500)]
+BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and symbols by their category, drawn as nothing
 
 
-class NewScenario(BaseModel):
-    name: str = Field(min_length=1, max_length=200, pattern=r"^[^\s/?#\x00]([^/?#\x00]*[^\s/?#\x00])?$")
+def _told_apart(name: str) -> str:
+    """A scenario's name is part of addresses and read by people."""
+    if name in (".", ".."):
+        raise ValueError("an address cannot hold this name")
+    if all(unicodedata.category(c)[0] in "CZM" or c in BLANK for c in name):
+        raise ValueError("a name needs a character that can be seen")
+    return name
+
+
+class Body(BaseModel):
+    """A misspelt field is refused: left out, it would widen what was asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewScenario(Body):
+    name: Annotated[str, AfterValidator(_told_apart)] = Field(
+        min_length=1, max_length=200, pattern=r"^[^\s/?#\x00]([^/?#\x00]*[^\s/?#\x00])?$"
+    )
     preset: str | None = Field(DEFAULT, max_length=100)
     criticality: Literal["core", "auxiliary", "experimental"] = "core"
 
 
-class NewRevision(BaseModel):
+class NewRevision(Body):
     card: dict[str, Any]
 
 
-class Approval(BaseModel):
+class Approval(Body):
     side: Literal["product", "operations"] | None = Field(None, alias="for")
 
 

@@ -28,6 +28,12 @@ LOWER_IS_WORSE: frozenset[str] = frozenset({"quality"})
 LEVEL_MAX = 3
 # What the control plane says itself; a card cannot.
 RESERVED_FLAGS = frozenset({"degrade.level", "policy.revision", "policy.generation"})
+# Every number has an end: none may reach a clock or a sum that cannot hold it.
+MONEY_LIMIT = 10**15
+NUMBER_MAX = 10**12  # of a threshold or a flag, in whatever unit
+WORDS_MAX = 500
+LATENCY_MAX_MS = 86_400_000  # a day
+WITHIN_MAX_S = 366 * 86_400
 CHOICES: dict[str, tuple[str, ...]] = {"tools.mode": ("all", "local", "off"), "admission": ("admit", "limit", "reject")}
 
 
@@ -36,8 +42,8 @@ def _money(text: str) -> str:
         amount = Decimal(text)
     except InvalidOperation as bad:
         raise ValueError('money is a decimal string such as "0.002"') from bad
-    if not amount.is_finite() or amount < 0 or amount.normalize().as_tuple().exponent < -12:  # type: ignore[operator]  # finite: the exponent is a number
-        raise ValueError("money is not negative and has at most twelve places")
+    if not amount.is_finite() or not 0 <= amount < MONEY_LIMIT or amount.normalize().as_tuple().exponent < -12:  # type: ignore[operator]  # finite: the exponent is a number
+        raise ValueError("money is 0 or more, below 10^15, and has at most twelve places")
     return text
 
 
@@ -48,6 +54,8 @@ def _flags(flags: dict[str, FlagValue]) -> dict[str, FlagValue]:
 def _typed(key: str, value: FlagValue) -> FlagValue:
     if key not in DEFAULTS or key in RESERVED_FLAGS:
         raise ValueError(f"`{key}` is not a flag that a card can set")
+    if isinstance(value, int | float) and not 0 <= value <= NUMBER_MAX:
+        raise ValueError(f"`{key}` is not negative and at most {NUMBER_MAX:g}")
     wanted = type(DEFAULTS[key])
     if wanted is float and type(value) is int:
         value = float(value)
@@ -55,14 +63,16 @@ def _typed(key: str, value: FlagValue) -> FlagValue:
         raise ValueError(f"`{key}` is a {wanted.__name__}, not a {type(value).__name__}")
     if value not in CHOICES.get(key, (value,)):
         raise ValueError(f"`{key}` is one of {', '.join(CHOICES[key])}")
-    if isinstance(value, int | float) and value < 0:
-        raise ValueError(f"`{key}` is not negative")
+    if isinstance(value, str) and len(value) > WORDS_MAX:
+        raise ValueError(f"`{key}` has at most {WORDS_MAX} characters")
     return value
 
 
 Money = Annotated[str, Field(max_length=40), AfterValidator(_money)]
 Flags = Annotated[dict[str, bool | int | float | str], AfterValidator(_flags)]
-Words = Annotated[str, Field(max_length=500)]
+Words = Annotated[str, Field(max_length=WORDS_MAX)]
+Threshold = Annotated[float, Field(ge=0, le=NUMBER_MAX)]
+LatencyMs = Annotated[float, Field(gt=0, le=LATENCY_MAX_MS)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 WindowSeconds = Annotated[int, Field(ge=10, le=3600, multiple_of=10)]  # usage comes in buckets of ten seconds
 
@@ -77,7 +87,7 @@ class Quality(Part):
     """The floor: scores of `metric` may not average below it."""
 
     metric: Name = "score"
-    floor: float
+    floor: float = Field(ge=-NUMBER_MAX, le=NUMBER_MAX)
     min_sample: int = Field(ge=1, le=1_000_000)
     window_s: WindowSeconds
     must_be_right: Words = ""
@@ -85,10 +95,10 @@ class Quality(Part):
 
 
 class Latency(Part):
-    p50_ms: float | None = Field(None, gt=0)
-    p95_ms: float = Field(gt=0)
-    ttft_p95_ms: float | None = Field(None, gt=0)
-    timeout_ms: int = Field(gt=0)
+    p50_ms: LatencyMs | None = None
+    p95_ms: LatencyMs
+    ttft_p95_ms: LatencyMs | None = None
+    timeout_ms: int = Field(gt=0, le=LATENCY_MAX_MS)
     on_timeout: Words
 
 
@@ -118,8 +128,8 @@ class Guard(Part):
 
     name: Name
     metric: Metric
-    enter: float = Field(ge=0)
-    leave: float = Field(ge=0)
+    enter: Threshold
+    leave: Threshold
     window_s: WindowSeconds
     minimum_sample: int = Field(ge=1, le=1_000_000)
     for_s: float = Field(0.0, ge=0, le=3600)
@@ -161,7 +171,7 @@ class Rollback(Part):
     """When the quality floor breaks within `within_s` of an activation (null: at any time), go back by itself or not."""
 
     automatic: bool
-    within_s: int | None = Field(None, gt=0)
+    within_s: int | None = Field(None, gt=0, le=WITHIN_MAX_S)
 
 
 class Fallback(Part):

@@ -4,6 +4,7 @@ Activation and rollback change what should hold, so callers go through `command`
 first; these functions only write the card's own rows.
 """
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.card.approval import same_person
 from trivet.card.content import Card, parse
 from trivet.card.history import standing
 from trivet.card.models import Activation, CardRevision
@@ -25,8 +27,9 @@ from trivet.tenant.models import Scenario
 
 HISTORY_DEPTH = 50  # how many activations back a rollback can look
 CARDS_CACHED = 10_000
-_cards: dict[tuple[int, datetime], Card] = {}
+_cards: dict[tuple[int, datetime], Card | None] = {}  # None: it was kept once and cannot be read now
 db.caches.append(_cards.clear)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class ActiveCard:
 
 
 def active(session: Session, scenario_ids: Collection[int] | None = None) -> dict[int, ActiveCard]:
-    """The active card of each scenario that has one, by scenario id."""
+    """The active card of each scenario that has one, by scenario id. One that cannot be read is logged and left out."""
     newest = (
         select(Activation)
         .where(Activation.scenario_id == Scenario.id)
@@ -67,10 +70,14 @@ def active(session: Session, scenario_ids: Collection[int] | None = None) -> dic
     for row in session.execute(query):
         rows.setdefault(row.id, []).append(row)
     cards = _bodies(session, {history[-1].revision_id for history in rows.values()})
-    return {scenario_id: _active(history, cards) for scenario_id, history in rows.items()}
+    return {
+        scenario_id: _active(history, card)
+        for scenario_id, history in rows.items()
+        if (card := cards[history[-1].revision_id]) is not None
+    }
 
 
-def _active(history: list[Any], cards: dict[int, Card]) -> ActiveCard:
+def _active(history: list[Any], card: Card) -> ActiveCard:
     last = history[-1]
     _, previous = standing([(row.number, row.rolled_back_from) for row in history])
     return ActiveCard(
@@ -78,14 +85,14 @@ def _active(history: list[Any], cards: dict[int, Card]) -> ActiveCard:
         scenario=last.name,
         revision_id=last.revision_id,
         number=last.number,
-        card=cards[last.revision_id],
+        card=card,
         active_from=last.active_from,
         previous_number=previous,
         first=len(history) == 1,
     )
 
 
-def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card]:
+def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card | None]:
     """Cards by revision id. A revision that was ever active never changes, so it is parsed once a process."""
     keys = session.execute(select(CardRevision.id, CardRevision.created_at).where(CardRevision.id.in_(revision_ids)))
     found: dict[int, tuple[int, datetime]] = {id_: (id_, created_at) for id_, created_at in keys.all()}
@@ -93,8 +100,17 @@ def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card]:
     for id_, body in session.execute(select(CardRevision.id, CardRevision.body).where(CardRevision.id.in_(missing))):
         if len(_cards) >= CARDS_CACHED:
             _cards.clear()
-        _cards[found[id_]] = parse(body)
+        _cards[found[id_]] = _read(id_, body)
     return {id_: _cards[key] for id_, key in found.items()}
+
+
+def _read(revision_id: int, body: Any) -> Card | None:
+    """A kept card. What a later version refuses must not take the other scenarios' cards away."""
+    try:
+        return parse(body)
+    except Invalid as bad:
+        _log.error("The card of revision %d cannot be read and governs nothing: %s", revision_id, bad.detail)
+        return None
 
 
 def scenario_named(session: Session, name: str, *, lock: bool = False) -> Scenario:
@@ -183,11 +199,18 @@ def approve(session: Session, *, scenario: str, number: int, side: str | None, p
     mine, other = f"approved_{side}_by", f"approved_{'operations' if side == 'product' else 'product'}_by"
     if getattr(revision, mine) is not None:
         raise Conflict(f"Revision {number} is approved for {side} already, by {getattr(revision, mine)}.")
-    if getattr(revision, other) == principal.actor:
-        raise Conflict(f"{principal.actor} approved the other side: activation takes two different people.")
+    _refuse_the_same(session, getattr(revision, other), principal.actor)
     setattr(revision, mine, principal.actor)
     _record(session, scenario, revision, action="card.approve", actor=principal.actor, before=None, after={"for": side})
     return revision
+
+
+def _refuse_the_same(session: Session, first: str | None, second: str) -> None:
+    """Activation takes two people, and a key speaks for whoever made it."""
+    who = same_person(session, first, second) if first else None
+    if who is not None:
+        whose = "" if who == second else f", who answers for {second} too,"
+        raise Conflict(f"{who}{whose} approved the other side: activation takes two different people.")
 
 
 def activate(session: Session, *, scenario: str, number: int, actor: str, reason: str, now: datetime) -> CardRevision:
