@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from tests.support.bound import bound_headers
 
 from trivet import db
 from trivet.fleet.models import Gpu, GpuDelta, Pool
 from trivet.identity.models import Audit
 from trivet.kit.clock import floor, utc_now
+from trivet.kit.page import to_cursor
 from trivet.outbox import Outbox
 from trivet.rollup import tasks
 
@@ -36,6 +38,14 @@ class TestBackends:
             rows = session.scalars(select(Audit).where(Audit.subject == "backend:gw-1").order_by(Audit.id)).all()
         assert rows[0].before is None
         assert rows[1].before == rows[0].after
+
+
+class TestLists:
+    @pytest.mark.parametrize("path", ["backends", "pools", "gpus"])
+    def test_a_cursor_beyond_every_id_is_refused(self, client, admin, path):
+        for key in ([2**31], [2**63], [float("inf")], ["\ud800"]):
+            asked = client.get(f"/api/v1/{path}", params={"cursor": to_cursor(key)}, headers=admin)
+            assert asked.status_code == 422
 
 
 class TestPools:
@@ -110,7 +120,7 @@ class TestGpus:
 
 
 def test_a_key_bound_to_a_tenant_does_not_see_the_fleet(client, make_key):
-    own = {"Authorization": f"Bearer {make_key(['read', 'admin'], 'bolt')}"}
+    own = bound_headers(make_key, "admin")
     for path in ("backends", "pools", "gpus"):
         assert client.get(f"/api/v1/{path}", headers=own).status_code == 403
     assert client.post("/api/v1/pools", headers=own, json=POOL).status_code == 403

@@ -6,11 +6,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from tests.support.seeded import seeded
 
+from trivet.ingest.span import TEXT_LIMIT
 from trivet.kit import body
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Invalid, TooLarge, Unavailable
 from trivet.kit.interval import Interval, month_of
-from trivet.kit.page import from_cursor, page, to_cursor
+from trivet.kit.page import INT4, INT8, from_cursor, page, to_cursor
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -70,10 +71,31 @@ class TestCursors:
         for key in ([1], ["a", 2], ["üñ", "x" * 300, 0]):
             assert from_cursor(to_cursor(key)) == key
         assert from_cursor(to_cursor(["a", 2]), str, int) == ["a", 2]
+        assert from_cursor(to_cursor([2**31 - 1, 2**63 - 1]), INT4, INT8) == [2**31 - 1, 2**63 - 1]
 
     @pytest.mark.parametrize(
         ("key", "kinds"),
-        [(["a"], [int]), ([1], [str]), ([True], [int]), ([2**63], [int]), ([1, 2], [int]), (["\0"], [str])],
+        [
+            (["a"], [int]),
+            ([1], [str]),
+            ([True], [int]),
+            ([2**63], [int]),
+            ([1, 2], [int]),
+            (["\0"], [str]),
+            ([2**31], [INT4]),
+            ([-(2**31) - 1], [INT4]),
+            (["1"], [INT4]),
+            ([True], [INT4]),
+            ([1.0], [INT4]),
+            (["\ud800"], [str]),
+            ([float("inf")], [int]),
+            ([float("inf")], []),
+            ([float("nan")], []),
+            ([None], []),
+            ([[1]], []),
+            (["\ud800"], []),
+            ([2**63], []),
+        ],
     )
     def test_of_other_kinds_are_refused(self, key, kinds):
         with pytest.raises(Invalid, match="not one of ours"):
@@ -108,11 +130,17 @@ class TestProblems:
 
 
 class TestBodies:
-    @pytest.mark.parametrize("good", ["0", "2.50", "1E+3", "999999999999999", "0.000000000001"])
+    @pytest.mark.parametrize("good", ["0", "2.50", "1000", "999999999999999", "0.000000000001"])
     def test_amounts_are_exact_decimal_strings(self, good):
         assert TypeAdapter(body.Amount).validate_python(good) == good
 
-    @pytest.mark.parametrize("bad", ["", "x", "-1", "NaN", "sNaN", "Infinity", "1E+15", "1E-13", 2.5, "9" * 50])
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            "", "x", "-1", "NaN", "sNaN", "Infinity", "1E+15", "1E-13", 2.5, "9" * 50,
+            "1E+3", "0e-999999", "1_000", "１", "٣", " 1", "1\n", "+1", "1.", ".5", "1" + "0" * 15, "0.0000000000000",
+        ],
+    )  # fmt: skip
     def test_anything_else_is_not(self, bad):
         with pytest.raises(ValidationError):
             TypeAdapter(body.Amount).validate_python(bad)
@@ -122,8 +150,42 @@ class TestBodies:
         with pytest.raises(ValidationError):
             TypeAdapter(body.Name).validate_python("a\0b")
 
+    @pytest.mark.parametrize("blank", ["", "  ", "\t\n", "\u3000", "\u200b", "\u2060 \ufeff", "\ud800"])
+    def test_a_name_that_nobody_can_see_is_none(self, blank):
+        with pytest.raises(ValidationError):
+            TypeAdapter(body.Name).validate_python(blank)
+
+    def test_what_is_asked_for_may_be_as_long_as_what_is_stored(self):
+        assert body.NAME_MAX == TEXT_LIMIT
+        assert TypeAdapter(body.Asked).validate_python("x" * TEXT_LIMIT) == "x" * TEXT_LIMIT
+        for bad in ("x" * (TEXT_LIMIT + 1), "a\0", "\ud800"):
+            with pytest.raises(ValidationError):
+                TypeAdapter(body.Asked).validate_python(bad)
+
+    def test_a_field_nobody_knows_is_refused(self):
+        class Named(body.Body):
+            name: body.Name
+
+        with pytest.raises(ValidationError, match="Extra inputs"):
+            Named.model_validate({"name": "acme", "nmae": "x"})
+
     def test_instants_need_a_zone_and_become_utc(self):
         found = TypeAdapter(body.Instant).validate_python("2026-11-21T13:00:00+01:00")
         assert (found, found.tzinfo) == (NOON, UTC)
         with pytest.raises(ValidationError):
             TypeAdapter(body.Instant).validate_python("2026-11-21T13:00:00")
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:50-14:00", "0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z",
+            "2100-01-01T00:00:00Z", "0", "1", 0, 1, 1.5, True, "1763700000", "1763700000000", "2026-11-21", "now",
+        ],
+    )  # fmt: skip
+    def test_instants_are_dates_of_this_century(self, wrong):
+        with pytest.raises(ValidationError):
+            TypeAdapter(body.Instant).validate_python(wrong)
+
+    @pytest.mark.parametrize("good", ["2000-01-01T00:00:00Z", "2099-12-31T23:59:59.999999Z"])
+    def test_the_century_is_half_open(self, good):
+        assert rfc3339(TypeAdapter(body.Instant).validate_python(good)) == good

@@ -2,9 +2,11 @@
 
 import pytest
 from sqlalchemy import select
+from tests.support.bound import bound_headers
 
 from trivet import db
 from trivet.identity.models import Audit
+from trivet.kit.page import to_cursor
 
 PRICE = {
     "model": "demo-large", "provider": "demo", "effective_from": "2026-11-01T00:00:00Z", "currency": "USD",
@@ -47,12 +49,40 @@ class TestPrices:
             {"effective_from": "yesterday"},
             {"model": ""},
             {"per_thousand": "1"},
+            {"model": " \u200b "},
+            {"effective_from": "0001-01-01T00:00:00+14:00"},
+            {"effective_from": "9999-12-31T23:59:50-14:00"},
+            {"effective_from": 0},
+            {"per_million": {"input": "0e-999999", "output": "1"}},
         ],
     )
     def test_a_wrong_field_is_refused(self, client, admin, wrong):
         answer = post(client, admin, **wrong)
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
+
+    def test_a_short_body_makes_no_long_answer(self, client, admin):
+        steps = [{"from_input_tokens": n, "price": "0e-999999"} for n in range(20)]
+        answer = post(client, admin, per_million=dict.fromkeys(("input", "output", "cache_read"), steps))
+        assert (answer.status_code, len(answer.content) < 1000) == (422, True)
+
+    @pytest.mark.parametrize(
+        "asked",
+        [{"provider": "\0"}, {"model": "a\0b"}, {"model": "x" * 257}]
+        + [{"cursor": to_cursor(key)} for key in ([2**31], [-(2**63)], [2**63], ["\ud800"], [float("inf")])],
+    )
+    def test_what_no_column_can_hold_is_refused(self, client, admin, asked):
+        assert client.get("/api/v1/prices", params=asked, headers=admin).status_code == 422
+
+    def test_names_as_long_as_those_of_spans_are_found(self, client, admin):
+        long = "m" * 256
+        assert post(client, admin, model=long).status_code == 201
+        found = client.get("/api/v1/prices", params={"model": long}, headers=admin).json()["items"]
+        assert [item["model"] for item in found] == [long]
+
+    def test_a_key_bound_to_a_tenant_enters_none_whatever_its_scopes(self, client, make_key):
+        for scope in ("finance", "admin"):
+            assert post(client, bound_headers(make_key, scope)).status_code == 403
 
     def test_entering_one_needs_admin_and_a_tenants_key_sees_no_pool_prices(self, client, admin, make_key):
         post(client, admin)

@@ -93,6 +93,17 @@ class TestRefusedPrices:
             {"input": "NaN", "output": "1"},
             {"input": "Infinity", "output": "1"},
             {"input": "cheap", "output": "1"},
+            {"input": "0e-999999", "output": "1"},
+            {"input": "1E+1", "output": "1"},
+            {"input": "1_0", "output": "1"},
+            {"input": "１", "output": "1"},
+            {"input": " 1", "output": "1"},
+            {"input": "0." + "0" * 13, "output": "1"},
+            {"input": "0" * 41, "output": "1"},
+            {
+                "input": [{"from_input_tokens": 0, "price": "1"}, {"from_input_tokens": 10**12, "price": "1"}],
+                "output": "1",
+            },
             {"input": 2.5, "output": "1"},
             {"input": "0.0000000000001", "output": "1"},
             {"input": "1000000000", "output": "1"},
@@ -109,13 +120,13 @@ class TestRefusedPrices:
         assert refused.value.field.startswith("per_million")
 
     def test_canonical_form_keeps_the_decimals_as_they_were_written(self):
-        assert canonical({"input": "2.50", "output": "1E+1"}) == {"input": [[0, "2.50"]], "output": [[0, "10"]]}
+        assert canonical({"input": "2.50", "output": "10"}) == {"input": [[0, "2.50"]], "output": [[0, "10"]]}
 
 
 def test_any_request_costs_what_exact_fractions_say():
     rng = seeded()
     for _ in range(300):
-        prices = {k: str(Decimal(rng.randrange(10**9)).scaleb(-rng.randrange(13))) for k in Tokens.__slots__}
+        prices = {k: f"{Decimal(rng.randrange(10**9)).scaleb(-rng.randrange(13)):f}" for k in Tokens.__slots__}
         tokens = Tokens(*(rng.choice([0, rng.randrange(10), rng.randrange(10**8)]) for _ in range(5)))
         exact = sum(Fraction(prices[k]) * getattr(tokens, k) for k in Tokens.__slots__) * 10**6
         assert cost_picos(tokens, rates(**prices)) == round(exact)  # Fraction rounds half to even

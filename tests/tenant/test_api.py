@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from tests.support.bound import bound_headers
 from tests.support.calls import call, ingest
 
 from trivet import db
 from trivet.identity.models import Audit
 from trivet.kit.clock import floor, rfc3339, utc_now
+from trivet.kit.page import to_cursor
 from trivet.outbox import Outbox
 from trivet.tenant import service
 from trivet.tenant.models import Tenant, TenantCostCentre
@@ -74,9 +76,30 @@ class TestRegistering:
         assert (row.actor, row.action, row.before) == ("key:test", "tenant.register", {"cost_centre": None})
         assert row.after["cost_centre"] == "CC-1"
 
-    @pytest.mark.parametrize("name", ["", " ", "x" * 201, "nul\0", None, 7])
+    @pytest.mark.parametrize("name", ["", " ", "\u200b", "x" * 257, "nul\0", None, 7])
     def test_a_bad_name_is_refused(self, client, admin, name):
         assert register(client, admin, name, "CC-1").status_code == 422
+
+    def test_a_name_as_long_as_those_of_spans_can_be_mapped(self, client, admin):
+        assert register(client, admin, "x" * 256, "CC-1").status_code == 201
+
+    @pytest.mark.parametrize(
+        "at",
+        ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z", "9999-12-31T23:00:00-14:00", 0],
+    )
+    def test_a_mapping_starts_in_a_year_that_anyone_means(self, client, admin, at):
+        assert register(client, admin, "acme", "CC-1", effective_from=at).status_code == 422
+
+    def test_a_key_bound_to_a_tenant_maps_nobody_whatever_its_scopes(self, client, make_key):
+        for scope in ("admin", "finance"):
+            bound = bound_headers(make_key, scope)
+            assert register(client, bound, "acme", "CC-1").status_code == 403
+            assert client.post("/api/v1/cost-centres", headers=bound, json={"name": "x"}).status_code == 403
+
+    def test_a_field_nobody_knows_is_refused(self, client, admin):
+        assert register(client, admin, "acme", cost_center="CC-1").status_code == 422
+        answer = client.post("/api/v1/cost-centres", headers=admin, json={"name": "x", "nmae": "y"})
+        assert answer.status_code == 422
 
 
 class TestReading:
@@ -94,9 +117,13 @@ class TestReading:
         assert [i["name"] for i in first["items"] + second["items"]] == ["a", "b", "c"]
         assert second["next_cursor"] is None
 
-    @pytest.mark.parametrize("cursor", ["x", "é", "W10", "WyJ4Il0", "WzFlOTld", "WzFdWzFd"])
-    def test_a_foreign_cursor_is_refused(self, client, admin, cursor):
-        assert client.get("/api/v1/tenants", params={"cursor": cursor}, headers=admin).status_code == 422
+    @pytest.mark.parametrize(
+        "cursor",
+        ["x", "é", "W10", "WyJ4Il0", "WzFlOTld", "WzFdWzFd", *(to_cursor([n]) for n in (2**31, 2**63, float("inf")))],
+    )
+    @pytest.mark.parametrize("path", ["tenants", "cost-centres"])
+    def test_a_foreign_cursor_is_refused(self, client, admin, path, cursor):
+        assert client.get(f"/api/v1/{path}", params={"cursor": cursor}, headers=admin).status_code == 422
 
     def test_a_bound_key_sees_only_its_tenant_and_cost_centre(self, client, admin, make_key):
         register(client, admin, "acme", "CC-1")

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,9 +13,9 @@ from trivet import db
 from trivet.fleet import service
 from trivet.fleet.models import Backend, Gpu, Pool, PoolTerm
 from trivet.identity.auth import Principal, platform
-from trivet.kit.body import Amount, Currency, Instant, Name
+from trivet.kit.body import Amount, Body, Currency, Instant, Name
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.page import from_cursor, page
+from trivet.kit.page import INT4, from_cursor, page
 from trivet.tenant.models import Scenario
 
 router = APIRouter(tags=["fleet"])
@@ -25,16 +25,12 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = str | None
 
 
-class NewBackend(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NewBackend(Body):
     name: Name
     scenarios: list[Name] = Field(default_factory=list, max_length=500)
 
 
-class NewPool(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NewPool(Body):
     name: Name
     gpu_type: Name
     gpus: int = Field(ge=0, le=1_000_000)
@@ -58,7 +54,7 @@ def register_backend(body: NewBackend, principal: Write) -> dict[str, Any]:
 def list_backends(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     query = select(Backend).order_by(Backend.id).limit(limit + 1)
     if cursor:
-        query = query.where(Backend.id > from_cursor(cursor, int)[0])
+        query = query.where(Backend.id > from_cursor(cursor, INT4)[0])
     with db.transaction() as session:
         rows = session.scalars(query).all()
         names = _names(session, {row_id for row in rows for row_id in row.scenario_ids})
@@ -89,7 +85,7 @@ def list_pools(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, 
     """Registered or only seen, each with all its terms, oldest first."""
     query = select(Pool).order_by(Pool.id).limit(limit + 1)
     if cursor:
-        query = query.where(Pool.id > from_cursor(cursor, int)[0])
+        query = query.where(Pool.id > from_cursor(cursor, INT4)[0])
     with db.transaction() as session:
         rows = session.scalars(query).all()
         by_pool: dict[int, list[dict[str, Any]]] = {row.id: [] for row in rows}
@@ -106,7 +102,7 @@ def list_gpus(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, A
     """Every card with its newest readings; a metric without a recent reading is absent, never zero."""
     query = select(Gpu).order_by(Gpu.id).limit(limit + 1)
     if cursor:
-        query = query.where(Gpu.id > from_cursor(cursor, int)[0])
+        query = query.where(Gpu.id > from_cursor(cursor, INT4)[0])
     with db.transaction() as session:
         rows = session.scalars(query).all()
         readings = service.newest_readings(session, [row.id for row in rows], utc_now())

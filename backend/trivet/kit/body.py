@@ -1,35 +1,68 @@
-"""Field types that request bodies share: names, instants, amounts. What they refuse, they refuse before any code runs."""
+"""What request bodies share: a base, names, instants, amounts. What they refuse, they refuse before any code runs."""
 
-from datetime import UTC
-from decimal import Decimal, InvalidOperation
-from typing import Annotated
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-PLACES_MAX = 12
-AMOUNT_LIMIT = Decimal(10) ** 15
+from trivet.kit.money import plain_amount
+
+NAME_MAX = 256  # characters kept of a name in a span (`ingest.span.TEXT_LIMIT`): whatever is stored can be asked for
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL stores neither NUL nor half of a surrogate pair
+_DATED = re.compile(r"[0-9]{4}-")  # a bare number would be taken as seconds since 1970
 
 
-def _clean(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a name cannot hold a NUL character")
+class Body(BaseModel):
+    """A request body. A field nobody knows is refused: a typo is no missing field."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold a text, or compare with it."""
+    return _UNSTORABLE.search(text) is None
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("a text cannot hold a NUL character")
     return text
+
+
+def _visible(text: str) -> str:
+    if not any(unicodedata.category(character)[0] not in "CZ" for character in text):
+        raise ValueError("a name needs something that can be seen")
+    return text
+
+
+def _dated(given: Any) -> Any:
+    if isinstance(given, datetime) or (isinstance(given, str) and _DATED.match(given)):
+        return given
+    raise ValueError("write a time such as 2026-11-21T07:00:00Z")
+
+
+def _bounded(at: datetime) -> datetime:
+    if not EARLIEST <= at < LATEST:
+        raise ValueError(f"a time lies from {EARLIEST.year} to before {LATEST.year}")
+    return at.astimezone(UTC)
 
 
 def _amount(text: str) -> str:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as bad:
-        raise ValueError('write a decimal string, such as "2.50"') from bad
-    exponent = amount.as_tuple().exponent
-    if not amount.is_finite() or not 0 <= amount < AMOUNT_LIMIT:
-        raise ValueError("an amount is 0 or more and below 10^15")
-    if isinstance(exponent, int) and exponent < -PLACES_MAX:
-        raise ValueError(f"an amount has at most {PLACES_MAX} decimal places")
+    plain_amount(text)
     return text
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_clean)]
+Asked = Annotated[str, StringConstraints(max_length=NAME_MAX), AfterValidator(_storable)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_MAX),
+    AfterValidator(_storable),
+    AfterValidator(_visible),
+]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+Instant = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_bounded)]
 Amount = Annotated[str, StringConstraints(max_length=40), AfterValidator(_amount)]

@@ -1,12 +1,29 @@
 """Exact money. A request's cost is whole picos (10⁻¹² of the unit); sums are Decimal with 12 places. No float, ever."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import TypeVar
 
 PICO = Decimal(1).scaleb(-12)
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+WHOLE_DIGITS_MAX = 15
+PLACES_MAX = 12
+_PLAIN = re.compile(rf"[0-9]{{1,{WHOLE_DIGITS_MAX}}}(\.[0-9]{{1,{PLACES_MAX}}})?")
 Key = TypeVar("Key")
+
+
+def plain_amount(text: str) -> Decimal:
+    """An amount out of its plain decimal string, such as "2.50"; ValueError for any other way to write one.
+
+    Digits are bounded: a short text with an exponent can stand for a number of a million places.
+    """
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(
+            f'write an amount as plain digits, such as "2.50": at most {WHOLE_DIGITS_MAX} before the point and '
+            f"{PLACES_MAX} after it"
+        )
+    return Decimal(text)
 
 
 def to_picos(amount: Decimal) -> int:

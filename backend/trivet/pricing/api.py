@@ -3,14 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from trivet import db
-from trivet.identity.auth import Principal, requires
-from trivet.kit.body import Currency, Instant, Name
+from trivet.identity.auth import Principal, platform, requires
+from trivet.kit.body import Asked, Body, Currency, Instant, Name
 from trivet.kit.clock import rfc3339
-from trivet.kit.page import from_cursor, page
+from trivet.kit.page import INT4, from_cursor, page
 from trivet.pricing import service
 from trivet.pricing.models import Price
 from trivet.pricing.rate import canonical
@@ -18,10 +17,8 @@ from trivet.pricing.rate import canonical
 router = APIRouter(tags=["pricing"])
 
 
-class NewPrice(BaseModel):
+class NewPrice(Body):
     """Rates are amounts per million tokens: a decimal string, or steps `[{"from_input_tokens", "price"}, …]`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: Name
     provider: Name
@@ -32,7 +29,7 @@ class NewPrice(BaseModel):
 
 
 @router.post("/prices", status_code=201)
-def add_price(body: NewPrice, principal: Annotated[Principal, Depends(requires("admin", "finance"))]) -> dict[str, Any]:
+def add_price(body: NewPrice, principal: Annotated[Principal, Depends(platform("admin", "finance"))]) -> dict[str, Any]:
     """Prices are never edited: the next `effective_from` supersedes. Requests that had no price get this one."""
     with db.transaction() as session:
         row = service.add_price(
@@ -53,13 +50,13 @@ def list_prices(
     principal: Annotated[Principal, Depends(requires("read"))],
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: str | None = None,
-    provider: str | None = None,
-    model: str | None = None,
+    provider: Asked | None = None,
+    model: Asked | None = None,
 ) -> dict[str, Any]:
     """In the order they were entered. A tenant's key sees list prices and not those of pools."""
     query = select(Price).order_by(Price.id).limit(limit + 1)
     if cursor:
-        query = query.where(Price.id > from_cursor(cursor, int)[0])
+        query = query.where(Price.id > from_cursor(cursor, INT4)[0])
     if provider:
         query = query.where(Price.provider == provider)
     if model:

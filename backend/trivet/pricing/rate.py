@@ -7,18 +7,18 @@ cache rate is the input rate and a missing reasoning rate the output rate; an ex
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Self
 
 from trivet.kit.errors import Invalid
-from trivet.kit.money import EXACT, to_picos
+from trivet.kit.money import EXACT, plain_amount, to_picos
 
 KINDS = ("input", "output", "cache_read", "cache_write", "reasoning")
 NEEDED = ("input", "output")
 SAME_AS = {"cache_read": "input", "cache_write": "input", "reasoning": "output"}
-PLACES_MAX = 12
 PRICE_LIMIT = Decimal(1_000_000_000)
 STEPS_MAX = 20
+STEP_LIMIT = 10**12  # tokens
 
 Step = tuple[int, Decimal]  # (from this many input tokens, amount per million tokens)
 Steps = tuple[Step, ...]
@@ -104,25 +104,28 @@ def _canonical_step(step: Any, field: str) -> list[Any]:
     if not isinstance(step, Mapping) or set(step) != {"from_input_tokens", "price"}:
         raise Invalid("A step is {from_input_tokens, price}.", field=field)
     start = step["from_input_tokens"]
-    if isinstance(start, bool) or not isinstance(start, int) or start < 0:
-        raise Invalid("from_input_tokens is a whole number, 0 or more.", field=field)
+    if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start < STEP_LIMIT:
+        raise Invalid(f"from_input_tokens is a whole number, 0 or more and less than {STEP_LIMIT}.", field=field)
     return [start, plain_price(step["price"], field)]
 
 
 def plain_price(price: Any, field: str) -> str:
     """A price as its plain decimal string; `Invalid` for anything that is not an exact amount, 0 or more."""
-    if not isinstance(price, str | Decimal):
+    text = _unscaled(price) if isinstance(price, Decimal) else price
+    if not isinstance(text, str):
         raise Invalid('A price is a decimal string, such as "2.50".', field=field)
     try:
-        amount = Decimal(price)
-    except InvalidOperation as bad:
-        raise Invalid(f'{price!r} is not a decimal; write "2.50".', field=field) from bad
-    if not amount.is_finite() or not 0 <= amount < PRICE_LIMIT:
-        raise Invalid(f"A price is 0 or more and less than {PRICE_LIMIT}.", field=field)
-    exponent = amount.normalize(EXACT).as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -PLACES_MAX:
-        raise Invalid(f"A price has at most {PLACES_MAX} decimal places.", field=field)
-    return format(abs(amount), "f")
+        amount = plain_amount(text)
+    except ValueError as bad:
+        raise Invalid(f"A price is wrong: {bad}.", field=field) from bad
+    if amount >= PRICE_LIMIT:
+        raise Invalid(f"A price is less than {PRICE_LIMIT}.", field=field)
+    return text
+
+
+def _unscaled(price: Decimal) -> str:
+    """A computed price as text; where its exponent is beyond all prices, as it is, which is then refused."""
+    return format(price, "f") if price.is_finite() and abs(price.adjusted()) < EXACT.prec else str(price)
 
 
 assert tuple(f.name for f in fields(Rates)) == KINDS == tuple(f.name for f in fields(Tokens))

@@ -3,34 +3,29 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
 from trivet import db
-from trivet.identity.auth import Principal, requires
-from trivet.kit.body import Instant, Name
+from trivet.identity.auth import Principal, platform, requires
+from trivet.kit.body import Body, Instant, Name
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.page import from_cursor, page
+from trivet.kit.page import INT4, from_cursor, page
 from trivet.tenant import service
 from trivet.tenant.models import CostCentre, Tenant
 
 router = APIRouter(tags=["tenant"])
 Read = Annotated[Principal, Depends(requires("read"))]
-Write = Annotated[Principal, Depends(requires("admin", "finance"))]
+Write = Annotated[Principal, Depends(platform("admin", "finance"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
-class NewTenant(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NewTenant(Body):
     name: Name
     cost_centre: Name | None = None
     effective_from: Instant | None = None
 
 
-class NewCostCentre(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NewCostCentre(Body):
     name: Name
 
 
@@ -55,7 +50,7 @@ def list_tenants(principal: Read, limit: Limit = 100, cursor: str | None = None)
     """Registered or only seen, with the cost centre each is charged to now; null is unattributed."""
     query = select(Tenant).order_by(Tenant.id).limit(limit + 1)
     if cursor:
-        query = query.where(Tenant.id > from_cursor(cursor, int)[0])
+        query = query.where(Tenant.id > from_cursor(cursor, INT4)[0])
     if principal.tenant_id is not None:
         query = query.where(Tenant.id == principal.tenant_id)
     with db.transaction() as session:
@@ -77,7 +72,7 @@ def list_cost_centres(principal: Read, limit: Limit = 100, cursor: str | None = 
     """A tenant's key sees the one it is charged to."""
     query = select(CostCentre).order_by(CostCentre.id).limit(limit + 1)
     if cursor:
-        query = query.where(CostCentre.id > from_cursor(cursor, int)[0])
+        query = query.where(CostCentre.id > from_cursor(cursor, INT4)[0])
     with db.transaction() as session:
         if principal.tenant_id is not None:
             own = service.cost_centres_at(session, utc_now()).get(principal.tenant_id, 0)
