@@ -497,7 +497,7 @@ def upgrade() -> None:
         sa.Column("trace_id", sa.LargeBinary(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_score")),
-        sa.UniqueConstraint("external_id", name=op.f("uq_score_external_id")),
+        sa.UniqueConstraint("tenant_id", "external_id", name=op.f("uq_score_tenant_id_external_id")),
     )
     op.create_index(op.f("ix_score_scenario_id_scored_at"), "score", ["scenario_id", "scored_at"], unique=False)
     op.create_table(
@@ -676,6 +676,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("uuid", name=op.f("uq_gpu_uuid")),
     )
     op.create_table(
+        "guard_run",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("evaluated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_guard_run")),
+    )
+    op.create_table(
         "guard_state",
         sa.Column("scenario_id", sa.Integer(), nullable=False),
         sa.Column("guard", sa.Text(), nullable=False),
@@ -783,6 +790,7 @@ def downgrade() -> None:
     op.drop_table("policy_generation")
     op.drop_table("ladder_state")
     op.drop_table("guard_state")
+    op.drop_table("guard_run")
     op.drop_table("gpu")
     op.drop_table("entry")
     op.drop_table("desired_state")

@@ -1,6 +1,7 @@
 """Guards on real rows: what opens, what moves, what is handed on, and that fifty at once come to one."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -8,9 +9,11 @@ from tests.support.calls import call, ingest
 from tests.support.governed import at, only, register, revise, traffic
 
 from trivet import db
-from trivet.guard import service
+from trivet.card.models import CardRevision
+from trivet.guard import judgement, service
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.ingest import scores
+from trivet.kit.clock import utc_now
 from trivet.kit.locks import Lock
 from trivet.outbox import Outbox
 
@@ -243,6 +246,79 @@ class TestTheQualityFloor:
         (breach,) = breaches("floor")
         assert breach.closed_reason == "another revision governs now"
         assert state("floor").verdict == "no_data"
+
+
+class TestAScenarioThatCannotBeJudged:
+    @pytest.fixture
+    def search(self, chat, monkeypatch):
+        """Scenario `search`, whose ladder cannot be worked out."""
+        real = judgement.step
+
+        def step(state, verdicts, card, now):
+            if card.rollback.within_s == 77:
+                raise OverflowError("date value out of range")
+            return real(state, verdicts, card, now)
+
+        monkeypatch.setattr(judgement, "step", step)
+        monkeypatch.setattr(service, "_told", set())
+        return register("search", rollback={"automatic": True, "within_s": 77})
+
+    def test_stops_no_other(self, chat, search):
+        traffic(at(12), seconds=1.5)
+        traffic(at(12), seconds=1.5, scenario="search")
+        assert evaluate(at(13)) == 1
+        with db.transaction() as session:
+            assert session.get(LadderState, chat).level == 1
+            assert session.get(LadderState, search).level == 0
+            assert set(session.scalars(select(Breach.scenario_id))) == {chat}
+
+    def test_says_so_in_each_of_its_guards(self, search):
+        evaluate(at(13))
+        with db.transaction() as session:
+            said = session.scalars(select(GuardState).where(GuardState.scenario_id == search)).all()
+        assert {row.guard for row in said} == {"p95", "p95-high", "floor"}
+        assert {(row.verdict, row.reason) for row in said} == {
+            ("no_data", "could not be judged: OverflowError: date value out of range")
+        }
+
+    def test_is_logged_once_and_counted_each_time(self, search, client, caplog):
+        for second in range(13, 16):
+            evaluate(at(second))
+        told = [record for record in caplog.records if "could not be judged" in record.getMessage()]
+        assert len(told) == 1 and "search" in told[0].getMessage() and told[0].exc_info
+        assert "trivet_guard_failures_total 3.0" in client.get("/metrics").text
+
+    def test_for_its_kept_card_says_so_and_stops_no_other(self, chat):
+        search = register("search")
+        evaluate(at(1))
+        with db.transaction() as session:
+            row = session.scalars(select(CardRevision).where(CardRevision.scenario_id == search)).one()
+            row.body = row.body | {"rollback": {"automatic": True, "within_s": 10**20}}
+        db.forget_rows()
+        traffic(at(12), seconds=1.5)
+        assert evaluate(at(13)) == 1
+        with db.transaction() as session:
+            assert session.get(LadderState, chat).level == 1
+            said = session.scalars(select(GuardState).where(GuardState.scenario_id == search)).all()
+            assert {(r.verdict, r.reason) for r in said} == {("no_data", service.UNREADABLE)}
+
+
+class TestWhenGuardsWereLastJudged:
+    def test_is_nowhere_before_the_first_time(self, client):
+        with db.transaction() as session:
+            assert service.last_evaluated(session) is None
+        assert "trivet_guard_evaluated_age_seconds" not in client.get("/metrics").text
+
+    def test_is_known_with_and_without_a_scenario(self, database):
+        for second in (1, 2):
+            evaluate(at(second))
+            with db.transaction() as session:
+                assert service.last_evaluated(session) == at(second)
+
+    def test_is_an_age_for_prometheus(self, chat, client):
+        evaluate(utc_now() - timedelta(seconds=100))
+        (line,) = [x for x in client.get("/metrics").text.splitlines() if x.startswith("trivet_guard_evaluated_age")]
+        assert 100 <= float(line.split()[1]) < 160
 
 
 class TestManyAtOnce:

@@ -99,6 +99,12 @@ class TestDown:
     def test_goes_one_level_after_a_calm_of_every_guard_that_moves_it(self, state, said, to):
         assert step(state, verdicts(**said), CARD, NOW).state.level == to
 
+    @pytest.mark.parametrize(
+        ("level", "reason"), [(3, "stepping back from level 3: calm for 30 s"), (1, "calm for 30 s")]
+    )
+    def test_says_what_it_is_and_how_long_the_calm_was(self, level, reason):
+        assert step(at(level, calm_s=RECOVER_S), verdicts(), CARD, NOW).reason == reason
+
     def test_begins_a_new_calm_on_each_level(self):
         assert step(at(2, calm_s=RECOVER_S), verdicts(), CARD, NOW).state == State(1, NOW)
 

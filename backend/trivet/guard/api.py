@@ -8,12 +8,15 @@ from sqlalchemy import select, tuple_
 from trivet import db
 from trivet.card import service as cards
 from trivet.card.presets import catalogue
+from trivet.guard import metrics
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339
 from trivet.kit.page import from_cursor, page
 from trivet.tenant.models import Scenario
+
+__all__ = ["metrics", "router"]  # imported, the metrics register themselves
 
 router = APIRouter(tags=["guard"])
 Read = Annotated[Principal, Depends(platform("read"))]

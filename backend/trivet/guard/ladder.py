@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from trivet.card.content import Card, Guard
 from trivet.guard.decide import Verdict
 
+STEPPING_BACK = "stepping back from level "  # how the reason of a step down to a level above 0 begins
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -91,7 +93,9 @@ def _down(state: State, verdicts: Mapping[str, Verdict], card: Card, now: dateti
     wait = max((needed - (now - calm_since)).total_seconds(), _stay_left(state, card, now))
     if wait > 0:
         return Stay(replace(state, calm_since=calm_since), f"calm, back to level {state.level - 1} in {wait:.0f} s")
-    return Step(State(state.level - 1, now), f"calm for {(now - calm_since).total_seconds():.0f} s")
+    calm = f"calm for {(now - calm_since).total_seconds():.0f} s"
+    reason = f"{STEPPING_BACK}{state.level}: {calm}" if state.level > 1 else calm  # a restore says the rest by its kind
+    return Step(State(state.level - 1, now), reason)
 
 
 def _stay_left(state: State, card: Card, now: datetime) -> float:

@@ -64,3 +64,13 @@ class LadderState(Base):
     calm_since: Mapped[datetime | None]
     held_until: Mapped[datetime | None]  # a person's hold: the automaton keeps off until then
     held_by: Mapped[str | None]
+
+
+class GuardRun(Base):
+    """One row: when guards were last judged, and how often a scenario could not be."""
+
+    __tablename__ = "guard_run"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    evaluated_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(BigInteger)

@@ -1,9 +1,10 @@
 """One evaluation of every guard: load, decide, save. What must change is handed on as a row and a task name.
 
 One evaluation runs at a time (a try-lock: the others have nothing to add), and the ladder rows it moves are locked, so that
-fifty at once come to one breach and one step.
+fifty at once come to one breach and one step. A scenario whose judgement fails says so and stops no other.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,17 +18,23 @@ from trivet import outbox
 from trivet.card import service as cards
 from trivet.card.content import LOWER_IS_WORSE, Guard
 from trivet.card.service import ActiveCard
-from trivet.guard.decide import Standing, Verdict, verdict
-from trivet.guard.ladder import State, Stay, Step, step
-from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, starts, window
+from trivet.guard import judgement
+from trivet.guard.decide import Standing, Verdict
+from trivet.guard.judgement import Case, Judgement
+from trivet.guard.ladder import State, Stay, Step
+from trivet.guard.models import Breach, GuardRun, GuardState, LadderState
+from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, starts
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.kit.locks import Lock
 from trivet.rollup import read
 
+UNREADABLE = "the active card cannot be read: activate another revision"
+TOLD_MAX = 1_000
 STATE_WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
 GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
+_told: set[tuple[int, str]] = set()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -40,11 +47,14 @@ class _Scenario:
     open: dict[str, Breach]
     slices: list[Slice]
 
-    @property
-    def present(self) -> Present:
-        return _present(self.card, self.ladder)
+    def case(self) -> Case:
+        """What the judgement rests on."""
+        row = self.ladder
+        state = State(row.level, row.since, row.calm_since, row.held_until, row.held_by)
+        before = {guard.name: self._standing(guard) for guard in self.card.card.guards}
+        return Case(self.card, state, before, self.slices, _present(self.card, row))
 
-    def standing(self, guard: Guard) -> Standing:
+    def _standing(self, guard: Guard) -> Standing:
         """How the guard stood under this revision; a new revision starts afresh."""
         state = self.states.get(guard.name)
         broken = guard.name in self.open
@@ -63,13 +73,26 @@ def evaluate(session: Session, now: datetime) -> int | None:
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": Lock.GUARD}):
         return None
     rows: list[dict[str, Any]] = []
-    left = sum(_judge(session, scenario, rows, now) for scenario in _load(session, now))
+    found = [_judge(session, scenario, rows, now) for scenario in _load(session, now)]
     _save_verdicts(session, rows)
-    return left
+    _ran(session, failures=found.count(None), now=now)
+    return sum(filter(None, found))
+
+
+def last_evaluated(session: Session) -> datetime | None:
+    """When guards were last judged; None where they never were."""
+    return session.scalar(select(GuardRun.evaluated_at))
+
+
+def _ran(session: Session, *, failures: int, now: datetime) -> None:
+    run = insert(GuardRun).values(id=1, evaluated_at=now, failures=failures)
+    changed = {"evaluated_at": now, "failures": GuardRun.failures + failures}
+    session.execute(run.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
 def _load(session: Session, now: datetime) -> list[_Scenario]:
     active = cards.active(session)
+    _say_who_has_no_card(session, active, now)
     if not active:
         return []
     ladders = _ladders(session, active)
@@ -84,6 +107,15 @@ def _load(session: Session, now: datetime) -> list[_Scenario]:
     return [
         _Scenario(active[id_], ladders[id_], states[id_], opened[id_], slices.get(id_, [])) for id_ in sorted(active)
     ]
+
+
+def _say_who_has_no_card(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> None:
+    """A scenario that has verdicts and no active card had one: it cannot be read any more."""
+    session.execute(
+        update(GuardState)
+        .where(GuardState.scenario_id.not_in(active), GuardState.reason != UNREADABLE)
+        .values(verdict="no_data", reason=UNREADABLE, value=None, since=now, over_since=None, clear_since=None)
+    )
 
 
 def _ladders(session: Session, active: Mapping[int, ActiveCard]) -> dict[int, LadderState]:
@@ -140,16 +172,35 @@ def _slices(
     return {id_: of_present(of, _present(active[id_], ladders[id_])) for id_, of in slices.items()}
 
 
-def _judge(session: Session, scenario: _Scenario, rows: list[dict[str, Any]], now: datetime) -> int:
-    """Judge one scenario: its verdicts are added to `rows`, its breaches and ladder saved. How many hand-offs it left."""
-    currency = scenario.card.card.cost.currency
-    verdicts: dict[str, Verdict] = {}
-    for guard in scenario.card.card.guards:
-        seen = window(scenario.slices, guard, scenario.present, now, currency)
-        verdicts[guard.name] = verdict(guard, seen, scenario.standing(guard), now)
+def _judge(session: Session, scenario: _Scenario, rows: list[dict[str, Any]], now: datetime) -> int | None:
+    """Judge one scenario: its verdicts are added to `rows`, its breaches and ladder saved. How many hand-offs it left.
+
+    None where it could not be judged: its guards say so, and the other scenarios are judged all the same.
+    """
+    try:
+        decided = judgement.judge(scenario.case(), now)
+    except Exception as bad:  # whatever it is, it is this scenario's alone
+        _tell_once(scenario.card, bad)
+        _add_rows(scenario, judgement.unjudged(scenario.case(), bad), rows, now)
+        return None
+    _add_rows(scenario, decided.verdicts, rows, now)
+    breaches = _save_breaches(session, scenario, decided.verdicts, now)
+    return _move(session, scenario, decided.ladder, breaches) + _roll_back(session, scenario, decided, breaches)
+
+
+def _tell_once(card: ActiveCard, bad: Exception) -> None:
+    """Evaluation runs each second; one line for each revision and kind of failure is enough."""
+    key = (card.revision_id, type(bad).__name__)
+    if key in _told:
+        return
+    if len(_told) >= TOLD_MAX:
+        _told.clear()
+    _told.add(key)
+    _log.error("Guards of %r, revision %d, could not be judged", card.scenario, card.number, exc_info=bad)
+
+
+def _add_rows(scenario: _Scenario, verdicts: Mapping[str, Verdict], rows: list[dict[str, Any]], now: datetime) -> None:
     rows.extend(row for name, found in verdicts.items() if (row := _state_row(scenario, name, found, now)) is not None)
-    breaches = _save_breaches(session, scenario, verdicts, now)
-    return _move(session, scenario, verdicts, breaches, now) + _roll_back(session, scenario, breaches, now)
 
 
 def _save_verdicts(session: Session, rows: list[dict[str, Any]]) -> None:
@@ -229,17 +280,8 @@ def _worse(guard: Guard, one: float | None, other: float | None) -> float | None
     return min(known) if guard.metric in LOWER_IS_WORSE else max(known)
 
 
-def _move(
-    session: Session,
-    scenario: _Scenario,
-    verdicts: Mapping[str, Verdict],
-    breaches: Mapping[str, int],
-    now: datetime,
-) -> int:
-    row = scenario.ladder
-    before = State(row.level, row.since, row.calm_since, row.held_until, row.held_by)
-    decided: Step | Stay = step(before, verdicts, scenario.card.card, now)
-    after = decided.state
+def _move(session: Session, scenario: _Scenario, decided: Step | Stay, breaches: Mapping[str, int]) -> int:
+    row, after = scenario.ladder, decided.state
     row.level, row.since, row.calm_since = after.level, after.since, after.calm_since
     row.held_until, row.held_by, row.reason = after.held_until, after.held_by, decided.reason
     if isinstance(decided, Stay):
@@ -249,18 +291,13 @@ def _move(
     return 1
 
 
-def _roll_back(session: Session, scenario: _Scenario, breaches: Mapping[str, int], now: datetime) -> int:
-    """Ask for the previous revision where the quality floor broke under this one and the card says so."""
-    card, rule = scenario.card, scenario.card.card.rollback
-    broken = [guard.name for guard in card.card.guards if guard.metric == "quality" and guard.name in breaches]
-    if not (broken and rule.automatic and card.previous_number is not None):
+def _roll_back(session: Session, scenario: _Scenario, decided: Judgement, breaches: Mapping[str, int]) -> int:
+    """Ask for the previous revision."""
+    breach_id = breaches.get(decided.goes_back_for) if decided.goes_back_for else None
+    if breach_id is None:
         return 0
-    recent = rule.within_s is None or now - card.active_from <= timedelta(seconds=rule.within_s)
-    # Where the level changed after the activation, the degrade and not the revision may be the cause.
-    attributable = scenario.ladder.level == 0 or card.active_from >= scenario.ladder.since
-    if not (recent and attributable):
-        return 0
-    outbox.send(session, "command.auto_rollback", card.scenario_id, card.number, breaches[broken[0]], queue="control")
+    card = scenario.card
+    outbox.send(session, "command.auto_rollback", card.scenario_id, card.number, breach_id, queue="control")
     return 1
 
 
