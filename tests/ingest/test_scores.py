@@ -53,6 +53,21 @@ class TestPosting:
         post(sender, headers, SCORE | {"tenant": "other"})
         assert rows("SELECT t.name FROM score s JOIN tenant t ON t.id = s.tenant_id") == [{"name": "bound"}]
 
+    def test_the_same_id_of_another_tenant_is_another_score(self, sender, key, make_key):
+        own = {t: {"Authorization": f"Bearer {make_key(['ingest'], tenant=t)}"} for t in ("acme", "globex")}
+        for headers in own.values():
+            assert post(sender, headers, SCORE | {"id": "1"}).json() == {"stored": 1, "duplicates": 0}
+        both = [SCORE | {"id": "2", "tenant": tenant} for tenant in own]
+        assert post(sender, key, [*both, SCORE | {"id": "2"}]).json() == {"stored": 3, "duplicates": 0}
+        assert post(sender, own["acme"], SCORE | {"id": "2"}).json() == {"stored": 0, "duplicates": 1}
+
+    def test_without_an_id_the_tenant_of_the_key_counts_and_not_the_one_it_names(self, sender, make_key):
+        one = SCORE | {"at": rfc3339(utc_now())}
+        own = {t: {"Authorization": f"Bearer {make_key(['ingest'], tenant=t)}"} for t in ("acme", "globex")}
+        assert post(sender, own["acme"], one | {"tenant": "x"}).json()["stored"] == 1
+        assert post(sender, own["globex"], one | {"tenant": "x"}).json()["stored"] == 1
+        assert post(sender, own["acme"], one | {"tenant": "y"}).json() == {"stored": 0, "duplicates": 1}
+
     @pytest.mark.parametrize(
         "change",
         [

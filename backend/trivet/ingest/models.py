@@ -3,7 +3,19 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, BigInteger, Identity, Index, Integer, LargeBinary, Numeric, SmallInteger, Text, func
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
@@ -141,12 +153,12 @@ class PolicySeen(Base):
 
 
 class Score(Base):
-    """One quality score. `external_id` makes a score sent twice one score."""
+    """One quality score. `external_id` makes a score that a tenant sent twice one score."""
 
     __tablename__ = "score"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    external_id: Mapped[str] = mapped_column(unique=True)
+    external_id: Mapped[str]
     scenario_id: Mapped[int]
     tenant_id: Mapped[int]
     metric: Mapped[str]
@@ -157,7 +169,7 @@ class Score(Base):
     source: Mapped[str]
     trace_id: Mapped[bytes | None] = mapped_column(LargeBinary)
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (Index(None, "scenario_id", "scored_at"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "external_id"), Index(None, "scenario_id", "scored_at"))
 
 
 class Denial(Base):

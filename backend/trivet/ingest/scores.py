@@ -35,10 +35,10 @@ class NewScore:
 
 
 def identity_of(score: NewScore) -> str:
-    """The sender's id, else one made of what was scored: the same score sent twice is one score."""
+    """Identity within its tenant: the sender's id, else one made of what was scored, so that sent twice it is one score."""
     if score.external_id:
         return score.external_id
-    what = (score.scenario, score.tenant, score.metric, rfc3339(score.scored_at), (score.trace_id or b"").hex())
+    what = (score.scenario, score.metric, rfc3339(score.scored_at), (score.trace_id or b"").hex())
     return "derived:" + hashlib.sha256("\0".join(what).encode()).hexdigest()
 
 
@@ -53,14 +53,18 @@ def add(session: Session, scores: Sequence[NewScore], *, source: str, tenant_id:
 
     `tenant_id` is that of a key bound to one, which decides. Rows go in by id, so that two calls never wait in a circle.
     """
-    by_id = {identity_of(score): score for score in reversed(scores)}
     scenarios = ids_of(session, "scenario", (score.scenario for score in scores))
     tenants = {} if tenant_id is not None else ids_of(session, "tenant", (score.tenant for score in scores))
+
+    def owner(score: NewScore) -> int:
+        return tenant_id if tenant_id is not None else tenants.get(score.tenant, NONE)
+
+    by_id = {(owner(score), identity_of(score)): score for score in reversed(scores)}
     values = [
         {
             "external_id": external_id,
             "scenario_id": scenarios[score.scenario],
-            "tenant_id": tenant_id if tenant_id is not None else tenants.get(score.tenant, NONE),
+            "tenant_id": own_tenant_id,
             "metric": score.metric,
             "value": score.value,
             "revision": score.revision,
@@ -69,7 +73,7 @@ def add(session: Session, scores: Sequence[NewScore], *, source: str, tenant_id:
             "source": source,
             "trace_id": score.trace_id,
         }
-        for external_id, score in sorted(by_id.items())
+        for (own_tenant_id, external_id), score in sorted(by_id.items(), key=lambda item: item[0])
     ]
     if not values:
         return 0
