@@ -1,9 +1,9 @@
 """The price book of the database: read it, fill it on first sight, add to it."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -20,6 +20,9 @@ from trivet.pricing.rate import Rates
 
 Pair = tuple[str, str]  # (provider, model)
 _State = tuple[int, int]
+T = TypeVar("T")
+
+STATEMENT_ROWS = 500  # a statement that names thousands of pairs is more than PostgreSQL's stack holds
 
 _cache: dict[str, tuple[_State, PriceBook]] = {}
 _reading = threading.Lock()
@@ -59,19 +62,27 @@ def model_ids(session: Session, pairs: Iterable[Pair]) -> dict[Pair, int]:
     wanted = sorted(set(pairs))
     if not wanted:
         return {}
-    known = _known_ids(session, wanted)
+    known = known_ids(session, wanted)
     missing = [{"provider": provider, "name": name} for provider, name in wanted if (provider, name) not in known]
-    if missing:
-        session.execute(insert(Model).values(missing).on_conflict_do_nothing())
-        known = _known_ids(session, wanted)
-    return known
+    for chunk in _chunks(missing):
+        session.execute(insert(Model).values(chunk).on_conflict_do_nothing())
+    return known_ids(session, wanted) if missing else known
 
 
-def _known_ids(session: Session, wanted: list[Pair]) -> dict[Pair, int]:
-    rows = session.execute(
-        select(Model.provider, Model.name, Model.id).where(tuple_(Model.provider, Model.name).in_(wanted))
-    )
-    return {(provider, name): row_id for provider, name, row_id in rows}
+def known_ids(session: Session, pairs: Sequence[Pair]) -> dict[Pair, int]:
+    """Id of each (provider, model) that was met before."""
+    wanted = tuple_(Model.provider, Model.name)
+    return {
+        (provider, name): row_id
+        for chunk in _chunks(pairs)
+        for provider, name, row_id in session.execute(
+            select(Model.provider, Model.name, Model.id).where(wanted.in_(chunk))
+        )
+    }
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[i : i + STATEMENT_ROWS] for i in range(0, len(items), STATEMENT_ROWS))
 
 
 def on_first_sight(session: Session, pairs: Iterable[Pair], *, now: datetime | None = None) -> int:
@@ -83,17 +94,19 @@ def on_first_sight(session: Session, pairs: Iterable[Pair], *, now: datetime | N
     wanted = sorted({pair for pair in pairs if pair[1]})
     if not wanted:
         return 0
-    found = session.execute(
-        select(Price.provider, Price.model)
-        .where(tuple_(Price.provider, Price.model).in_(wanted), Price.pool == "")
-        .distinct()
-    )
-    priced = {(provider, model) for provider, model in found}
+    named = tuple_(Price.provider, Price.model)
+    priced = {
+        (provider, model)
+        for chunk in _chunks(wanted)
+        for provider, model in session.execute(
+            select(Price.provider, Price.model).where(named.in_(chunk), Price.pool == "").distinct()
+        )
+    }
     rows = [row for pair in wanted if pair not in priced for row in _list_prices(pair, at)]
-    if not rows:
-        return 0
-    added = session.execute(insert(Price).values(rows).on_conflict_do_nothing().returning(Price.id))
-    return len(added.all())
+    return sum(
+        len(session.execute(insert(Price).values(chunk).on_conflict_do_nothing().returning(Price.id)).all())
+        for chunk in _chunks(rows)
+    )
 
 
 def _list_prices(pair: Pair, now: datetime) -> list[dict[str, Any]]:
