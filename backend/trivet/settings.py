@@ -31,6 +31,12 @@ class Settings(BaseSettings):
     rest_body_limit_bytes: int = Field(1 << 20, description="Largest body of a REST or OFREP request.")
     otlp_body_limit_bytes: int = Field(64 << 20, description="Largest OTLP body after decompression.")
     otlp_spans_limit: int = Field(50_000, description="Most spans of one export; more is refused with 413.")
+    otlp_elements_limit: int = Field(
+        1_000_000, description="Most elements (attributes, values, events, links …) of one export; more: 413."
+    )
+    names_per_export_limit: int = Field(
+        5_000, description="Most new names of one dimension in one export; items with more are refused one by one."
+    )
     otlp_concurrent_exports: int = Field(8, description="Exports decoded at once; more wait, then get 503.")
     tokens_limit: int = Field(
         100_000_000, description="Most tokens of one kind in one request; more refuses that span."
@@ -51,6 +57,7 @@ class Settings(BaseSettings):
     policy_valid_s: int = Field(600, description="How long a backend that cannot reach Trivet keeps its policy.")
     posting_grace_s: int = Field(60, description="How long after its end an hour is posted to the ledger.")
     session_hours: int = Field(12, description="How long a sign-in lasts.")
+    report_concurrent: int = Field(4, description="Reports made at once in one process; more wait, then get 503.")
     page_limit: int = Field(500, description="Most items of one page of a list.")
 
     @classmethod

@@ -96,6 +96,41 @@ class TestWhatIsNotStored:
         ]
         assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 1}]
 
+    def test_a_tenants_key_registers_no_card_and_moves_none(self, sender, key, make_key):
+        post(sender, key, gauges(("hw.power", 1.0, GPU, AT), resource={"trivet.pool": "h200"}))
+        bound = {"Authorization": f"Bearer {make_key(['ingest'], tenant='acme')}"}
+        other = GPU | {"hw.id": "GPU-2"}
+        points = [("hw.power", 1.0, GPU, AT + 1000), ("hw.power", 1.0, other, AT + 1000), ("x", 1.0, {}, AT)]
+        answer = post(sender, bound, gauges(*points, resource={"trivet.pool": "mine"}))
+        partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
+        assert (answer.status_code, partial.rejected_data_points) == (200, 3)
+        assert "gpu_needs_platform_key 2" in partial.error_message
+        assert rows("SELECT uuid, p.name FROM gpu JOIN pool p ON p.id = pool_id") == [{"uuid": "GPU-1", "name": "h200"}]
+        assert rows("SELECT name FROM pool") == [{"name": "h200"}]
+        assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 1}]
+        assert rows("SELECT reason, items FROM denial") == [{"reason": "gpu_needs_platform_key", "items": 2}]
+
+    def test_more_new_cards_or_pools_than_the_setting_are_refused(self, sender, key, monkeypatch):
+        from trivet.settings import get_settings
+
+        monkeypatch.setenv("TRIVET_NAMES_PER_EXPORT_LIMIT", "2")
+        get_settings.cache_clear()
+
+        def refused(*numbers, pool=None, at=AT):
+            named = [{"hw.id": f"G{n}"} | ({"trivet.pool": pool.format(n)} if pool else {}) for n in numbers]
+            answer = post(sender, key, gauges(*(("hw.power", 1.0, attributes, at) for attributes in named)))
+            partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
+            assert partial.error_message in ("", f"{partial.rejected_data_points} data points refused: {reason}")
+            return partial.rejected_data_points
+
+        reason = "too_many_new_names 2"
+        assert refused(1, 2, 3, 4) == 2
+        assert refused(1, 2, 3, 4) == 0, "those met before are not new"
+        assert refused(1, 2, 3, 4, pool="p{}", at=AT + 1000) == 2
+        assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 6}]
+        assert rows("SELECT name FROM pool ORDER BY id") == [{"name": "p1"}, {"name": "p2"}]
+        assert rows("SELECT reason, items FROM denial") == [{"reason": "too_many_new_names", "items": 4}]
+
     def test_other_metrics_are_counted_and_no_error(self, sender, key):
         raw = (DATA / "official-chat-metrics.pb").read_bytes()
         answer = sender.post("/v1/metrics", content=raw, headers=key | PROTOBUF)

@@ -19,9 +19,12 @@ STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 
 
 def load(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body; `Malformed` for anything else, also for nesting without end."""
+    """The JSON object in a body; `Malformed` for anything else, also for nesting without end.
+
+    JSON is UTF-8 here, as OTLP has it: elements were counted (`structure`) on that understanding.
+    """
     try:
-        loaded = json.loads(body)
+        loaded = json.loads(body.decode("utf-8-sig", "surrogatepass"))
     except (ValueError, RecursionError) as bad:
         raise Malformed("The body is not valid JSON, or is nested too deeply.") from bad
     if not isinstance(loaded, dict):

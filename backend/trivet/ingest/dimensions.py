@@ -5,9 +5,10 @@ never met is a row even where its requests then fail to be stored; that is harml
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet import db
@@ -54,48 +55,66 @@ _NAMED: dict[str, tuple[Any, Names]] = {
 _MODELS = Names()
 
 
-def rows_of(facts: Iterable[RequestFact], tenant_id: int | None) -> list[Row]:
-    """The facts with ids for their names; a key bound to a tenant decides the tenant of all."""
-    facts = list(facts)
-    names = {
-        "tenant": {fact.tenant for fact in facts} - {""} if tenant_id is None else set(),
-        "scenario": {fact.scenario for fact in facts} - {""},
-        "backend": {fact.backend for fact in facts} - {""},
-        "pool": {fact.pool for fact in facts} - {""},
-    }
-    pairs = {(fact.provider, fact.model) for fact in facts if fact.model}
-    ids = {kind: _resolve(cache, names[kind]) for kind, (_, cache) in _NAMED.items()}
+def rows_of(facts: Sequence[RequestFact], tenant_id: int | None, new_names_max: int) -> list[Row]:
+    """The facts with ids for their names; a key bound to a tenant decides the tenant of all.
+
+    Of each kind at most `new_names_max` names never met before are made, the first that come; facts that name one more
+    are left out.
+    """
+    wanted = {kind: _met(facts, kind) for kind in _NAMED}
+    if tenant_id is not None:
+        wanted["tenant"] = []
+    pairs = list(dict.fromkeys((fact.provider, fact.model) for fact in facts if fact.model))
+    ids = {kind: _resolve(cache, wanted[kind]) for kind, (_, cache) in _NAMED.items()}
     models = _resolve(_MODELS, pairs)
-    missing = {kind: names[kind] - ids[kind].keys() for kind in _NAMED}
-    new_pairs = pairs - models.keys()
+    missing = {kind: [name for name in wanted[kind] if name not in ids[kind]] for kind in _NAMED}
+    new_pairs = [pair for pair in pairs if pair not in models]
     if new_pairs or any(missing.values()):
         with db.transaction() as session:
-            made = _make(session, missing)
-            models |= _make_models(session, new_pairs)
+            made = {kind: _named(session, kind, names, new_names_max) for kind, names in missing.items()}
+            made_models = _make_models(session, new_pairs, new_names_max)
         # Only what has been committed may be remembered.
         for kind, (_, cache) in _NAMED.items():
             cache.add(made[kind])
             ids[kind] |= made[kind]
-        _MODELS.add({pair: models[pair] for pair in new_pairs})
-    return [
-        Row(
-            fact,
-            tenant_id if tenant_id is not None else ids["tenant"].get(fact.tenant, NONE),
-            ids["scenario"].get(fact.scenario, NONE),
-            models.get((fact.provider, fact.model), NONE),
-            ids["backend"].get(fact.backend, NONE),
-            ids["pool"].get(fact.pool, NONE),
-        )
-        for fact in facts
-    ]
+        _MODELS.add(made_models)
+        models |= made_models
+    return list(_rows(facts, tenant_id, ids, models))
 
 
-def ids_of(session: Session, kind: str, names: Iterable[str]) -> dict[str, int]:
-    """Ids of names of one kind (`tenant`, `scenario`, `backend`, `pool`) inside a transaction; nothing is remembered."""
-    table, cache = _NAMED[kind]
-    wanted = {name for name in names if name}
-    found = _resolve(cache, wanted)
-    return found | db.named_ids(session, table, wanted - found.keys())
+def _met(facts: Iterable[RequestFact], kind: str) -> list[str]:
+    """The names of a kind, in the order in which they come."""
+    return [name for name in dict.fromkeys(getattr(fact, kind) for fact in facts) if name]
+
+
+def _rows(
+    facts: Iterable[RequestFact], tenant_id: int | None, ids: dict[str, dict[Any, int]], models: dict[Any, int]
+) -> Iterator[Row]:
+    tenants, scenarios, backends, pools = ({**ids[kind], "": NONE} for kind in _NAMED)
+    for fact in facts:
+        try:
+            row = Row(
+                fact,
+                tenant_id if tenant_id is not None else tenants[fact.tenant],
+                scenarios[fact.scenario],
+                models[fact.provider, fact.model] if fact.model else NONE,
+                backends[fact.backend],
+                pools[fact.pool],
+            )
+        except KeyError:  # one name too many
+            continue
+        yield row
+
+
+def ids_of(session: Session, kind: str, names: Iterable[str], new_names_max: int | None = None) -> dict[str, int]:
+    """Ids of names of one kind (`tenant`, `scenario`, `backend`, `pool`) inside a transaction; nothing is remembered.
+
+    With `new_names_max`, names never met beyond so many are left out.
+    """
+    wanted = list(dict.fromkeys(name for name in names if name))
+    found = _resolve(_NAMED[kind][1], wanted)
+    missing = [name for name in wanted if name not in found]
+    return found | _named(session, kind, missing, len(missing) if new_names_max is None else new_names_max)
 
 
 def _resolve(cache: Names, wanted: Iterable[Any]) -> dict[Any, int]:
@@ -103,19 +122,23 @@ def _resolve(cache: Names, wanted: Iterable[Any]) -> dict[Any, int]:
     return {name: known[name] for name in wanted if name in known}
 
 
-def _make(session: Session, missing: Mapping[str, set[str]]) -> dict[str, dict[str, int]]:
-    return {
-        kind: {
-            name: row_id
-            for chunk in _chunks(missing[kind])
-            for name, row_id in db.named_ids(session, table, chunk).items()
+def _named(session: Session, kind: str, names: Sequence[str], new_names_max: int) -> dict[str, int]:
+    """Ids of names; those never met are made, up to the limit."""
+    table, _ = _NAMED[kind]
+    if len(names) > new_names_max:
+        known = {
+            name
+            for chunk in _chunks(names)
+            for name in session.scalars(select(table.name).where(table.name.in_(chunk)))
         }
-        for kind, (table, _) in _NAMED.items()
-    }
+        names = _within(names, known, new_names_max)
+    return {name: row_id for chunk in _chunks(names) for name, row_id in db.named_ids(session, table, chunk).items()}
 
 
-def _make_models(session: Session, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """New models, and their list prices before their first request is priced."""
+def _make_models(session: Session, pairs: Sequence[tuple[str, str]], new_names_max: int) -> dict[tuple[str, str], int]:
+    """New models, up to the limit, and their list prices before their first request is priced."""
+    if len(pairs) > new_names_max:
+        pairs = _within(pairs, pricing.known_ids(session, pairs).keys(), new_names_max)
     made: dict[tuple[str, str], int] = {}
     for chunk in _chunks(pairs):
         made |= pricing.model_ids(session, chunk)
@@ -123,7 +146,13 @@ def _make_models(session: Session, pairs: set[tuple[str, str]]) -> dict[tuple[st
     return made
 
 
-def _chunks(names: set[Any]) -> Iterator[list[Any]]:
+def _within(names: Sequence[Any], known: Collection[Any], new_names_max: int) -> list[Any]:
+    """The known names, and the first new ones."""
+    new = [name for name in names if name not in known]
+    return [*known, *new[:new_names_max]]
+
+
+def _chunks(names: Iterable[Any]) -> Iterator[list[Any]]:
     """In order, so that writers do not wait in a circle, and few enough for one statement's parameters."""
     ordered = sorted(names)
     return (ordered[i : i + STATEMENT_NAMES] for i in range(0, len(ordered), STATEMENT_NAMES))

@@ -1,6 +1,6 @@
 """What an export can be refused for as a whole. Refusals of single spans are `fact.Refusal`."""
 
-from trivet.kit.errors import TooLarge, TrivetError
+from trivet.kit.errors import TooLarge, TrivetError, Unavailable
 
 
 class Malformed(TrivetError):
@@ -18,4 +18,8 @@ class BodyTooLarge(TooLarge):
 
 
 class TooManyItems(TooLarge):
-    """More spans or data points in one export than the setting allows."""
+    """More spans, data points or elements in one export than the settings allow."""
+
+
+class TooSlow(Unavailable):
+    """The body did not arrive in time."""

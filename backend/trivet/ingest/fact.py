@@ -15,6 +15,7 @@ IN_THE_FUTURE = "in_the_future"
 TOKENS_NEGATIVE = "tokens_negative"
 TOKENS_NOT_A_NUMBER = "tokens_not_a_number"
 TOKENS_OVER_LIMIT = "tokens_over_limit"
+TOO_MANY_NEW_NAMES = "too_many_new_names"  # of one dimension in one export
 
 
 @dataclass(frozen=True, slots=True)

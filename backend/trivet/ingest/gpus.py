@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -25,28 +26,32 @@ _ADD = text("""
 """)
 
 
-def store(readings: Sequence[Reading]) -> int:
-    """Store the readings not stored before, and their deltas; how many were new. Returns after the commit."""
+def store(readings: Sequence[Reading], new_names_max: int) -> tuple[int, list[Reading]]:
+    """Store the readings not stored before, and their deltas; how many were new, and those refused.
+
+    At most `new_names_max` cards and pools never met are made; readings of one more are refused. Returns after the commit.
+    """
     if not readings:
-        return 0
+        return 0, []
     partitions.ensure("gpu_sample", {partitions.day_of(reading.at_us) for reading in readings})
     with db.transaction() as session:
-        gpus = _gpu_ids(session, readings)
-        new = _add(session, readings, gpus)
+        gpus = _gpu_ids(session, readings, new_names_max)
+        new = _add(session, [reading for reading in readings if reading.gpu in gpus], gpus)
         if new:
             session.execute(insert(GpuDelta), deltas_of(new))
-    return len(new)
+    return len(new), [reading for reading in readings if reading.gpu not in gpus]
 
 
-def _gpu_ids(session: Session, readings: Sequence[Reading]) -> dict[str, int]:
+def _gpu_ids(session: Session, readings: Sequence[Reading], new_names_max: int) -> dict[str, int]:
     """Cards by UUID; one never met is kept, and a card that names a pool belongs to it from then on."""
     told = {reading.gpu: reading for reading in readings}
+    pools = ids_of(session, "pool", (reading.pool for reading in told.values()), new_names_max)
+    told = {uuid: reading for uuid, reading in told.items() if not reading.pool or reading.pool in pools}
     known = {uuid: (row_id, pool_id) for uuid, row_id, pool_id in _known(session, told)}
-    pools = ids_of(session, "pool", {reading.pool for reading in told.values()})
+    met = islice((uuid for uuid in told if uuid not in known), new_names_max)
     missing = [
         {"uuid": r.gpu, "model": r.model, "host": r.host, "pool_id": pools.get(r.pool)}
-        for uuid, r in sorted(told.items())
-        if uuid not in known
+        for r in (told[uuid] for uuid in sorted(met))
     ]
     if missing:
         session.execute(insert(Gpu).on_conflict_do_nothing(), missing)

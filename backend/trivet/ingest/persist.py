@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.ingest import deltas, partitions
 from trivet.ingest.dimensions import rows_of
-from trivet.ingest.fact import RequestFact
+from trivet.ingest.fact import TOO_MANY_NEW_NAMES, RequestFact
 from trivet.ingest.models import Denial
 from trivet.ingest.row import Row, RowKey, cost_of, instant
 from trivet.kit.clock import floor
 from trivet.pricing import service as pricing
+from trivet.settings import get_settings
 
 DAY_S = 86_400
 
@@ -82,10 +83,11 @@ _MOVE = sql.SQL(
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What came of a batch: requests stored now, and those that had been stored before."""
+    """What came of a batch: requests stored now, those that had been stored before, and how many the store refused."""
 
     inserted: int
     duplicates: int
+    refused: int = 0  # `TOO_MANY_NEW_NAMES`
 
 
 def store(
@@ -96,19 +98,21 @@ def store(
     `tenant_id` is that of a key bound to one. Rows go in by the order of their key, so that two transactions with the
     same spans wait for each other and never in a circle.
     """
+    named = rows_of(facts, tenant_id, get_settings().names_per_export_limit)
+    refused = len(facts) - len(named)
     unique: dict[RowKey, Row] = {}
-    for row in rows_of(facts, tenant_id):
+    for row in named:
         unique.setdefault(row.key, row)
     rows = [unique[key] for key in sorted(unique)]
     partitions.ensure("request", {partitions.day_of(row.fact.start_us) for row in rows})
     partitions.ensure("prompt_blocks", {partitions.day_of(row.fact.start_us) for row in rows if row.fact.blocks})
-    counted = Counter(refusals)
+    counted = Counter(refusals) + Counter({TOO_MANY_NEW_NAMES: refused})
     if not rows and not counted:
         return Stored(0, 0)
     with db.transaction() as session:
         inserted = _write(session, rows, key_id, now, bound=tenant_id is not None) if rows else 0
         deny(session, counted, key_id, now)
-    return Stored(inserted, len(facts) - inserted)
+    return Stored(inserted, len(named) - inserted, refused)
 
 
 def _write(session: Session, rows: list[Row], key_id: int, now: datetime, *, bound: bool) -> int:

@@ -1,7 +1,7 @@
 """GPU readings out of OTLP metrics, protobuf or JSON: plain values of the metrics that Trivet stores, the rest counted."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ KEYS = frozenset({sc.HW_ID, sc.HW_MODEL, sc.HW_NAME, sc.HOST_NAME, sc.TRIVET_POO
 _JSON_KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 NOT_FINITE = "value_not_finite"
 NO_GPU_ID = "no_gpu_id"
+NEEDS_PLATFORM_KEY = "gpu_needs_platform_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class Readings:
     found: list[Reading] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     not_stored: int = 0
+
+    def refuse(self, readings: Collection[Reading], reason: str) -> None:
+        """Take some of those found back."""
+        if readings:
+            gone = set(map(id, readings))
+            self.refused += [reason] * len(readings)
+            self.found = [reading for reading in self.found if id(reading) not in gone]
 
 
 @dataclass(frozen=True, slots=True)
