@@ -74,9 +74,8 @@ def shared_engine(database_url: str) -> Iterator[Engine]:
         db.engine.cache_clear()
         made = db.engine()
         yield made
-        made.dispose()
+        db.forget()
     get_settings.cache_clear()
-    db.engine.cache_clear()
 
 
 @pytest.fixture

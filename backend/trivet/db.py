@@ -1,4 +1,4 @@
-"""The database: one sync engine a process, one transaction a request or task."""
+"""The database: one sync engine a process (and one kept for ingest), one transaction a request or task."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -49,6 +49,30 @@ def engine() -> Engine:
     return make_engine(url)
 
 
+RESERVED_DOORS = 4  # reserved connections for looking up keys, beside one for each place of an export
+
+
+@lru_cache
+def reserved_engine() -> Engine:
+    """The connections kept for ingest: slow reports, however many, leave it these."""
+    return make_engine(
+        get_settings().database_url, pool_size=get_settings().otlp_concurrent_exports + RESERVED_DOORS, max_overflow=0
+    )
+
+
+_in_reserve: ContextVar[bool] = ContextVar("in_reserve", default=False)
+
+
+@contextmanager
+def reserved() -> Iterator[None]:
+    """In this block transactions take reserved connections."""
+    token = _in_reserve.set(True)
+    try:
+        yield
+    finally:
+        _in_reserve.reset(token)
+
+
 # What a request wants done inside its own transaction, last before it commits (see `identity.idempotency`).
 at_commit: ContextVar[Callable[[Session], None] | None] = ContextVar("at_commit", default=None)
 
@@ -59,7 +83,8 @@ def transaction() -> Iterator[Session]:
 
     Endpoints open it inside their body, because FastAPI closes `yield` dependencies after the response has gone.
     """
-    with Session(engine(), expire_on_commit=False) as session, session.begin():
+    own = reserved_engine() if _in_reserve.get() else engine()
+    with Session(own, expire_on_commit=False) as session, session.begin():
         yield session
         last = at_commit.get()
         if last is not None:
@@ -88,10 +113,11 @@ caches: list[Callable[[], None]] = []
 
 
 def forget() -> None:
-    """Drop the engine and every cached row of this process."""
-    if engine.cache_info().currsize:
-        engine().dispose()
-    engine.cache_clear()
+    """Drop the engines and every cached row of this process."""
+    for kept in (engine, reserved_engine):
+        if kept.cache_info().currsize:
+            kept().dispose()
+        kept.cache_clear()
     forget_rows()
 
 

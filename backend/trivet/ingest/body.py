@@ -2,21 +2,23 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import ClientDisconnect, Request
 
-from trivet.ingest.errors import BodyTooLarge, Malformed, UnknownEncoding
-from trivet.kit.errors import Unavailable
+from trivet.ingest.errors import BodyTooLarge, Malformed, TooSlow, UnknownEncoding
 
 STEP_BYTES = 1 << 20  # inflated at once; between steps others get their turn
 MEMBERS_MAX = 1_000  # of one gzip body; empty ones cost work and give nothing
-PATIENCE_S = 30.0  # for the whole body
+PATIENCE_S = 10.0  # for the whole body
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The body, decompressed; `BodyTooLarge` as soon as either form of it goes over `limit` bytes."""
+async def read(request: Request, limit: int, grow: Callable[[int], None]) -> bytes:
+    """The body, decompressed; `BodyTooLarge` as soon as either form of it goes over `limit` bytes.
+
+    `grow` is told how many bytes are kept more, and may refuse.
+    """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in _WINDOW and encoding not in ("identity", ""):
         raise UnknownEncoding(f"Content-Encoding {encoding[:40]!r} is not understood; use gzip, deflate or none.")
@@ -24,10 +26,10 @@ async def read(request: Request, limit: int) -> bytes:
     try:
         async with asyncio.timeout(PATIENCE_S):
             if encoding in _WINDOW:
-                return await _inflate(request.stream(), _WINDOW[encoding], limit)
-            return await _collect(request.stream(), limit)
+                return await _inflate(request.stream(), _WINDOW[encoding], limit, grow)
+            return await _collect(request.stream(), limit, grow)
     except TimeoutError as slow:
-        raise Unavailable(f"The body took longer than {PATIENCE_S:.0f} s.", retry_after_s=2) from slow
+        raise TooSlow(f"The body took longer than {PATIENCE_S:.0f} s.", retry_after_s=2) from slow
     except ClientDisconnect as gone:
         raise Malformed("The sender went away in the middle of the body.") from gone
 
@@ -42,16 +44,17 @@ def _check_stated_length(request: Request, limit: int) -> None:
         raise too_large(limit)
 
 
-async def _collect(stream: AsyncIterator[bytes], limit: int) -> bytes:
+async def _collect(stream: AsyncIterator[bytes], limit: int, grow: Callable[[int], None]) -> bytes:
     body = bytearray()
     async for chunk in stream:
         if len(body) + len(chunk) > limit:
             raise too_large(limit)
+        grow(len(chunk))
         body += chunk
     return bytes(body)
 
 
-async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int) -> bytes:
+async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int, grow: Callable[[int], None]) -> bytes:
     body = bytearray()
     raw_bytes = 0
     members = 1
@@ -68,11 +71,13 @@ async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int) -> byt
             if members > MEMBERS_MAX:
                 raise Malformed(f"The compressed body has more than {MEMBERS_MAX} members.")
             try:
-                body += inflater.decompress(waiting, STEP_BYTES)
+                more = inflater.decompress(waiting, STEP_BYTES)
             except zlib.error as bad:
                 raise Malformed("The body is not what its Content-Encoding says.") from bad
-            if len(body) > limit:
+            if len(body) + len(more) > limit:
                 raise too_large(limit)
+            grow(len(more))
+            body += more
             waiting = inflater.unconsumed_tail or inflater.unused_data
             await asyncio.sleep(0)
     if raw_bytes and not inflater.eof:

@@ -1,0 +1,174 @@
+"""Who trickles, who sends much, and who reads much: none of them keeps another's exports out."""
+
+import http.client
+import socket
+import time
+from contextlib import ExitStack, closing
+
+import anyio
+import pytest
+from google.rpc.status_pb2 import Status
+from sqlalchemy import text
+from starlette.requests import Request
+from tests.support.api_process import ApiProcess
+from tests.support.otlp import PROTOBUF, body, span
+
+from trivet import db
+from trivet.ingest import body as bodies
+from trivet.ingest import gate
+from trivet.ingest.errors import TooSlow
+from trivet.settings import get_settings
+
+MIB = 1 << 20
+
+
+def head(key, length, path="/v1/traces"):
+    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {key}", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, "Content-Type: application/x-protobuf", "", ""]).encode()
+
+
+def status_of(connection):
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer.status
+
+
+@pytest.mark.timeout(120)
+class TestTricklingConnections:
+    @pytest.mark.parametrize("trickling", [8, gate.BODIES_EACH])
+    def test_of_one_tenant_hold_up_nobody_else(self, database, make_key, tmp_path, trickling):
+        mean, other = (make_key(["ingest"], tenant=t) for t in ("mean", "other"))
+        with ApiProcess(database, tmp_path) as api, ExitStack() as open_:
+            for _ in range(trickling):
+                slow = open_.enter_context(closing(socket.create_connection(("127.0.0.1", api.port))))
+                slow.sendall(head(mean, 1000) + b"\x0a")
+            self.until_full(api, mean, trickling)
+            start = time.monotonic()
+            fast = open_.enter_context(closing(socket.create_connection(("127.0.0.1", api.port))))
+            content = body(span())
+            fast.sendall(head(other, len(content)) + content)
+            assert status_of(fast) == 200
+            assert time.monotonic() - start < gate.PATIENCE_S
+
+    @staticmethod
+    def until_full(api, key, trickling):
+        """Until the trickling bodies are being read: then one more of the same sender is 503, or there are too few."""
+        for _ in range(50):
+            with closing(socket.create_connection(("127.0.0.1", api.port))) as probe:
+                content = body(span())
+                probe.sendall(head(key, len(content)) + content)
+                status = status_of(probe)
+            if status == (503 if trickling >= gate.BODIES_EACH else 200):
+                return
+            time.sleep(0.1)
+        raise AssertionError("never full")
+
+    def test_are_ended_after_a_while(self, monkeypatch):
+        monkeypatch.setattr(bodies, "PATIENCE_S", 0.05)
+        pieces = iter([{"type": "http.request", "body": b"x", "more_body": True}])
+
+        async def receive():
+            piece = next(pieces, None)
+            if piece is None:
+                await anyio.sleep_forever()
+            return piece
+
+        request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+        with pytest.raises(TooSlow) as ended:
+            anyio.run(bodies.read, request, 100, lambda size: None)
+        assert (ended.value.status, ended.value.retry_after_s) == (503, 2)
+
+
+class TestShares:
+    def test_of_a_sender_end_where_the_others_begin(self):
+        with ExitStack() as held:
+            for _ in range(gate.BODIES_EACH):
+                held.enter_context(gate.body("a", 8 * MIB, MIB))
+            with pytest.raises(gate.Busy), gate.body("a", 8 * MIB, MIB):
+                pass
+            with gate.body("b", 8 * MIB, MIB) as grow:
+                grow(MIB)
+        with gate.body("a", 8 * MIB, MIB):
+            pass
+
+    def test_of_bytes_too(self):
+        with gate.body("a", 8 * MIB, MIB) as first, gate.body("a", 8 * MIB, MIB) as second:
+            first(MIB)
+            second(MIB)
+            with pytest.raises(gate.Busy):
+                second(1)
+            with gate.body("b", 8 * MIB, MIB) as other:
+                other(2 * MIB)
+        with gate.body("a", 8 * MIB, MIB) as after:
+            after(2 * MIB)
+
+    def test_hold_one_whole_body_at_least(self):
+        with gate.body("a", 3 * MIB, 2 * MIB) as grow:
+            grow(2 * MIB)
+
+    def test_end_together_where_the_memory_does(self):
+        with ExitStack() as held:
+            for sender in "abcd":
+                held.enter_context(gate.body(sender, 8 * MIB, MIB))(2 * MIB)
+            with gate.body("e", 8 * MIB, MIB) as grow, pytest.raises(gate.Busy):
+                grow(1)
+            for n in range(gate.BODIES_MAX - 4):
+                held.enter_context(gate.body(f"s{n}", 8 * MIB, MIB))
+            with pytest.raises(gate.Busy), gate.body("e", 8 * MIB, MIB):
+                pass
+
+    def test_a_body_over_its_share_is_503_and_another_may_come(self, sender, key, monkeypatch):
+        monkeypatch.setattr(gate, "BODIES_EACH", 0)
+        answer = sender.post("/v1/traces", content=body(span()), headers=key | PROTOBUF)
+        assert (answer.status_code, Status.FromString(answer.content).code) == (503, 14)
+        assert int(answer.headers["retry-after"]) > 0
+        monkeypatch.undo()
+        get_settings.cache_clear()
+
+
+class TestLargeBodies:
+    def test_have_few_places_and_leave_the_others_to_small_ones(self, monkeypatch):
+        monkeypatch.setattr(gate, "PATIENCE_S", 0.01)
+
+        async def main():
+            async with gate.place(8, gate.LARGE_BYTES + 1), gate.place(8, gate.LARGE_BYTES + 1):
+                with pytest.raises(gate.Busy):
+                    async with gate.place(8, gate.LARGE_BYTES + 1):
+                        pass
+                async with gate.place(8, gate.LARGE_BYTES):
+                    pass
+            async with gate.place(8, gate.LARGE_BYTES + 1):
+                pass
+
+        anyio.run(main)
+
+
+@pytest.mark.timeout(60)
+class TestSlowReports:
+    def test_that_take_every_connection_leave_ingest_its_own(self, client, make_key):
+        headers = {"Authorization": f"Bearer {make_key(['ingest'])}"} | PROTOBUF
+        pool = db.engine().pool
+        with ExitStack() as busy:
+            for _ in range(pool.size() + pool._max_overflow):
+                busy.enter_context(db.engine().connect()).execute(text("SELECT 1"))
+            assert client.post("/v1/traces", content=body(span()), headers=headers).status_code == 200
+
+    def test_that_take_every_thread_leave_ingest_its_own(self, client, make_key):
+        headers = {"Authorization": f"Bearer {make_key(['ingest'])}"} | PROTOBUF
+        holders = [object() for _ in range(40)]
+
+        async def take():
+            limiter = anyio.to_thread.current_default_thread_limiter()
+            assert limiter.total_tokens == len(holders)
+            for holder in holders:
+                limiter.acquire_on_behalf_of_nowait(holder)
+
+        async def leave():
+            for holder in holders:
+                anyio.to_thread.current_default_thread_limiter().release_on_behalf_of(holder)
+
+        client.portal.call(take)
+        try:
+            assert client.post("/v1/traces", content=body(span()), headers=headers).status_code == 200
+        finally:
+            client.portal.call(leave)
