@@ -15,6 +15,7 @@ from trivet.report.costs import CostRow, Costs, costs
 from trivet.report.names import NONE
 
 ROWS_MAX = 12
+TENANTS_MAX = 200_000  # with a cost in one day; with more the page is refused by name
 CURRENCIES_MAX = 3
 NO_CURRENCY = "USD"  # of a sum of nothing
 UNATTRIBUTED = NONE["tenant"]
@@ -32,7 +33,7 @@ class Spent:
 
 def today(session: Session, now: datetime) -> Spent:
     """The UTC day so far, on the allocation basis."""
-    return arrange(costs(session, day_of(now), ["cost_centre", "tenant"], {}))
+    return arrange(costs(session, day_of(now), ["cost_centre", "tenant"], {}, groups_max=TENANTS_MAX))
 
 
 def arrange(found: Costs) -> Spent:

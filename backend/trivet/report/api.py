@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.money import money, plain
-from trivet.kit.page import from_cursor, page, to_cursor
+from trivet.kit.page import Kind, from_cursor, page, to_cursor
 from trivet.report import costs as costing
 from trivet.report import names, rows
 from trivet.report import usage as using
 from trivet.report.costs import CostRow, Costs, Totals
+from trivet.report.limits import Place
 from trivet.report.query import CostsQuery, PostingsQuery, RequestsQuery, UsageQuery
 
 router = APIRouter(tags=["report"])
@@ -38,32 +38,35 @@ Row = TypeVar("Row", bound=Keyed)
 
 
 @router.get("/usage")
-def get_usage(principal: Read, query: Annotated[UsageQuery, Query()]) -> dict[str, Any]:
+def get_usage(principal: Read, _: Place, query: Annotated[UsageQuery, Query()]) -> dict[str, Any]:
     """Usage by group, and by bucket where a grain (10s, 1m, 1h, 1d) is given. The ends fall on whole 10 seconds."""
     by = names.parse(query.group_by, names.USAGE_BY)
+    interval, after = Interval(query.from_, query.to), _after(query, by)
     with db.transaction() as session:
         where = _where(session, query.given(), principal)
-        found = using.usage(session, Interval(query.from_, query.to), by, where, query.grain)
-    return _page(found, query.cursor, query.limit, lambda row: using.item(by, row))
+        found = using.page(session, interval, by, where, query.grain, after=after, count=query.limit + 1)
+    return _page(found, query.limit, lambda row: using.item(by, row))
 
 
 @router.get("/costs")
-def get_costs(principal: Read, query: Annotated[CostsQuery, Query()]) -> dict[str, Any]:
+def get_costs(principal: Read, _: Place, query: Annotated[CostsQuery, Query()]) -> dict[str, Any]:
     """Postings up to `as_of`, then the open hours at standard cost: `provisional` says how much of an amount that is.
 
     `total` is all items and idle. Where there are several currencies it is null and `by_currency` has each.
     """
     by = names.parse(query.group_by, names.COSTS_BY)
+    after = _after(query, by)
     with db.transaction() as session:
         where = _where(session, query.given(), principal)
         found = costing.costs(
             session, Interval(query.from_, query.to), by, where, basis=query.basis, grain=query.grain
         )  # fmt: skip
-    return _page(found.rows, query.cursor, query.limit, lambda row: _cost(by, row)) | _totals(found)
+    shown = [row for row in found.rows if after is None or [*row.key, row.currency] > after]
+    return _page(shown, query.limit, lambda row: _cost(by, row)) | _totals(found)
 
 
 @router.get("/requests")
-def get_requests(principal: Read, query: Annotated[RequestsQuery, Query()]) -> dict[str, Any]:
+def get_requests(principal: Read, _: Place, query: Annotated[RequestsQuery, Query()]) -> dict[str, Any]:
     """Single requests by start, newest first; of the last day where nothing is said."""
     interval = query.interval(utc_now())
     with db.transaction() as session:
@@ -74,11 +77,11 @@ def get_requests(principal: Read, query: Annotated[RequestsQuery, Query()]) -> d
 
 @router.get("/postings")
 def get_postings(
-    _: Annotated[Principal, Depends(platform("read"))], query: Annotated[PostingsQuery, Query()]
+    _: Annotated[Principal, Depends(platform("read"))], __: Place, query: Annotated[PostingsQuery, Query()]
 ) -> dict[str, Any]:
     """The ledger, newest first, each posting with its entries; `from` and `to` are of the hour posted."""
     with db.transaction() as session:
-        found = rows.postings(session, query.limit + 1, query.cursor, hour_from=query.from_, hour_to=query.to)
+        found = rows.postings(session, query.interval(), query.limit + 1, query.cursor)
     return page(found, query.limit, lambda item: [item["id"]])
 
 
@@ -91,11 +94,8 @@ def _where(session: Session, given: Mapping[str, Sequence[Any]], principal: Prin
     return where
 
 
-def _page(
-    found: Sequence[Row], cursor: str | None, limit: int, item: Callable[[Row], dict[str, Any]]
-) -> dict[str, Any]:
-    """The rows after a cursor, as items."""
-    shown = _after(found, cursor)
+def _page(shown: Sequence[Row], limit: int, item: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
+    """The first of some rows, as items."""
     last = shown[limit - 1] if len(shown) > limit else None
     return {
         "items": [item(row) for row in shown[:limit]],
@@ -103,14 +103,12 @@ def _page(
     }
 
 
-def _after(found: Sequence[Row], cursor: str | None) -> Sequence[Row]:
-    if cursor is None:
-        return found
-    key = from_cursor(cursor)
-    try:
-        return [row for row in found if [*row.key, row.currency] > key]
-    except TypeError as foreign:
-        raise Invalid("This cursor is of another question: start again without it.", field="cursor") from foreign
+def _after(query: UsageQuery | CostsQuery, by: Sequence[str]) -> list[Any] | None:
+    """The key after which a page begins; `Invalid` where it is that of another question."""
+    if query.cursor is None:
+        return None
+    kinds: list[Kind] = [int if name in names.NUMBERS else str for name in by]
+    return from_cursor(query.cursor, *kinds, *([str] if query.grain else []), str)
 
 
 def _cost(by: Sequence[str], row: CostRow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from trivet.kit.clock import floor, rfc3339
@@ -16,9 +16,9 @@ from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT
 from trivet.ledger.models import Entry, Posting
 from trivet.ledger.service import posted_until
-from trivet.report import names
+from trivet.report import limits, names
 from trivet.report.usage import grain_seconds
-from trivet.rollup.read import usage
+from trivet.rollup.read import cost, one_of
 from trivet.tenant.models import TenantCostCentre
 from trivet.tenant.service import cost_centres_at
 
@@ -27,7 +27,7 @@ BASES = ("allocation", "usage")
 CHARGED = ("cost_centre", "unattributed")  # accounts that hold standard cost, by who is charged
 BORNE = (*CHARGED, "variance")
 KEPT_APART = ("idle", "shared")
-COLUMNS = ("cost_centre_id", "tenant_id", "scenario_id", "model_id", "pool_id")
+CENTRE = "cost_centre_id"
 ZERO = Decimal(0)
 
 
@@ -79,8 +79,10 @@ class _Sum:
 
 @dataclass(slots=True)
 class _Gathered:
-    """Sums by ids, and idle by currency, while both parts are read."""
+    """Sums by (bucket, the ids of `columns`, currency), and idle by currency, while both parts are read."""
 
+    columns: tuple[str, ...]
+    groups_max: int
     sums: dict[tuple[Any, ...], _Sum] = field(default_factory=dict)
     idle: dict[str, Decimal] = field(default_factory=dict)
 
@@ -96,11 +98,13 @@ def costs(
     *,
     basis: str = "allocation",
     grain: str | None = None,
+    groups_max: int | None = None,
 ) -> Costs:
     """Costs by some of `names.COSTS_BY`. `allocation` ties to the bill; `usage` is standard cost without idle.
 
     Idle capacity is nobody's: it is in the totals unless the filter asks for somebody's rows. Postings are of whole
-    hours, so an end before `as_of` falls on one (`Invalid` otherwise).
+    hours, so an end before `as_of` falls on one (`Invalid` otherwise). `TooManyGroups` above `groups_max`, or
+    `limits.GROUPS_MAX` where it is not given.
     """
     if basis not in BASES:
         raise Invalid(f"`basis` is one of {', '.join(BASES)}.", field="basis")
@@ -108,7 +112,8 @@ def costs(
     if grain_s is not None and grain_s < HOUR_S:
         raise Invalid("Costs are by 1h or 1d.", field="grain")
     until = posted_until(session) or interval.start
-    gathered = _Gathered()
+    # Whoever nobody is charged for is told apart in any grouping.
+    gathered = _Gathered(tuple(dict.fromkeys([CENTRE, *names.columns(group_by)])), groups_max or limits.GROUPS_MAX)
     posted, open_ = halves(interval, until)
     if posted:
         _gather_posted(session, posted, where, grain_s, gathered)
@@ -130,42 +135,56 @@ def halves(interval: Interval, until: datetime) -> tuple[Interval | None, Interv
 def _gather_posted(
     session: Session, part: Interval, where: Mapping[str, Collection[Any]], grain_s: int | None, into: _Gathered
 ) -> None:
-    # Idle capacity is nobody's: who asks for somebody's rows does not see it.
-    accounts = (*BORNE, *KEPT_APART) if where.keys() <= {"pool_id"} else BORNE
     bucket: Any = literal(None)
     if grain_s:
         width = func.make_interval(0, 0, 0, 0, 0, 0, grain_s)
         bucket = func.date_bin(width, Posting.hour, func.to_timestamp(0))
-    dimensions = [getattr(Entry, name) for name in COLUMNS]
-    by = [bucket.label("bucket"), *dimensions, Entry.currency]
+    dimensions = [getattr(Entry, name) for name in into.columns]
+    amount = func.sum(Entry.amount)
+    listed = func.coalesce(amount.filter(Entry.account.in_(CHARGED)), ZERO)
     query = (
-        select(*by, Entry.account, func.sum(Entry.amount))
+        _entries(part, where, BORNE, bucket.label("bucket"), *dimensions, Entry.currency, amount, listed)
+        .group_by(*(["bucket"] if grain_s else []), *dimensions, Entry.currency)
+        .limit(into.groups_max + 1)
+    )
+    rows = session.execute(query).all()
+    limits.check(rows, into.groups_max)
+    for row in rows:
+        into.add(tuple(row[:-2]), *row[-2:])
+    # Idle capacity is nobody's: who asks for somebody's rows does not see it.
+    if where.keys() <= {"pool_id"}:
+        idle = _entries(part, where, KEPT_APART, Entry.currency, amount).group_by(Entry.currency)
+        into.idle = dict(session.execute(idle).all())
+
+
+def _entries(
+    part: Interval, where: Mapping[str, Collection[Any]], accounts: Sequence[str], *wanted: Any
+) -> Select[Any]:
+    """What postings of some hours say on some accounts."""
+    return (
+        select(*wanted)
         .join(Posting, Posting.id == Entry.posting_id)
         .where(Posting.hour >= part.start, Posting.hour < part.end, Entry.account.in_(accounts))
-        .where(*(getattr(Entry, name).in_(list(ids)) for name, ids in where.items()))
-        .group_by(*(["bucket"] if grain_s else []), *dimensions, Entry.currency, Entry.account)
+        .where(*(one_of(getattr(Entry, name), ids) for name, ids in where.items()))
     )
-    for row in session.execute(query):
-        *key, account, amount = row
-        if account in KEPT_APART:
-            into.idle[key[-1]] = EXACT.add(into.idle.get(key[-1], ZERO), amount)
-        else:
-            into.add(tuple(key), amount, amount if account in CHARGED else ZERO)
 
 
 def _gather_open(
     session: Session, part: Interval, where: Mapping[str, Collection[Any]], grain_s: int | None, into: _Gathered
 ) -> None:
-    by = ("tenant_id", "scenario_id", "model_id", "pool_id", "currency")
-    own = {name: ids for name, ids in where.items() if name != "cost_centre_id"}
-    wanted = where.get("cost_centre_id")
+    by = tuple(dict.fromkeys(["tenant_id", *(name for name in into.columns if name != CENTRE), "currency"]))
+    own = {name: ids for name, ids in where.items() if name != CENTRE}
+    wanted = where.get(CENTRE)
     for segment in _segments(session, part, grain_s):
         centres = cost_centres_at(session, segment.start)
         bucket = floor(segment.start, grain_s) if grain_s else None
-        for key, each in usage(session, segment, by, own).items():
-            centre = centres.get(key[0], 0)
-            if key[-1] and each.cost and (wanted is None or centre in wanted):
-                into.add((bucket, centre, *key), each.cost, each.cost, each.cost)
+        found = cost(session, segment, by, own, limit=into.groups_max + 1)
+        limits.check(found, into.groups_max)
+        for key, amount in found.items():
+            ids = dict(zip(by, key, strict=True)) | {CENTRE: centres.get(key[0], 0)}
+            if ids["currency"] and (wanted is None or ids[CENTRE] in wanted):
+                into.add((bucket, *(ids[name] for name in into.columns), ids["currency"]), amount, amount, amount)
+        limits.check(into.sums, into.groups_max)
 
 
 def _segments(session: Session, part: Interval, grain_s: int | None) -> Iterator[Interval]:
@@ -192,7 +211,7 @@ def _edges(part: Interval, grain_s: int | None) -> Iterable[datetime]:
 def _report(
     session: Session, group_by: Sequence[str], found: _Gathered, *, basis: str, by_bucket: bool, until: datetime
 ) -> Costs:
-    ids = [dict(zip((names.BUCKET, *COLUMNS, "currency"), key, strict=True)) for key in found.sums]
+    ids = [dict(zip((names.BUCKET, *found.columns, "currency"), key, strict=True)) for key in found.sums]
     labels = names.labels(session, group_by, ids)
     rows: dict[tuple[tuple[Any, ...], str], _Sum] = {}
     whole: dict[str, _Sum] = {currency: _Sum(amount) for currency, amount in found.idle.items()}
@@ -201,7 +220,7 @@ def _report(
         key = labels.key(group_by, each) + ((rfc3339(each[names.BUCKET]),) if by_bucket else ())
         currency = each["currency"]
         into = [rows.setdefault((key, currency), _Sum()), whole.setdefault(currency, _Sum())]
-        if not each["cost_centre_id"]:
+        if not each[CENTRE]:
             into.append(nobodys.setdefault(currency, _Sum()))
         for one in into:
             one.add(own.amount, own.listed, own.provisional)

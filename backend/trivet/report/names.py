@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Integer, any_, collate, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from trivet.fleet.models import Backend, Pool
@@ -73,10 +73,42 @@ def labels(session: Session, names: Iterable[str], rows: Collection[Mapping[str,
     for name in names:
         if name in TABLES:
             own, table = TABLES[name]
-            wanted = {row[own] for row in rows}
-            text = table.provider if name == "provider" else table.name
-            found[name] = dict(session.execute(select(table.id, text).where(table.id.in_(wanted))).all())
+            wanted = literal(sorted({row[own] for row in rows}), ARRAY(Integer))
+            found[name] = dict(session.execute(select(table.id, _text(name)).where(table.id == any_(wanted))).all())
     return Labels(found)
+
+
+def _text(name: str) -> Any:
+    _, table = TABLES[name]
+    return table.provider if name == "provider" else table.name
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some neighbouring names of a dimension, the last of them, and the ids of all."""
+
+    last: str
+    ids: list[int]
+
+
+def stretch(
+    session: Session, name: str, count: int, *, start: str, after: bool, among: Collection[int] | None
+) -> Stretch | None:
+    """The next `count` names, as they are shown, from `start` on (`after` it, where so) in the order of code points.
+
+    `among` leaves out what has other ids. None where there are no more names.
+    """
+    _, table = TABLES[name]
+    shown = func.coalesce(func.nullif(_text(name), ""), said(name, None))
+    here = select(shown.label("shown"), table.id.label("id"))
+    nobody = select(literal(said(name, None)), literal(0))
+    every = union_all(here, nobody).subquery()
+    ordered = collate(every.c.shown, "C")
+    found = select(every.c.shown, func.array_agg(every.c.id)).where(ordered > start if after else ordered >= start)
+    if among is not None:
+        found = found.where(every.c.id == any_(literal(list(among), ARRAY(Integer))))
+    rows = session.execute(found.group_by(every.c.shown).order_by(ordered).limit(count)).all()
+    return Stretch(rows[-1][0], [row_id for _, ids in rows for row_id in ids]) if rows else None
 
 
 def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[str, list[int]]:
@@ -92,6 +124,5 @@ def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[s
 
 def _ids(session: Session, name: str, values: list[str]) -> list[int]:
     _, table = TABLES[name]
-    text = table.provider if name == "provider" else table.name
-    ids = list(session.scalars(select(table.id).where(text.in_([v.replace("\0", "") for v in values]))))
+    ids = list(session.scalars(select(table.id).where(_text(name).in_(values))))
     return [*ids, 0] if said(name, None) in values else ids

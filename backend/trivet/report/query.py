@@ -3,20 +3,19 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from trivet.kit.body import Instant
+from trivet.kit.body import EARLIEST, LATEST, Asked, Body, Instant
 from trivet.kit.interval import Interval
 
 DAY = timedelta(days=1)
 AHEAD = timedelta(minutes=15)  # a sender's clock may be ahead of ours
-Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=100)]
+Names = Annotated[list[Asked], Field(max_length=100)]
+Levels = Annotated[list[Annotated[int, Field(ge=0, lt=2**15)]], Field(max_length=100)]  # as wide as their column
 Numbers = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=100)]
 
 
-class Paged(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Paged(Body):
     limit: int = Field(100, ge=1, le=500)
     cursor: str | None = Field(None, max_length=2000)
 
@@ -24,11 +23,11 @@ class Paged(BaseModel):
 class Filtered(Paged):
     """Filters by name. Each may be given several times: any of them."""
 
-    tenant: Names = []
-    scenario: Names = []
-    model: Names = []
-    provider: Names = []
-    pool: Names = []
+    tenant: Names = Field(default_factory=list)
+    scenario: Names = Field(default_factory=list)
+    model: Names = Field(default_factory=list)
+    provider: Names = Field(default_factory=list)
+    pool: Names = Field(default_factory=list)
 
     def given(self) -> dict[str, list[str] | list[int]]:
         """The filters by dimension, those not given empty."""
@@ -40,9 +39,9 @@ class UsageQuery(Filtered):
     to: Instant
     group_by: str = Field("", max_length=200)
     grain: str | None = Field(None, max_length=10)
-    backend: Names = []
-    level: Numbers = []
-    revision: Numbers = []
+    backend: Names = Field(default_factory=list)
+    level: Levels = Field(default_factory=list)
+    revision: Numbers = Field(default_factory=list)
 
 
 class CostsQuery(Filtered):
@@ -51,13 +50,13 @@ class CostsQuery(Filtered):
     group_by: str = Field("cost_centre", max_length=200)
     basis: str = Field("allocation", max_length=20)
     grain: str | None = Field(None, max_length=10)
-    cost_centre: Names = []
+    cost_centre: Names = Field(default_factory=list)
 
 
 class RequestsQuery(Filtered):
     from_: Instant | None = Field(None, alias="from")
     to: Instant | None = None
-    backend: Names = []
+    backend: Names = Field(default_factory=list)
 
     def interval(self, now: datetime) -> Interval:
         """The last day where nothing is said."""
@@ -69,3 +68,7 @@ class PostingsQuery(Paged):
     limit: int = Field(50, ge=1, le=100)
     from_: Instant | None = Field(None, alias="from")
     to: Instant | None = None
+
+    def interval(self) -> Interval:
+        """All hours where nothing is said."""
+        return Interval(self.from_ or EARLIEST, self.to or LATEST)

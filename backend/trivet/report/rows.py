@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from trivet.ingest.models import OUTCOMES
+from trivet.kit.body import Instant
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.money import from_picos, money, plain
-from trivet.kit.page import FOREIGN, from_cursor
+from trivet.kit.page import FOREIGN, INT4, INT8, from_cursor
 from trivet.ledger.models import Entry, Posting
 from trivet.report import names
 from trivet.report.names import Labels
@@ -20,6 +22,7 @@ from trivet.report.names import Labels
 ENTRIES_MAX = 2_000  # of one posting in one answer
 REQUEST_BY = ("tenant", "scenario", "model", "provider", "backend", "pool")
 POSTED_BY = ("cost_centre", "tenant", "scenario", "model", "pool")
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 # The newest of each tenant through the primary key (tenant, start, …), then the newest of all: the cost of a page grows
 # with tenants × limit and not with the requests there are.
@@ -58,10 +61,10 @@ def requests(
 
 
 def _after(cursor: str) -> dict[str, Any]:
-    at, tenant, trace, span = from_cursor(cursor, str, int, str, str)
+    at, tenant, trace, span = from_cursor(cursor, str, INT4, str, str)
     try:
         return {
-            "at": datetime.fromisoformat(at),
+            "at": _INSTANT.validate_python(at),
             "tenant": tenant,
             "trace": bytes.fromhex(trace),
             "span": bytes.fromhex(span),
@@ -101,17 +104,12 @@ def _request(row: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     }
 
 
-def postings(
-    session: Session, limit: int, cursor: str | None, *, hour_from: datetime | None, hour_to: datetime | None
-) -> list[dict[str, Any]]:
-    """Up to `limit` postings, newest first, each with its entries."""
-    query = select(Posting).order_by(Posting.id.desc()).limit(limit)
+def postings(session: Session, hours: Interval, limit: int, cursor: str | None) -> list[dict[str, Any]]:
+    """Up to `limit` postings of hours in an interval, newest first, each with its entries."""
+    query = select(Posting).where(Posting.hour >= hours.start, Posting.hour < hours.end)
+    query = query.order_by(Posting.id.desc()).limit(limit)
     if cursor:
-        query = query.where(Posting.id < from_cursor(cursor, int)[0])
-    if hour_from:
-        query = query.where(Posting.hour >= hour_from)
-    if hour_to:
-        query = query.where(Posting.hour < hour_to)
+        query = query.where(Posting.id < from_cursor(cursor, INT8)[0])
     return [_posting(session, row) for row in session.scalars(query).all()]
 
 

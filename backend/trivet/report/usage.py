@@ -10,12 +10,14 @@ from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.money import money
-from trivet.report import names
+from trivet.report import limits, names
+from trivet.report.limits import TooManyGroups
 from trivet.rollup import read
 from trivet.rollup.read import Usage
 
 GRAINS_S = {"10s": 10, "1m": 60, "1h": 3600, "1d": 86_400}
 BUCKETS_MAX = 5_000
+WIDER, NARROWER = 4, 8  # how a page's reach grows where few names had usage, and shrinks where one read was too many
 SCORED_BY = frozenset({"tenant", "scenario", "level", "revision"})  # what a score names; of the rest it knows nothing
 
 
@@ -35,16 +37,75 @@ def usage(
     where: Mapping[str, Collection[Any]],
     grain: str | None = None,
 ) -> list[UsageRow]:
-    """Rows in key order. With a grain they are by bucket as well, its start last in the key."""
+    """All rows in key order. With a grain they are by bucket as well, its start last in the key.
+
+    `TooManyGroups` above `limits.GROUPS_MAX`.
+    """
+    return _labelled(session, group_by, _read(session, interval, group_by, where, grain_seconds(interval, grain)))
+
+
+def page(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    where: Mapping[str, Collection[Any]],
+    grain: str | None,
+    *,
+    after: Sequence[Any] | None,
+    count: int,
+) -> list[UsageRow]:
+    """The same rows from behind the key (and currency) `after` on: at least `count` where there are as many.
+
+    Only names that the page may show are read: a page costs what it shows, and not what the whole would.
+    """
     grain_s = grain_seconds(interval, grain)
-    by = [*names.columns(group_by), "currency", *(["bucket"] if grain_s else [])]
-    found = read.usage(session, interval, by, where, grain_s)
+    if not group_by or group_by[0] not in names.TABLES:
+        whole = _labelled(session, group_by, _read(session, interval, group_by, where, grain_s))
+        return _behind(whole, after)
+    first = names.column(group_by[0])
+    width = max(1, int(count * grain_s / interval.seconds)) if grain_s else count
+    start, past = (str(after[0]), False) if after else ("", False)
+    rows: list[UsageRow] = []
+    while len(rows) < count:
+        near = names.stretch(session, group_by[0], width, start=start, after=past, among=where.get(first))
+        if near is None:
+            break
+        try:
+            found = _read(session, interval, group_by, {**where, first: near.ids}, grain_s)
+        except TooManyGroups:
+            if width == 1:
+                raise
+            width = max(1, width // NARROWER)
+            continue
+        rows += _behind(_labelled(session, group_by, found), after)
+        start, past, width = near.last, True, width * WIDER
+    return rows
+
+
+def _behind(rows: list[UsageRow], after: Sequence[Any] | None) -> list[UsageRow]:
+    return rows if after is None else [row for row in rows if [*row.key, row.currency] > [*after]]
+
+
+def _read(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    where: Mapping[str, Collection[Any]],
+    grain_s: int | None,
+) -> list[tuple[dict[str, Any], Usage]]:
+    """Usage by ids."""
+    by = [*names.columns(group_by), "currency", *([names.BUCKET] if grain_s else [])]
+    found = read.usage(session, interval, by, where, grain_s, limit=limits.GROUPS_MAX + 1)
+    limits.check(found, limits.GROUPS_MAX)
     scored = SCORED_BY.issuperset(group_by)
-    rows = [(dict(zip(by, key, strict=True)), each) for key, each in found.items() if scored or not _only_scores(each)]
+    return [(dict(zip(by, key, strict=True)), each) for key, each in found.items() if scored or not _only_scores(each)]
+
+
+def _labelled(session: Session, group_by: Sequence[str], rows: list[tuple[dict[str, Any], Usage]]) -> list[UsageRow]:
     labels = names.labels(session, group_by, [ids for ids, _ in rows])
     groups: dict[tuple[Any, ...], dict[str, Usage]] = {}
     for ids, each in rows:
-        key = labels.key(group_by, ids) + ((rfc3339(ids["bucket"]),) if grain_s else ())
+        key = labels.key(group_by, ids) + ((rfc3339(ids[names.BUCKET]),) if names.BUCKET in ids else ())
         by_currency = groups.setdefault(key, {})
         before = by_currency.get(ids["currency"])
         by_currency[ids["currency"]] = before + each if before else each

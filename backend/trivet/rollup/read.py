@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, LargeBinary, Select, func, literal, select, union_all
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Subquery, any_, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from trivet.ingest.models import COUNTS, DIMENSIONS, HISTOGRAMS, UsageDelta
@@ -93,34 +93,67 @@ def usage(
     group_by: Sequence[str],
     where: Mapping[str, Collection[Any]] | None = None,
     grain_s: int | None = None,
+    *,
+    limit: int | None = None,
 ) -> dict[tuple[Any, ...], Usage]:
     """Usage in an interval by some of `DIMENSIONS` and optionally "bucket" (its start; 10 s unless a grain is given).
 
     The ends must fall on buckets: of `grain_s` where it is given, else of 10 s (`Invalid` otherwise). `where` keeps
-    rows whose dimension has one of the values. Keys of the answer are in the order of `group_by`.
+    rows whose dimension has one of the values. Keys of the answer are in the order of `group_by`. With a `limit`, any
+    that many groups: ask for one more than you take, and you know whether there are more.
     """
     if "bucket" in group_by and grain_s is None:
         grain_s = 10
-    parts = [_part(segment, group_by, where or {}, grain_s) for segment in cover(interval, grain_s)]
-    parts.append(_part((0, interval), group_by, where or {}, grain_s))
-    rows = union_all(*parts).subquery()
+    rows = _rows(interval, group_by, (*COUNTS, *HISTOGRAMS), where or {}, grain_s)
     keys = [rows.c[name] for name in group_by]
     query = select(*keys, *(func.sum(rows.c[name]) for name in COUNTS), *(_joined(rows.c[name]) for name in HISTOGRAMS))
-    found = session.execute(query.group_by(*keys))
+    found = session.execute(query.group_by(*keys).limit(limit))
     width = len(group_by)
     return {tuple(row[:width]): _usage(row[width:]) for row in found if row[width] is not None}
 
 
+def cost(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    where: Mapping[str, Collection[Any]] | None = None,
+    *,
+    limit: int | None = None,
+) -> dict[tuple[Any, ...], Decimal]:
+    """`usage(…).cost` by some of `DIMENSIONS`, of the groups that have one, without reading anything else."""
+    rows = _rows(interval, group_by, ("cost",), where or {}, None)
+    keys = [rows.c[name] for name in group_by]
+    amount = func.sum(rows.c.cost)
+    found = session.execute(select(*keys, amount).group_by(*keys).having(amount != 0).limit(limit))
+    return {tuple(key): each for *key, each in found}
+
+
+def _rows(
+    interval: Interval,
+    group_by: Sequence[str],
+    measures: Sequence[str],
+    where: Mapping[str, Collection[Any]],
+    grain_s: int | None,
+) -> Subquery:
+    """Everything that adds up to the interval: rollups, then what is not folded yet."""
+    parts = [_part(segment, group_by, measures, where, grain_s) for segment in cover(interval, grain_s)]
+    return union_all(*parts, _part((0, interval), group_by, measures, where, grain_s)).subquery()
+
+
 def _part(
-    segment: Segment, group_by: Sequence[str], where: Mapping[str, Collection[Any]], grain_s: int | None
+    segment: Segment,
+    group_by: Sequence[str],
+    measures: Sequence[str],
+    where: Mapping[str, Collection[Any]],
+    grain_s: int | None,
 ) -> Select[Any]:
     """Rows of one rollup for its part of the interval; grain 0 means the deltas, for all of it."""
     grain, interval = segment
     table: Any = ROLLUPS[grain] if grain else UsageDelta
     keys = [_bucket(table, grain, grain_s) if name == "bucket" else _dimension(table, name) for name in group_by]
-    columns = [getattr(table, name) for name in (*COUNTS, *HISTOGRAMS)]
+    columns = [getattr(table, name) for name in measures]
     within = [table.bucket >= interval.start, table.bucket < interval.end]
-    kept = [_dimension(table, name).in_(list(values)) for name, values in where.items()]
+    kept = [one_of(_dimension(table, name), values) for name, values in where.items()]
     return select(*keys, *columns).where(*within, *kept)
 
 
@@ -135,6 +168,11 @@ def _dimension(table: Any, name: str) -> Any:
     if name not in DIMENSIONS:
         raise ValueError(f"{name} is not one of {DIMENSIONS}")
     return getattr(table, name)
+
+
+def one_of(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """As one parameter, however many values there are: a statement takes 65,535."""
+    return column == any_(literal(list(values), ARRAY(column.type)))  # type: ignore[no-any-return]  # a mapped column
 
 
 def _joined(column: Any) -> Any:
