@@ -510,6 +510,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_tenant_name")),
     )
     op.create_table(
+        "tenant_proof",
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("scenario_id", sa.Integer(), nullable=False),
+        sa.Column("backend_id", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "scenario_id", "backend_id", name=op.f("pk_tenant_proof")),
+    )
+    op.create_table(
         "usage_delta",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
@@ -805,6 +814,7 @@ def downgrade() -> None:
     op.drop_table("user_account")
     op.drop_index(op.f("ix_usage_delta_bucket"), table_name="usage_delta")
     op.drop_table("usage_delta")
+    op.drop_table("tenant_proof")
     op.drop_table("tenant")
     op.drop_index(op.f("ix_score_scenario_id_scored_at"), table_name="score")
     op.drop_table("score")

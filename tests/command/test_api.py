@@ -1,10 +1,13 @@
 """Commands over the API: who may, what comes back, what is said beforehand."""
 
 import pytest
+from sqlalchemy import select
+from tests.support.commanding import met
 from tests.support.governed import traffic
 
 from trivet import db
 from trivet.command import polls, sweep
+from trivet.fleet.models import Backend
 from trivet.kit.clock import utc_now
 from trivet.tenant.models import Tenant
 
@@ -32,6 +35,8 @@ class TestGiving:
             ({"level": 9}, 422, "level"),
             ({"kind": "explode"}, 422, "kind"),
             ({"tenant": "nobody"}, 422, "tenant"),
+            ({"backend": "nowhere"}, 422, "backend"),
+            ({"tennant": "acme"}, 422, "tennant"),
             ({"kind": "break", "level": None}, 422, "tenant"),
             ({"scenario": "nowhere"}, 404, None),
             ({"reason": "a\0b"}, 422, "reason"),
@@ -46,6 +51,21 @@ class TestGiving:
         if field:
             assert answer.json()["errors"][0]["field"] == field
         assert give().json()["generation"] == 1
+        with db.transaction() as session:
+            assert session.scalars(select(Backend)).all() == []
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("commands/preview", {"kind": "degrade", "scenario": "chat", "level": 1, "tennant": "acme"}),
+            ("cards/chat/rollback", {"reason": "worse", "revison": 1}),
+            ("cards/chat/revisions/1/activate", {"reason": "better", "at": "once"}),
+        ],
+    )
+    def test_a_misspelt_field_is_refused_and_not_left_out(self, client, admin, chat, path, body):
+        answer = client.post(f"/api/v1/{path}", json=body, headers=admin)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] in ("tennant", "revison", "at")
 
     @pytest.mark.parametrize("scopes", [["read"], ["policy"], ["ingest"]])
     def test_takes_more_than_a_key_that_reads(self, client, make_key, chat, scopes):
@@ -63,6 +83,7 @@ class TestLooking:
     def test_at_one_shows_what_each_backend_was_seen_to_hold(self, give, client, admin, chat):
         now = utc_now()
         id_ = give().json()["id"]
+        met("gw-1", "gw-2")
         with db.transaction() as session:
             etag = polls.answer(session, "gw-1", [], now).etag
             polls.answer(session, "gw-1", [etag], now)
@@ -127,6 +148,7 @@ class TestAPreview:
         now = utc_now()
         for tenant in ("acme", "bolt"):
             traffic(now.replace(microsecond=0), seconds=0.5, count=30, tenant=tenant)
+        met("gw-1")
         with db.transaction() as session:
             polls.answer(session, "gw-1", [], now)
         found = self.ask(client, admin, level=2, expires_in_s=600).json()

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from tests.support.calls import call, ingest
+from tests.support.commanding import met
 
 from trivet import db
 from trivet.command import service, sweep
@@ -15,6 +16,7 @@ from trivet_collectors.policy.client import PolicyClient, attributes_of
 @pytest.fixture
 def gateway(server, chat, make_key, tmp_path):
     """A client that polls ten times a second and keeps its state on disk."""
+    met("gw-1")
     made = PolicyClient(server, make_key(["policy"]), "gw-1", tmp_path / "policy.json", poll_interval_s=0.1)
     made.start(wait_s=10)
     assert made.status().problem is None

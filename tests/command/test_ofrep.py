@@ -1,13 +1,14 @@
 """The wire: what a poll gets, what its ETag proves, and what is refused in the protocol's own words."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
+from tests.support.commanding import met
 
 from trivet import db
-from trivet.command import service
+from trivet.command import policy, service
 from trivet.command.models import BackendHolding, BackendPoll
 from trivet.fleet.models import Backend
 from trivet.ingest.models import Denial
@@ -113,6 +114,25 @@ class TestABackendsPoll:
         assert poll('"made-up"').status_code == 200
         assert holding(chat) is None
 
+    def test_with_an_etag_worked_out_from_another_backends_document_proves_nothing_until_it_was_served(
+        self, chat, poll
+    ):
+        degrade(chat)
+        others = document(poll(backend="gw-2"))["scenarios"]
+        forged = policy.identity("gw-1", others)
+        first = poll(forged)
+        assert first.status_code == 200 and first.headers["etag"] == forged
+        assert document(first)["scenarios"] == others
+        assert holding(chat) is None
+        assert poll(forged).status_code == 304
+        assert holding(chat).observed_generation == 1
+
+    def test_with_an_if_none_match_beyond_any_of_ours_is_answered_as_without(self, chat, poll, client, policy_key):
+        etag = poll().headers["etag"]
+        assert poll(f'{etag}, "{"x" * 1000}"').status_code == 200
+        body, headers = {"context": {"targetingKey": "acme"}}, policy_key | {"If-None-Match": "x" * 5000}
+        assert client.post(BULK, json=body, headers=headers).status_code == 200
+
     def test_of_a_backend_never_met_is_kept_under_its_name(self, chat, poll):
         poll(backend="who-is-this")
         with db.transaction() as session:
@@ -196,6 +216,37 @@ class TestAKeyBoundToATenant:
             assert "scenarios" not in flags["policy"]["value"]
             assert client.post(f"{BULK}/admission", json=body, headers=bound).json()["value"] == "reject"
 
+    @pytest.mark.parametrize(("kind", "level"), [("break", None), ("degrade", 1)])
+    def test_is_told_the_kind_of_cause_and_not_what_operators_wrote(
+        self, chat, client, make_key, policy_key, *, kind, level
+    ):
+        bound = {"Authorization": f"Bearer {make_key(['policy'], tenant='acme')}"}
+        with db.transaction() as session:
+            service.issue(
+                session, kind=kind, scenario_id=chat, tenant_id=service.tenant_id_of(session, "acme"), level=level,
+                reason="their invoice is overdue", actor="ana", now=utc_now(),
+            )  # fmt: skip
+        body = {"context": {"targetingKey": "acme", "scenario": "chat"}}
+        assert {f["metadata"]["cause"] for f in client.post(BULK, json=body, headers=bound).json()["flags"]} == {kind}
+        assert client.post(f"{BULK}/admission", json=body, headers=bound).json()["metadata"]["cause"] == kind
+        seen = client.post(f"{BULK}/admission", json=body, headers=policy_key).json()["metadata"]["cause"]
+        assert seen == "their invoice is overdue"
+
+    def test_is_told_of_a_restore_no_more_than_that(self, chat, client, make_key):
+        bound = {"Authorization": f"Bearer {make_key(['policy'], tenant='acme')}"}
+        assert self.cause(client, bound) == ""
+        degrade(chat)
+        assert self.cause(client, bound) == "degrade"
+        with db.transaction() as session:
+            service.issue(
+                session, kind="restore", scenario_id=chat, reason="the vendor paid", actor="ana", now=utc_now()
+            )
+        assert self.cause(client, bound) == "restore"
+
+    def cause(self, client, bound):
+        body = {"context": {"scenario": "chat"}}
+        return client.post(f"{BULK}/admission", json=body, headers=bound).json()["metadata"]["cause"]
+
 
 class TestAnyOpenFeatureClient:
     def test_gets_every_flag_with_value_reason_and_variant(self, chat, client, policy_key):
@@ -273,6 +324,21 @@ class TestWhatIsRefused:
         assert poll(backend="gw-1").status_code == 200
         with db.transaction() as session:
             assert session.execute(select(Denial.reason, Denial.items)).all() == [("too_many_backends", 1)]
+
+    def test_more_new_backends_in_a_minute_than_a_fleet_brings_are_refused_and_counted(self, chat, poll, monkeypatch):
+        monkeypatch.setattr("trivet.command.polls.NEW_BACKENDS_MAX", 2)
+        assert [poll(backend=f"gw-{n}").status_code for n in range(2)] == [200, 200]
+        refused = poll(backend="gw-2")
+        assert (refused.status_code, refused.json()["errorCode"]) == (429, "GENERAL")
+        assert int(refused.headers["retry-after"]) == 60
+        assert poll(backend="gw-1").status_code == 200
+        met("gw-2")
+        assert poll(backend="gw-2").status_code == 200
+        with db.transaction() as session:
+            session.execute(update(Backend).values(created_at=utc_now() - timedelta(seconds=61)))
+        assert poll(backend="gw-3").status_code == 200
+        with db.transaction() as session:
+            assert session.execute(select(Denial.reason, Denial.items)).all() == [("too_many_new_backends", 1)]
 
     def test_with_the_database_away_is_503_and_says_when_to_ask_again(self, chat, client, policy_key, monkeypatch):
         answer = client.post(BULK, json={"context": {"backend": "gw-1"}}, headers=policy_key)

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
+from tests.support.calls import call
 from tests.support.commanding import command, desired, hold, issue, poll, sweep_at, telemetry
 from tests.support.governed import at, only, register, revise
 from tests.support.seeded import seeded
@@ -13,6 +14,7 @@ from trivet.command import polls
 from trivet.command.models import BackendHolding, Command, PolicyGeneration
 from trivet.fleet.models import Backend
 from trivet.guard.models import LadderState
+from trivet.ingest.persist import store
 from trivet.tenant.models import Tenant
 
 
@@ -142,6 +144,97 @@ class TestWhatBecomesOfACommand:
         id_ = issue(at(1))
         sweep_at(at(2))
         assert command(id_).outcome == "No backend has asked lately."
+
+
+class TestABackendThatIsNotRegistered:
+    def test_and_only_polls_is_waited_for_by_nobody(self, chat):
+        hold(at(0), "gw-1")
+        for n in range(30):
+            poll(at(0), f"made-up-{n}")
+        id_ = issue(at(1))
+        hold(at(2), "gw-1")
+        sweep_at(at(3))
+        assert (command(id_).status, command(id_).outcome) == (
+            "observed", "Held by gw-1; no telemetry carries it yet.",
+        )  # fmt: skip
+
+    def test_and_only_polls_proves_nothing_and_is_named(self, chat):
+        id_ = issue(at(1))
+        poll(at(3), "new", poll(at(2), "new"))
+        sweep_at(at(4))
+        assert (command(id_).status, command(id_).outcome) == (
+            "pending", "No backend known to serve it has asked lately; new asked: register it, or send its telemetry.",
+        )  # fmt: skip
+
+    def test_counts_for_the_scenarios_that_its_telemetry_is_of(self, chat):
+        register("search")
+        telemetry(at(0), generation=0, backend="new")
+        sweep_at(at(0))
+        poll(at(1), "new")
+        here, there = issue(at(1)), issue(at(1), scenario_id=2)
+        sweep_at(at(2))
+        assert command(here).outcome == "Waiting for new: 0 of 1 hold it."
+        assert command(there).outcome.startswith("No backend known to serve it has asked lately")
+
+    def test_counts_for_a_command_that_is_for_it_alone(self, chat):
+        etag = poll(at(0), "new")
+        with db.transaction() as session:
+            id_ = session.scalars(select(Backend.id)).one()
+        given = issue(at(1), backend_id=id_)
+        poll(at(3), "new", poll(at(2), "new", etag))
+        sweep_at(at(4))
+        assert command(given).status == "observed"
+
+
+class TestTelemetryOfATenantsOwnKey:
+    @pytest.fixture
+    def tenants(self, chat):
+        with db.transaction() as session:
+            return db.named_ids(session, Tenant, ["acme", "bolt"])
+
+    def forge(self, now, tenant_id, generation, backend="gw-1"):
+        facts = [call(now, backend=backend, generation=generation, revision=1, level=1)]
+        store(facts, [], tenant_id=tenant_id, key_id=1, now=now)
+
+    def test_proves_nothing_of_a_command_for_all(self, tenants):
+        id_ = issue(at(1))
+        hold(at(2))
+        self.forge(at(3), tenants["acme"], 1)
+        sweep_at(at(4))
+        assert command(id_).status == "observed"
+        telemetry(at(5), generation=1)
+        sweep_at(at(6))
+        assert command(id_).status == "effective"
+
+    def test_proves_nothing_of_another_tenants_command(self, tenants):
+        id_ = issue(at(1), "break", tenant_id=tenants["bolt"])
+        hold(at(2))
+        self.forge(at(3), tenants["acme"], 1)
+        sweep_at(at(4))
+        assert command(id_).status == "observed"
+
+    def test_proves_its_own_tenants_command(self, tenants):
+        id_ = issue(at(1), "degrade", tenant_id=tenants["acme"])
+        hold(at(2))
+        self.forge(at(3), tenants["acme"], 1)
+        self.forge(at(3), tenants["acme"], 0)  # an older one that came late takes nothing back
+        sweep_at(at(4))
+        assert (command(id_).status, command(id_).outcome) == ("effective", "Telemetry of gw-1 runs under it.")
+
+    def test_of_a_generation_that_never_was_proves_nothing(self, tenants):
+        id_ = issue(at(1), "degrade", tenant_id=tenants["acme"])
+        hold(at(2))
+        self.forge(at(3), tenants["acme"], 999)
+        sweep_at(at(4))
+        assert command(id_).status == "observed"
+
+    def test_brings_no_backend_into_sight(self, tenants):
+        hold(at(0))
+        id_ = issue(at(1))
+        self.forge(at(2), tenants["acme"], 0, backend="made-up")
+        hold(at(2))
+        sweep_at(at(3))
+        assert command(id_).status == "observed"
 
 
 def level_for(backend):

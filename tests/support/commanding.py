@@ -1,10 +1,12 @@
 """What tests of commands do: give one, poll, report, sweep; times are given."""
 
-from tests.support.governed import only, traffic
+from sqlalchemy import update
+from tests.support.governed import START, only, traffic
 
 from trivet import db
 from trivet.command import polls, service, sweep
 from trivet.command.models import Command, DesiredState
+from trivet.fleet.models import Backend
 from trivet.guard.models import LadderState
 
 SEEN_S = 60
@@ -29,8 +31,16 @@ def poll(now, backend="gw-1", etag=None):
         return polls.answer(session, backend, [etag] if etag else [], now).etag
 
 
+def met(*backends):
+    """Backends that are registered, for any scenario."""
+    with db.transaction() as session:
+        ids = db.named_ids(session, Backend, backends)
+        session.execute(update(Backend).where(Backend.id.in_(ids.values())).values(registered_at=START))
+
+
 def hold(now, backend="gw-1"):
-    """A backend that takes what is served and says so."""
+    """A registered backend that takes what is served and says so."""
+    met(backend)
     poll(now, backend, poll(now, backend))
 
 

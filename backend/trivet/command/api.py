@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -15,12 +15,11 @@ from trivet.command import service
 from trivet.command.models import Command
 from trivet.command.ofrep import root_router
 from trivet.command.preview import preview
-from trivet.db import named_ids
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import Name
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.errors import NotFound
+from trivet.kit.errors import Invalid, NotFound
 from trivet.kit.page import from_cursor, page
 from trivet.settings import get_settings
 from trivet.tenant.models import Scenario, Tenant
@@ -42,7 +41,13 @@ def _clean(text: str) -> str:
 Words = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_clean)]
 
 
-class NewCommand(BaseModel):
+class Body(BaseModel):
+    """A misspelt field is refused: left out, it would widen what was asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewCommand(Body):
     kind: Literal["degrade", "restore", "rollback", "break"]
     scenario: Name
     tenant: Name | None = None
@@ -57,7 +62,7 @@ class CommandPreview(NewCommand):
     reason: Words = ""
 
 
-class Reason(BaseModel):
+class Reason(Body):
     reason: Words
 
 
@@ -126,7 +131,7 @@ def backends(session: Session, command: Command, now: datetime) -> list[dict[str
             "observed_at": _when(one.held_since(command.generation)) if one.holds(command.generation) else None,
             "effective_at": _when(one.effective_at) if one.acts(command.generation) else None,
         }
-        for one in scopes.seen(there, held, command.scenario_id, command.backend_id)
+        for one in scopes.seen(there, held, scopes.proofs(session, [command]), command)
     ]
 
 
@@ -160,8 +165,15 @@ def _scope(session: Session, body: NewCommand) -> dict[str, Any]:
     return {
         "scenario_id": cards.scenario_named(session, body.scenario).id,
         "tenant_id": service.tenant_id_of(session, body.tenant) if body.tenant else None,
-        "backend_id": named_ids(session, Backend, [body.backend])[body.backend] if body.backend else None,
+        "backend_id": _backend_id_of(session, body.backend) if body.backend else None,
     }
+
+
+def _backend_id_of(session: Session, name: str) -> int:
+    found = session.scalar(select(Backend.id).where(Backend.name == name))
+    if found is None:
+        raise Invalid(f"There is no backend {name!r}: check the name; it is case-sensitive.", field="backend")
+    return found
 
 
 def _rows(principal: Principal) -> Select[Command, str, str, str]:

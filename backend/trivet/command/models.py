@@ -67,7 +67,7 @@ class PolicyGeneration(Base):
 
 
 class PolicyServed(Base):
-    """A document that was served, by its ETag: which generations a poll with this ETag proves."""
+    """A document that was served to this backend, by its ETag: which generations its poll with this ETag proves."""
 
     __tablename__ = "policy_served"
 
@@ -90,6 +90,18 @@ class BackendHolding(Base):
     effective_at: Mapped[datetime | None]
     level: Mapped[int] = mapped_column(SmallInteger)
     revision: Mapped[int]
+
+
+class TenantProof(Base):
+    """What telemetry sent with a tenant's own key carried: it speaks for that tenant's commands and for nobody else's."""
+
+    __tablename__ = "tenant_proof"
+
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    scenario_id: Mapped[int] = mapped_column(primary_key=True)
+    backend_id: Mapped[int] = mapped_column(primary_key=True)
+    generation: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[datetime]
 
 
 class BackendPoll(Base):

@@ -23,12 +23,13 @@ from trivet.identity.auth import Principal, requires
 from trivet.ingest.persist import deny
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.tenant.models import Tenant
-from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, resolve, values, variant
+from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, State, resolve, values, variant
 
 root_router = APIRouter(prefix="/ofrep/v1/evaluate/flags", tags=["ofrep"])
 Policy = Annotated[Principal, Depends(requires("policy"))]
 BODY_BYTES_MAX = 64 * 1024
 NAME_MAX = 200
+ETAGS_MAX = 1000  # characters of If-None-Match; a longer one names nothing of ours
 
 
 class Refused(Exception):
@@ -50,6 +51,7 @@ class Question:
     context: dict[str, Any]
     backend: str
     tenant: str
+    bound: bool = False  # asked with a tenant's own key
 
 
 async def read_body(request: Request) -> bytes:
@@ -64,7 +66,7 @@ async def read_body(request: Request) -> bytes:
 
 
 Body = Annotated[bytes, Depends(read_body)]
-IfNoneMatch = Annotated[str | None, Header(max_length=1000)]
+IfNoneMatch = Annotated[str | None, Header()]
 
 
 @root_router.post("", response_model=None)
@@ -76,15 +78,18 @@ def bulk(body: Body, principal: Policy, if_none_match: IfNoneMatch = None) -> Re
             question = _question(session, body, principal)
             if question.backend and not question.tenant:
                 answer = polls.answer(session, question.backend, held, now)
-                return _document(answer, now, unchanged=answer.etag in held)
+                return _document(answer, now, unchanged=answer.unchanged)
             known = polls.everything(session, question.backend)
     except Refused as refused:
         return refused.answer()
-    except polls.TooManyBackends as refused:
+    except polls.NoRoom as refused:
         with db.transaction() as session:
-            deny(session, Counter(["too_many_backends"]), principal.key_id, now)
-        return Refused("GENERAL", refused.detail, 409).answer()
-    return _evaluated(known, question.context, now, held)
+            deny(session, Counter([refused.reason]), principal.key_id, now)
+        answered = Refused("GENERAL", refused.detail, refused.status).answer()
+        if refused.retry_after_s:
+            answered.headers["Retry-After"] = str(refused.retry_after_s)
+        return answered
+    return _evaluated(known, question, now, held)
 
 
 @root_router.post("/{key}", response_model=None)
@@ -98,11 +103,13 @@ def single(key: str, body: Body, principal: Policy) -> Response:
             known = polls.everything(session, question.backend)
     except Refused as refused:
         return refused.answer(key)
-    return JSONResponse(next(flag for flag in _flags(known, question.context, utc_now()) if flag["key"] == key))
+    return JSONResponse(next(flag for flag in _flags(known, question, utc_now()) if flag["key"] == key))
 
 
 def etags(header: str | None) -> frozenset[str]:
     """The tags of an If-None-Match header; weak ones count (the comparison is weak by definition)."""
+    if header is not None and len(header) > ETAGS_MAX:
+        return frozenset()
     return frozenset(tag.strip().removeprefix("W/") for tag in (header or "").split(",") if tag.strip())
 
 
@@ -119,7 +126,7 @@ def _question(session: Session, body: bytes, principal: Principal) -> Question:
     if principal.tenant_id is not None:  # such a key decides the tenant, whatever the context says
         tenant = session.scalars(select(Tenant.name).where(Tenant.id == principal.tenant_id)).one()
         context = context | {"targetingKey": tenant}
-    return Question(context, _name(context, "backend"), tenant)
+    return Question(context, _name(context, "backend"), tenant, bound=principal.tenant_id is not None)
 
 
 def _name(context: dict[str, Any], key: str) -> str:
@@ -150,22 +157,31 @@ def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Respon
     return JSONResponse({"flags": [flag], "metadata": {"backend": value["backend"]}}, headers=headers)
 
 
-def _evaluated(known: polls.Answer, context: dict[str, Any], now: datetime, held: frozenset[str]) -> Response:
-    flags = list(_flags(known, context, now))
+def _evaluated(known: polls.Answer, question: Question, now: datetime, held: frozenset[str]) -> Response:
+    flags = list(_flags(known, question, now))
     tag = f'"{hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:32]}"'
     if tag in held:
         return Response(status_code=304, headers={"ETag": tag})
     return JSONResponse({"flags": flags, "metadata": {}}, headers={"ETag": tag})
 
 
-def _flags(known: polls.Answer, context: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
-    state = resolve(known.document(now), context, now)
+def _flags(known: polls.Answer, question: Question, now: datetime) -> list[dict[str, Any]]:
+    state = resolve(known.document(now), question.context, now)
     found = values(state)
     metadata = {
         "generation": state.generation,
         "revision": state.revision,
         "level": state.level,
-        "cause": state.cause,
+        "cause": _kind(state) if question.bound else state.cause,
     }
     common = {"reason": state.reason, "variant": variant(state.level), "metadata": metadata}
     return [{"key": key, "value": value, **common} for key, value in {**found, POLICY: found}.items()]
+
+
+def _kind(state: State) -> str:
+    """The cause as a tenant may know it: of what kind the command was, not the words that operators wrote to each other."""
+    if not state.cause:
+        return ""
+    if state.flags.get("admission") == "reject":
+        return "break"
+    return "degrade" if state.level else "restore"

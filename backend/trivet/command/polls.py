@@ -7,10 +7,10 @@ change, and the time of the last poll every few seconds).
 
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -23,7 +23,7 @@ from trivet.command import policy
 from trivet.command.models import BackendHolding, BackendPoll, DesiredState, PolicyGeneration, PolicyServed
 from trivet.db import named_ids
 from trivet.fleet.models import Backend
-from trivet.kit.errors import Conflict
+from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
 from trivet.tenant.models import Tenant
 
@@ -32,18 +32,40 @@ SERVED_KEPT = timedelta(days=7)
 DOCUMENTS_CACHED = 4_096
 SCENARIOS_MAX = 10_000
 
-BACKENDS_MAX = 10_000  # beyond it, a name never met is refused: somebody makes names up
+# Beyond these, a name never met is refused: somebody makes names up.
+BACKENDS_MAX = 10_000
+NEW_BACKENDS_MAX = 60  # first met by a poll, in `NEW_BACKENDS_S`
+NEW_BACKENDS_S = 60
 
 Marker = tuple[int, int, tuple[int, ...]]
 
 
-class TooManyBackends(Conflict):
+class NoRoom(TrivetError):
+    """A poll under a name never met that is not kept. `reason` is how it is counted."""
+
+    reason: ClassVar[str]
+
+
+class TooManyBackends(NoRoom):
     """Names of backends are kept for ever, so there is a limit to them."""
+
+    status = 409
+    reason = "too_many_backends"
+
+
+class TooManyNewBackends(NoRoom):
+    """More names than a fleet that is being rolled out brings."""
+
+    status = 429
+    reason = "too_many_new_backends"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a backend should hold: the lasting part of its document, its ETag, and the generations that prove it."""
+    """What a backend should hold: the lasting part of its document, its ETag, and the generations that prove it.
+
+    `unchanged`: the backend was served this before and says that it holds it.
+    """
 
     backend: str
     backend_id: int
@@ -51,6 +73,7 @@ class Answer:
     lasting: dict[str, Any]
     generations: dict[int, int]
     valid_s: float
+    unchanged: bool = False
 
     def document(self, now: datetime) -> dict[str, Any]:
         return policy.document(self.backend, self.lasting, now, self.valid_s)
@@ -82,14 +105,30 @@ def answer(session: Session, backend: str, held: Collection[str], now: datetime)
     """What the backend should hold; what its ETags prove is kept. One never met is kept under its name."""
     known = _known(session, backend)
     if known is None:
-        if (session.scalar(select(func.count()).select_from(Backend)) or 0) >= BACKENDS_MAX:
-            raise TooManyBackends(f"{BACKENDS_MAX} backends are known and {backend!r} is none of them.")
+        _refuse_one_too_many(session, backend)
         named_ids(session, Backend, [backend])
         known = _known(session, backend)
         assert known is not None
     found = _answer(session, backend, known)
-    _keep(session, known, found, held, now)
-    return found
+    held_etag = _keep(session, known, found, held, now)
+    return replace(found, unchanged=held_etag == found.etag)
+
+
+def _refuse_one_too_many(session: Session, backend: str) -> None:
+    if (session.scalar(select(func.count()).select_from(Backend)) or 0) >= BACKENDS_MAX:
+        raise TooManyBackends(f"{BACKENDS_MAX} backends are known and {backend!r} is none of them.")
+    lately = (
+        select(func.count())
+        .select_from(Backend)
+        .join(BackendPoll, BackendPoll.backend_id == Backend.id)
+        .where(Backend.registered_at.is_(None), Backend.created_at > func.now() - timedelta(seconds=NEW_BACKENDS_S))
+    )
+    if (session.scalar(lately) or 0) >= NEW_BACKENDS_MAX:
+        raise TooManyNewBackends(
+            f"{NEW_BACKENDS_MAX} backends were met for the first time in the last {NEW_BACKENDS_S} s. Register "
+            f"{backend!r}, or ask again later.",
+            retry_after_s=NEW_BACKENDS_S,
+        )
 
 
 def everything(session: Session, backend: str) -> Answer:
@@ -165,27 +204,33 @@ def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
     ]
 
 
-def _keep(session: Session, known: _Known, found: Answer, held: Collection[str], now: datetime) -> None:
-    """Write down what is new: a served ETag, a proof, or that the backend is still there."""
-    proof, proven = _proof(session, found, held, now)
+def _keep(session: Session, known: _Known, found: Answer, held: Collection[str], now: datetime) -> str | None:
+    """Write down what is new: a served ETag, a proof, or that the backend is still there. The ETag that it holds."""
+    proof, proven = _proof(session, known, found, held, now)
     if proof != known.etag:
         _prove(session, known.id, proven, now)
     elif known.polled_at is not None and now - known.polled_at < POLL_WRITTEN_EVERY:
-        return
+        return proof
     _polled(session, known.id, proof, now)
+    return proof
 
 
-def _proof(session: Session, found: Answer, held: Collection[str], now: datetime) -> tuple[str | None, dict[int, int]]:
-    """Which ETag the backend holds and the generations it proves; one that was never served proves nothing."""
-    if found.etag in held:
-        return found.etag, found.generations
+def _proof(
+    session: Session, known: _Known, found: Answer, held: Collection[str], now: datetime
+) -> tuple[str | None, dict[int, int]]:
+    """Which ETag the backend holds and the generations it proves.
+
+    One that was never served to this backend proves nothing: who knows another's document can work it out.
+    """
+    if found.etag in held and found.etag == known.etag:
+        return found.etag, found.generations  # proven before
     query = select(PolicyServed.etag, PolicyServed.generations).where(
         PolicyServed.backend_id == found.backend_id, PolicyServed.etag.in_([*held, found.etag])
     )
     served: dict[str, dict[str, int]] = dict(session.execute(query).all())
     if found.etag not in served:
         _serve(session, found, now)
-    etag = next((etag for etag in held if etag in served), None)
+    etag = found.etag if found.etag in held and found.etag in served else next((e for e in held if e in served), None)
     return etag, {int(id_): generation for id_, generation in served[etag].items()} if etag else {}
 
 

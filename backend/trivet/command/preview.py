@@ -151,4 +151,4 @@ def _recent(session: Session, scope: Scope, now: datetime) -> tuple[float, list[
 
 def _backends(session: Session, scope: Scope, now: datetime) -> list[str]:
     there = scopes.present(session, now, get_settings().backend_seen_s)
-    return [b.name for b in there if b.serves(scope.scenario_id) and scope.backend_id in (0, b.id)]
+    return [b.name for b in there if b.takes(scope.scenario_id, scope.backend_id)]

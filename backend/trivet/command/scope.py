@@ -1,44 +1,60 @@
 """Which backends a command concerns, and what they were seen to hold."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from trivet.command.models import BackendHolding, BackendPoll
+from trivet.command.models import BackendHolding, BackendPoll, Command, TenantProof
 from trivet.command.status import Seen
 from trivet.fleet.models import Backend
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """A backend that was seen lately; `scenario_ids` empty: it serves any."""
+    """A backend that was seen lately.
+
+    Registered, it serves `scenario_ids`, or any where there are none. Not registered, it is a name that somebody polled
+    with: it serves those that its telemetry ran under a policy of.
+    """
 
     id: int
     name: str
     scenario_ids: frozenset[int]
     polled_at: datetime | None
+    registered: bool = True
 
     def serves(self, scenario_id: int) -> bool:
-        return not self.scenario_ids or scenario_id in self.scenario_ids
+        return scenario_id in self.scenario_ids or (self.registered and not self.scenario_ids)
+
+    def takes(self, scenario_id: int, backend_id: int | None) -> bool:
+        """Whether a command for the scenario, and for one backend where it is given, concerns it."""
+        if backend_id:
+            return backend_id == self.id and (not self.registered or self.serves(scenario_id))
+        return self.serves(scenario_id)
 
 
 Holdings = dict[tuple[int, int], BackendHolding]
+Proofs = dict[tuple[int, int], dict[int, TenantProof]]  # by tenant and scenario, by backend
 
 
 def present(session: Session, now: datetime, seen_s: float) -> list[Present]:
     """Backends that polled, or began to run under a generation, in the last `seen_s` seconds."""
     since = now - timedelta(seconds=seen_s)
     by_telemetry = select(BackendHolding.backend_id).where(BackendHolding.effective_at > since)
+    ran = select(func.array_agg(BackendHolding.scenario_id)).where(
+        BackendHolding.backend_id == Backend.id, BackendHolding.effective_at.is_not(None)
+    )
+    serves = case((Backend.registered_at.is_(None), ran.scalar_subquery()), else_=Backend.scenario_ids)
     query = (
-        select(Backend.id, Backend.name, Backend.scenario_ids, BackendPoll.polled_at)
+        select(Backend.id, Backend.name, serves, BackendPoll.polled_at, Backend.registered_at.is_not(None))
         .outerjoin(BackendPoll, BackendPoll.backend_id == Backend.id)
         .where(or_(BackendPoll.polled_at > since, Backend.id.in_(by_telemetry)))
         .order_by(Backend.name)
     )
-    return [Present(id_, name, frozenset(ids), at) for id_, name, ids, at in session.execute(query)]
+    return [Present(id_, name, frozenset(ids or ()), *more) for id_, name, ids, *more in session.execute(query)]
 
 
 def holdings(session: Session, scenario_ids: Collection[int]) -> Holdings:
@@ -47,17 +63,38 @@ def holdings(session: Session, scenario_ids: Collection[int]) -> Holdings:
     return {(row.backend_id, row.scenario_id): row for row in rows}
 
 
-def seen(backends: Sequence[Present], held: Holdings, scenario_id: int, backend_id: int | None) -> list[Seen]:
-    """The scope's backends as `status.find` wants them."""
+def proofs(session: Session, commands: Iterable[Command]) -> Proofs:
+    """What the tenants' own telemetry carried, for commands about one tenant."""
+    scopes = {(command.tenant_id, command.scenario_id) for command in commands if command.tenant_id}
+    found: Proofs = {}
+    if scopes:
+        query = select(TenantProof).where(tuple_(TenantProof.tenant_id, TenantProof.scenario_id).in_(scopes))
+        for row in session.scalars(query):
+            found.setdefault((row.tenant_id, row.scenario_id), {})[row.backend_id] = row
+    return found
+
+
+def seen(backends: Sequence[Present], held: Holdings, proven: Proofs, command: Command) -> list[Seen]:
+    """The command's backends as `status.find` wants them."""
+    own = proven.get((command.tenant_id or 0, command.scenario_id), {})
     return [
-        _seen(backend, held.get((backend.id, scenario_id)))
+        _seen(backend, held.get((backend.id, command.scenario_id)), own.get(backend.id))
         for backend in backends
-        if backend.serves(scenario_id) and backend_id in (None, 0, backend.id)
+        if backend.takes(command.scenario_id, command.backend_id)
     ]
 
 
-def _seen(backend: Present, held: BackendHolding | None) -> Seen:
-    if held is None:
-        # Generation -1: not even the state before the first command was proven.
-        return Seen(backend.name, -1, None, -1, None)
-    return Seen(backend.name, held.observed_generation, held.observed_at, held.effective_generation, held.effective_at)
+def strangers(backends: Sequence[Present], command: Command) -> list[str]:
+    """Names that polled lately and are neither registered nor known by telemetry of the scenario."""
+    return [b.name for b in backends if not b.registered and not b.serves(command.scenario_id)]
+
+
+def _seen(backend: Present, held: BackendHolding | None, own: TenantProof | None) -> Seen:
+    # Generation -1: not even the state before the first command was proven.
+    found = Seen(backend.name, -1, None, -1, None)
+    if held is not None:
+        observed = held.observed_generation, held.observed_at
+        found = Seen(backend.name, *observed, held.effective_generation, held.effective_at)
+    if own is not None and own.generation > found.effective_generation:
+        found = replace(found, effective_generation=own.generation, effective_at=own.seen_at)
+    return found

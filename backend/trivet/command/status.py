@@ -41,8 +41,11 @@ class Finding:
     outcome: str
 
 
-def find(status: str, generation: int, seen: Iterable[Seen]) -> Finding:
-    """The status of a pending, observed or effective command, given the backends of its scope seen lately."""
+def find(status: str, generation: int, seen: Iterable[Seen], strangers: Iterable[str] = ()) -> Finding:
+    """The status of a pending, observed or effective command, given the backends of its scope seen lately.
+
+    `strangers` asked too, but nothing says that they serve the scenario; they prove nothing and are waited for by nobody.
+    """
     backends = list(seen)
     holding = [b.backend for b in backends if b.holds(generation)]
     acting = [b.backend for b in backends if b.acts(generation)]
@@ -50,7 +53,7 @@ def find(status: str, generation: int, seen: Iterable[Seen]) -> Finding:
     if backends and len(holding) == len(backends):
         now = "effective" if acting else "observed"
     now = max(status, now, key=lambda word: RANK[word])
-    return Finding(now, _words(now, backends, holding, acting))
+    return Finding(now, _words(now, backends, holding, acting) if backends else _nobody(now, list(strangers)))
 
 
 def _words(status: str, backends: list[Seen], holding: list[str], acting: list[str]) -> str:
@@ -58,10 +61,18 @@ def _words(status: str, backends: list[Seen], holding: list[str], acting: list[s
         return f"Telemetry of {_list(acting)} runs under it." if acting else "Telemetry ran under it."
     if status == "observed":
         return f"Held by {_list(holding)}; no telemetry carries it yet." if holding else "It was held; nobody asks now."
-    if not backends:
-        return "No backend has asked lately."
     waiting = [b.backend for b in backends if b.backend not in holding]
     return f"Waiting for {_list(waiting)}: {len(holding)} of {len(backends)} hold it."
+
+
+def _nobody(status: str, strangers: list[str]) -> str:
+    if status != "pending":
+        return _words(status, [], [], [])
+    if not strangers:
+        return "No backend has asked lately."
+    return (
+        f"No backend known to serve it has asked lately; {_list(strangers)} asked: register it, or send its telemetry."
+    )
 
 
 def _list(names: list[str], most: int = 5) -> str:

@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet.command import scope as scopes
-from trivet.command.models import BackendHolding, Command, DesiredState, PolicyGeneration
+from trivet.command.models import BackendHolding, Command, DesiredState, PolicyGeneration, TenantProof
 from trivet.command.service import end_desired, lock_generation
-from trivet.command.status import find
+from trivet.command.status import Finding, find
 from trivet.guard.models import LadderState
 from trivet.ingest.models import PolicySeen
 
@@ -33,6 +33,8 @@ def fold_seen(session: Session) -> int:
         .returning(
             PolicySeen.backend_id,
             PolicySeen.scenario_id,
+            PolicySeen.tenant_id,
+            PolicySeen.bound,
             PolicySeen.generation,
             PolicySeen.revision,
             PolicySeen.level,
@@ -40,9 +42,12 @@ def fold_seen(session: Session) -> int:
         )
     ).all()
     known = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).all())
-    newest = _newest(row for row in rows if row.backend_id and row.generation <= known.get(row.scenario_id, 0))
-    if newest:
+    real = [row for row in rows if row.backend_id and row.generation <= known.get(row.scenario_id, 0)]
+    # A tenant's own key says whatever its tenant writes: it must not speak for others.
+    if newest := _newest(row for row in real if not row.bound):
         _hold(session, newest)
+    if own := _newest_of_tenants(row for row in real if row.bound):
+        _prove(session, own)
     return len(rows)
 
 
@@ -77,6 +82,27 @@ def _hold(session: Session, rows: list[dict[str, Any]]) -> None:
     )
 
 
+def _newest_of_tenants(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    found: dict[tuple[int, int, int], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: (row.generation, -row.seen_at.timestamp())):
+        key = row.tenant_id, row.scenario_id, row.backend_id
+        named = dict(zip(("tenant_id", "scenario_id", "backend_id"), key, strict=True))
+        found[key] = named | {"generation": row.generation, "seen_at": row.seen_at}
+    return [found[key] for key in sorted(found)]
+
+
+def _prove(session: Session, rows: list[dict[str, Any]]) -> None:
+    statement = insert(TenantProof).values(rows)
+    new = statement.excluded
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "scenario_id", "backend_id"],
+            set_={"generation": new.generation, "seen_at": new.seen_at},
+            where=new.generation > TenantProof.generation,
+        )
+    )
+
+
 def judge(session: Session, now: datetime, seen_s: float, after: int = 0) -> int | None:
     """Move a batch of open commands, with ids beyond `after`, to what was proven of them. The last id; None at the end."""
     commands = session.scalars(
@@ -90,14 +116,15 @@ def judge(session: Session, now: datetime, seen_s: float, after: int = 0) -> int
         return None
     backends = scopes.present(session, now, seen_s)
     held = scopes.holdings(session, {command.scenario_id for command in commands})
+    proven = scopes.proofs(session, commands)
     for command in commands:
-        _judge(command, backends, held, now)
+        seen = scopes.seen(backends, held, proven, command)
+        strangers = [] if seen else scopes.strangers(backends, command)
+        _judge(command, find(command.status, command.generation, seen, strangers), now)
     return commands[-1].id if len(commands) == OPEN_BATCH else None
 
 
-def _judge(command: Command, backends: list[scopes.Present], held: scopes.Holdings, now: datetime) -> None:
-    seen = scopes.seen(backends, held, command.scenario_id, command.backend_id)
-    found = find(command.status, command.generation, seen)
+def _judge(command: Command, found: Finding, now: datetime) -> None:
     command.outcome = found.outcome
     if found.status == command.status:
         return
