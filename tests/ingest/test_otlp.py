@@ -8,15 +8,17 @@ import time
 import tracemalloc
 import zlib
 
+import psycopg
 import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from tests.support.otlp import JSON, PROTOBUF, as_json, body, export, span
 
 from trivet import db
-from trivet.ingest import gate
+from trivet.ingest import gate, otlp, persist
 from trivet.settings import get_settings
 
 
@@ -274,6 +276,46 @@ class TestLimits:
         monkeypatch.undo()
         gate.forget()
         get_settings.cache_clear()
+
+
+class TestWhatTheDatabaseSays:
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (psycopg.OperationalError("server closed the connection"), "database-away"),
+            (psycopg.InterfaceError("the connection is closed"), "database-away"),
+            (psycopg.errors.AdminShutdown(), "database-away"),
+            (psycopg.errors.TooManyConnections(), "database-away"),
+            (psycopg.errors.LockNotAvailable(), "database-busy"),
+            (psycopg.errors.DeadlockDetected(), "database-busy"),
+            (psycopg.errors.QueryCanceled(), "database-busy"),
+            (psycopg.errors.StatementTooComplex(), None),
+            (psycopg.errors.UndefinedTable(), None),
+            (psycopg.errors.CharacterNotInRepertoire(), None),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+    )
+    def test_is_503_only_where_the_same_again_may_help(self, error, reason):
+        """From the driver as from above it."""
+        wrapped = DBAPIError.instance("SELECT 1", None, error, psycopg.Error)
+        for said in (error, wrapped):
+            found = otlp.try_again(said)
+            assert (found[0] if found else None) == reason
+
+    def test_a_lock_that_is_not_to_be_had_is_503_and_counted_as_that(self, sender, key, monkeypatch):
+        def waits(session, *_):
+            session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            session.execute(text("LOCK TABLE denial"))
+
+        with db.transaction() as holder:
+            holder.execute(text("LOCK TABLE denial"))
+            monkeypatch.setattr(persist, "deny", waits)
+            labels = {"signal": "traces", "status": "503", "reason": "database-busy"}
+            before = TestItsOwnCounters.value("exports", **labels)
+            answer = post(sender, key, body(span()))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert TestItsOwnCounters.value("exports", **labels) == before + 1
+        assert stored() == 0
 
 
 class TestLogs:

@@ -89,11 +89,16 @@ def refused(request: Request, error: TrivetError) -> Response:
     return Response(status.SerializeToString(), error.status, headers, media_type=PROTOBUF)
 
 
-def is_away(error: Exception) -> bool:
-    """Whether trying again may help: the database is away, restarting, or gave up on a lock."""
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return True
-    return isinstance(error, DBAPIError | PoolTimeout) and problems.is_away(error)
+_WRAPPED: Callable[..., Exception] = DBAPIError.instance  # typed more loosely there than it answers
+
+
+def try_again(error: Exception) -> tuple[str, str] | None:
+    """(reason, what to say) where sending the same again may help: the database is away, or others held it too long."""
+    if isinstance(error, psycopg.Error):  # COPY speaks to the driver
+        error = _WRAPPED(None, None, error, psycopg.Error)
+    if problems.is_away(error):
+        return "database-away", problems.AWAY
+    return ("database-busy", problems.BUSY) if problems.is_busy(error) else None
 
 
 _said_at = -SAY_AGAIN_S
@@ -104,7 +109,7 @@ def _say_away(error: Exception) -> None:
     global _said_at  # noqa: PLW0603  # when the process last said it
     if time.monotonic() - _said_at >= SAY_AGAIN_S:
         _said_at = time.monotonic()
-        log.warning("exports are answered 503, the database is away: %s", str(error).partition("\n")[0])
+        log.warning("exports are answered 503, the database is away or busy: %s", str(error).partition("\n")[0])
 
 
 class OtlpRoute(APIRoute):
@@ -121,11 +126,13 @@ class OtlpRoute(APIRoute):
             except TrivetError as error:
                 response, reason = refused(request, error), kebab(type(error).__name__)
             except (DBAPIError, PoolTimeout, psycopg.Error) as error:
-                if not is_away(error):
+                again = try_again(error)
+                if again is None:
+                    counters.exports.labels(signal, "500", "fault").inc()
                     raise
+                reason, said = again
                 _say_away(error)
-                response = refused(request, Unavailable(problems.AWAY, retry_after_s=RETRY_AFTER_S))
-                reason = "database-away"
+                response = refused(request, Unavailable(said, retry_after_s=RETRY_AFTER_S))
             counters.exports.labels(signal, str(response.status_code), reason).inc()
             return response
 
