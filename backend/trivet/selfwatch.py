@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet import db
+from trivet.guard import service as guards
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.outbox import Outbox
 from trivet.settings import get_settings
@@ -68,6 +69,7 @@ def readyz() -> JSONResponse:
         with db.transaction() as session:
             seen = dict(session.execute(select(Canary.queue, Canary.returned_at)).all())
             waiting = session.scalar(select(func.count()).select_from(Outbox))
+            judged_at = guards.last_evaluated(session)
     except SQLAlchemyError:
         return JSONResponse({"status": "away", "database": "away"}, 503, {"Retry-After": "2"})
     body = {
@@ -76,6 +78,7 @@ def readyz() -> JSONResponse:
         "broker": broker_state(),
         "outbox_waiting": waiting,
         "queues": _queues(seen),
+        "guards_judged_at": rfc3339(judged_at) if judged_at else None,
     }
     return JSONResponse(body, 200 if seen else 503)
 

@@ -208,6 +208,13 @@ class TestReadiness:
         assert ready.status_code == 200
         assert ready.json()["queues"]["control"]["state"] == "ok"
 
+    def test_it_says_when_guards_were_last_judged(self, client: TestClient) -> None:
+        from trivet.guard import tasks
+
+        assert client.get("/readyz").json()["guards_judged_at"] is None
+        tasks.evaluate()
+        assert client.get("/readyz").json()["guards_judged_at"]
+
     def test_the_brokers_state_is_told_and_does_not_decide(
         self, client: TestClient, broker_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
