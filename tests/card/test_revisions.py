@@ -260,6 +260,13 @@ class TestAKeptCardThatCannotBeRead:
         (said,) = [r.getMessage() for r in caplog.records if "cannot be read" in r.getMessage()]
         assert said.startswith("The card of revision 1 cannot be read and governs nothing: rollback.within_s: ")
 
+    def test_gives_way_to_the_next_revision(self, client, admin, chat):
+        number = ready(floor=0.9)
+        spoil("chat")
+        url = f"/api/v1/cards/chat/revisions/{number}/activate"
+        assert client.post(url, json={"reason": "readable"}, headers=admin).status_code == 201
+        assert (active().number, active().card.quality.floor) == (2, 0.9)
+
 
 def spoil(scenario):
     """What an earlier version kept and this one refuses."""

@@ -10,8 +10,9 @@ from tests.support.governed import at, only, register, revise
 from tests.support.seeded import seeded
 
 from trivet import db
-from trivet.command import polls
-from trivet.command.models import BackendHolding, Command, PolicyGeneration
+from trivet.card.models import CardRevision
+from trivet.command import polls, tasks
+from trivet.command.models import BackendHolding, Command, DesiredState, PolicyGeneration
 from trivet.fleet.models import Backend
 from trivet.guard.models import LadderState
 from trivet.ingest.persist import store
@@ -282,6 +283,19 @@ class TestATimeLimit:
             list(pool.map(lambda _: sweep_at(at(32)), range(10)))
         with db.transaction() as session:
             assert session.scalar(select(func.count()).select_from(Command)) == 2
+
+    def test_of_a_scenario_whose_card_cannot_be_read_keeps_no_others_waiting(self, chat):
+        search = register("search")
+        for scenario_id in (chat, search):
+            issue(at(1), level=2, expires_in_s=30, scenario_id=scenario_id)
+        with db.transaction() as session:
+            row = session.scalars(select(CardRevision).where(CardRevision.scenario_id == chat)).one()
+            row.body = row.body | {"rollback": {"automatic": True, "within_s": 10**20}}
+        db.forget_rows()
+        tasks.sweep_all()
+        with db.transaction() as session:
+            levels = dict(session.execute(select(DesiredState.scenario_id, DesiredState.level)).all())
+        assert levels == {chat: 2, search: 0}
 
     def test_of_a_command_superseded_before_does_nothing(self, chat):
         issue(at(1), level=2, expires_in_s=30)

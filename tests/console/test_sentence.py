@@ -28,6 +28,12 @@ class TestOneScenario:
             "it costs 12 % less, quality is 0.93 (floor 0.92)."
         )
 
+    def test_a_step_back_is_said_as_the_way_back(self):
+        back = replace(SUPPORT, level=1, wanted_level=1, cause="stepping back from level 2: calm for 31 s")
+        assert scenario(back, NOW, ZONE).startswith(
+            "Support chat has been back at level 1 since 14:02 after being calm for 31 s; it costs 12 % less"
+        )
+
     def test_the_clock_is_the_readers(self):
         assert "since 22:02" in scenario(SUPPORT, NOW, ZoneInfo("Asia/Shanghai"))
 

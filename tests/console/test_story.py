@@ -40,6 +40,15 @@ class TestCommands:
         events = of_command(command(), "support-chat", None, "Robin Sato")
         assert words(events) == ["Robin Sato asked to degrade to level 2: the queue grows."]
 
+    def test_a_step_down_to_a_level_above_0_is_told_as_the_way_back(self):
+        back = command(actor="ladder", level=1, reason="stepping back from level 2: calm for 31 s", effective_at=AT)
+        asked, proven = words(of_command(back, "support-chat", None, "The ladder"))
+        assert asked == "The ladder stepped back to level 1: calm for 31 s."
+        assert proven.startswith("Step back to level 1 is effective")
+
+    def test_a_persons_degrade_is_one_whatever_they_write(self):
+        assert what(command(reason="stepping back from level 2: calm for 31 s")) == "Degrade to level 2"
+
     def test_a_proof_says_how_long_it_took(self):
         events = of_command(command(effective_at=AT + timedelta(seconds=3.14)), "support-chat", None, "Robin Sato")
         assert [e.kind for e in events] == ["command", "proof"]

@@ -77,6 +77,18 @@ def active(session: Session, scenario_ids: Collection[int] | None = None) -> dic
     }
 
 
+def standing_in(session: Session, scenario_id: int, number: int) -> ActiveCard | None:
+    """A scenario whose active card cannot be read, with the card of another of its revisions; None where neither is there."""
+    newest = select(Activation).where(Activation.scenario_id == scenario_id).order_by(Activation.id.desc()).limit(1)
+    wanted = select(CardRevision.id).where(CardRevision.scenario_id == scenario_id, CardRevision.number == number)
+    last, id_ = session.scalar(newest), session.scalar(wanted)
+    card = _bodies(session, [id_])[id_] if id_ is not None else None
+    if last is None or card is None:
+        return None
+    name = session.scalars(select(Scenario.name).where(Scenario.id == scenario_id)).one()
+    return ActiveCard(scenario_id, name, last.revision_id, last.number, card, last.active_from, None)
+
+
 def _active(history: list[Any], card: Card) -> ActiveCard:
     last = history[-1]
     _, previous = standing([(row.number, row.rolled_back_from) for row in history])

@@ -63,7 +63,7 @@ def issue(
     """
     scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
     generation = lock_generation(session, scenario_id, now)
-    card = _card_of(session, scenario_id)
+    card = _card_of(session, scenario_id, revision)
     check(kind, scope, card, level=level, reason=reason, expires_in_s=expires_in_s)
     before = describe(session, scope, card)
     number = _change_card(session, kind, card, revision, actor=actor, reason=reason, now=now)
@@ -209,8 +209,11 @@ def lock_generation(session: Session, scenario_id: int, now: datetime, step: int
     return row
 
 
-def _card_of(session: Session, scenario_id: int) -> ActiveCard:
+def _card_of(session: Session, scenario_id: int, to_come: int | None = None) -> ActiveCard:
+    """The active card; where it cannot be read, revision `to_come` stands in, so that it can be activated."""
     card = cards.active(session, [scenario_id]).get(scenario_id)
+    if card is None and to_come is not None:
+        card = cards.standing_in(session, scenario_id, to_come)
     if card is None:
         raise Conflict("This scenario has no active card, so there is nothing to command. Register it first.")
     return card

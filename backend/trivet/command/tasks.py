@@ -1,13 +1,20 @@
 """What follows from the guards, and the sweep over commands and time limits. Each change is a transaction of its own."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
+
 from celery import shared_task
+from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.command import service, sweep
 from trivet.kit.clock import utc_now
+from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
 
 ROUNDS = 100  # batches of open commands in one sweep
+_log = logging.getLogger(__name__)
 SCHEDULE = {"command.sweep": (1.0, "control")}
 
 
@@ -36,11 +43,18 @@ def sweep_all() -> None:
     with db.transaction() as session:
         over, astray = sweep.due(session, utc_now()), sweep.astray(session)
     for key in over:
-        with db.transaction() as session:
-            sweep.end(session, key, utc_now())
+        _alone(partial(sweep.end, key=key, now=utc_now()), key[0])
     for scenario_id in astray:
+        _alone(partial(service.follow_ladder, scenario_id=scenario_id, breach_id=None, now=utc_now()), scenario_id)
+
+
+def _alone(change: Callable[[Session], object], scenario_id: int) -> None:
+    """What one scenario refuses (its card cannot be read, say) is logged, tried again, and stops no other."""
+    try:
         with db.transaction() as session:
-            service.follow_ladder(session, scenario_id, None, utc_now())
+            change(session)
+    except TrivetError as refused:
+        _log.warning("Scenario %d could not be brought to what should hold: %s", scenario_id, refused.detail)
 
 
 def _judge_all() -> None:

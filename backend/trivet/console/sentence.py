@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from trivet.console import format as say
+from trivet.console.story import calm_before
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -60,7 +61,10 @@ def scenario(s: Standing, now: datetime, zone: tzinfo) -> str:
 def _level_clause(s: Standing, now: datetime, zone: tzinfo) -> str:
     if s.since is None:
         return f"is at level {s.level}"
-    since = f"has been at level {s.level} since {say.day_clock(s.since, now, zone)}"
+    clock = say.day_clock(s.since, now, zone)
+    if s.cause and (calm := calm_before(s.cause)):
+        return f"has been back at level {s.level} since {clock} after being {calm}"
+    since = f"has been at level {s.level} since {clock}"
     return f"{since} because {s.cause}" if s.cause else since
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from trivet.command.models import Command
 from trivet.command.service import AUTOMATIC
 from trivet.console.views import LEVEL_WORDS, Event
+from trivet.guard.ladder import STEPPING_BACK
 from trivet.guard.models import Breach
 
 EVENTS_SHOWN = 4
@@ -44,7 +45,13 @@ def of_breach(breach: Breach, scenario: str) -> list[Event]:
 
 def of_command(command: Command, scenario: str, tenant: str | None, who: str) -> list[Event]:
     """It was given; it was proven; it ended unproven."""
-    asked = f"{who} asked to {lower(what(command))}{f' for {tenant}' if tenant else ''}: {command.reason.rstrip('.')}."
+    calm = _calm_before(command)
+    if calm is None:
+        asked = (
+            f"{who} asked to {lower(what(command))}{f' for {tenant}' if tenant else ''}: {command.reason.rstrip('.')}."
+        )
+    else:
+        asked = f"{who} stepped back to level {command.level}: {calm}."
     events = [Event(command.created_at, "command", scenario, asked)]
     if command.effective_at:
         took = (command.effective_at - command.created_at).total_seconds()
@@ -60,7 +67,9 @@ def of_command(command: Command, scenario: str, tenant: str | None, who: str) ->
 
 
 def what(command: Command) -> str:
-    """`Degrade to level 2`, `Roll back to revision 3`, `Cut off`."""
+    """`Degrade to level 2`, `Step back to level 1`, `Roll back to revision 3`, `Cut off`."""
+    if command.kind == "degrade" and _calm_before(command):
+        return f"Step back to level {command.level}"
     if command.kind == "degrade":
         return f"Degrade to level {command.level}"
     if command.kind == "restore":
@@ -68,6 +77,16 @@ def what(command: Command) -> str:
     if command.kind == "rollback":
         return f"Roll back to revision {command.revision}"
     return f"Activate revision {command.revision}" if command.kind == "activate" else "Cut off"
+
+
+def calm_before(reason: str) -> str | None:
+    """`calm for 31 s` out of the ladder's reason for a step down to a level above 0; None where it is no such reason."""
+    return reason.partition(": ")[2].rstrip(".") if reason.startswith(STEPPING_BACK) else None
+
+
+def _calm_before(command: Command) -> str | None:
+    """A person may write what they like, so only the automaton's words are read."""
+    return calm_before(command.reason) if is_automatic(command.actor) else None
 
 
 def person(actor: str, names: Mapping[str, str]) -> str:
