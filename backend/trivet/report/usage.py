@@ -73,6 +73,7 @@ def page(
         try:
             found = _read(session, interval, group_by, {**where, first: near.ids}, grain_s)
         except TooManyGroups:
+            width = min(width, len(near.ids))
             if width == 1:
                 raise
             width = max(1, width // NARROWER)

@@ -20,6 +20,8 @@ from trivet.rollup.fold import total
 from trivet.rollup.models import ROLLUPS
 
 QUANTILES = ("p50", "p90", "p95", "p99")
+COMPACT_BYTES = 2_048
+STREAMED = {"yield_per": 500}  # many groups come piece by piece: joined histograms are far larger than merged ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def usage(
     rows = _rows(interval, group_by, (*COUNTS, *HISTOGRAMS), where or {}, grain_s)
     keys = [rows.c[name] for name in group_by]
     query = select(*keys, *(func.sum(rows.c[name]) for name in COUNTS), *(_joined(rows.c[name]) for name in HISTOGRAMS))
-    found = session.execute(query.group_by(*keys).limit(limit))
+    found = session.execute(query.group_by(*keys).limit(limit), execution_options=STREAMED if limit else {})
     width = len(group_by)
     return {tuple(row[:width]): _usage(row[width:]) for row in found if row[width] is not None}
 
@@ -183,4 +185,11 @@ def _usage(values: Sequence[Any]) -> Usage:
     named: dict[str, Any] = dict(zip((*COUNTS, *HISTOGRAMS), values, strict=True))
     for name in set(COUNTS) - {"cost", "score_total"}:
         named[name] = int(named[name])
+    for name in HISTOGRAMS:
+        named[name] = _short(named[name])
     return Usage(**named)
+
+
+def _short(joined: bytes) -> bytes:
+    """Merged where that saves much; a few joined records are as good as they are."""
+    return histogram.compact(joined) if len(joined) > COMPACT_BYTES else joined
