@@ -44,12 +44,12 @@ class TestCounting:
         check_elements(json.dumps({"prompt": '[{,"\\' * 100_000}).encode(), 1)
 
     @pytest.mark.parametrize("unit", [b"{},", b'",",', b'"{",', b'"\\\\,",', b"\\", b'\\"', b'"'])
-    def test_takes_a_second_for_the_largest_body_at_most(self, unit):
+    def test_is_soon_done_with_the_largest_body(self, unit):
         body = b'{"x":[' + unit * ((64 << 20) // len(unit))
         start = time.perf_counter()
         with suppress(TooManyItems):
             check_elements(body, 30_000_000)
-        assert time.perf_counter() - start < 5  # a second on an idle machine
+        assert time.perf_counter() - start < 10  # a second on an idle machine; minutes where it were quadratic
 
 
 class TestAnExport:
