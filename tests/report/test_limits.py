@@ -13,6 +13,7 @@ from tests.support.calls import call
 from tests.support.seeded import seeded
 
 from trivet import db
+from trivet.ingest.models import COUNTS
 from trivet.kit.clock import rfc3339
 from trivet.kit.interval import Interval
 from trivet.kit.page import to_cursor
@@ -144,6 +145,18 @@ class TestGroups:
             by_currency = usage(session, MORNING, ["tenant_id", "currency"])
         assert spent == {key: each.cost for key, each in by_currency.items() if each.cost}
         assert spent
+
+    @pytest.mark.parametrize("by", [[], ["model_id"], ["level", "bucket"], ["tenant_id", "model_id"]])
+    def test_read_in_pieces_are_the_same(self, database, by):
+        some_usage()
+
+        def said(found):
+            return {k: ([getattr(u, n) for n in COUNTS], u.quantiles_ms("latency")) for k, u in found.items()}
+
+        with db.transaction() as session:
+            whole = usage(session, MORNING, by)
+            assert said(usage(session, MORNING, by, limit=1000)) == said(whole)
+        assert whole
 
     def test_a_filter_may_come_to_more_ids_than_a_statement_has_parameters(self, database):
         some_usage(3)

@@ -3,7 +3,7 @@
 One statement means one snapshot: a delta is seen either in its own table or in the rollup, never twice and never not.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,9 @@ from trivet.rollup.models import ROLLUPS
 
 QUANTILES = ("p50", "p90", "p95", "p99")
 COMPACT_BYTES = 2_048
-STREAMED = {"yield_per": 500}  # many groups come piece by piece: joined histograms are far larger than merged ones
+# Joined histograms are far larger than merged ones: they come piece by piece, those of few large groups in slices.
+STREAMED = 512
+SLICES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +103,36 @@ def usage(
     """Usage in an interval by some of `DIMENSIONS` and optionally "bucket" (its start; 10 s unless a grain is given).
 
     The ends must fall on buckets: of `grain_s` where it is given, else of 10 s (`Invalid` otherwise). `where` keeps
-    rows whose dimension has one of the values. Keys of the answer are in the order of `group_by`. With a `limit`, any
-    that many groups: ask for one more than you take, and you know whether there are more.
+    rows whose dimension has one of the values. Keys of the answer are in the order of `group_by`. With a `limit`, no
+    more groups than that; where there are as many, they may be incomplete: ask for one more than you take.
     """
     if "bucket" in group_by and grain_s is None:
         grain_s = 10
-    rows = _rows(interval, group_by, (*COUNTS, *HISTOGRAMS), where or {}, grain_s)
-    keys = [rows.c[name] for name in group_by]
-    query = select(*keys, *(func.sum(rows.c[name]) for name in COUNTS), *(_joined(rows.c[name]) for name in HISTOGRAMS))
-    found = session.execute(query.group_by(*keys).limit(limit), execution_options=STREAMED if limit else {})
-    width = len(group_by)
-    return {tuple(row[:width]): _usage(row[width:]) for row in found if row[width] is not None}
+    keys, slices = list(group_by), 1
+    options: dict[str, Any] = {}
+    if limit is not None:
+        slices = 1 if "tenant_id" in group_by else SLICES
+        options = {"yield_per": STREAMED // slices}
+    rows = _rows(interval, keys if slices == 1 else [*keys, "tenant_id"], (*COUNTS, *HISTOGRAMS), where or {}, grain_s)
+    by = [rows.c[name] for name in keys]
+    query = select(*by, *(func.sum(rows.c[name]) for name in COUNTS), *(_joined(rows.c[name]) for name in HISTOGRAMS))
+    query = query.group_by(*by, *([rows.c.tenant_id % slices] if slices > 1 else []))
+    query = query.limit(None if limit is None else limit * slices)
+    with session.execute(query, execution_options=options) as found:
+        return _gathered(found, len(keys), limit)
+
+
+def _gathered(rows: Iterable[Sequence[Any]], width: int, limit: int | None) -> dict[tuple[Any, ...], Usage]:
+    """Usage by key, the slices of each put together, up to a limit of keys."""
+    found: dict[tuple[Any, ...], Usage] = {}
+    for row in rows:
+        if row[width] is None:  # the sum of no rows at all
+            continue
+        key, each = tuple(row[:width]), _usage(row[width:])
+        found[key] = found[key] + each if key in found else each
+        if len(found) == limit:
+            break
+    return found
 
 
 def cost(
