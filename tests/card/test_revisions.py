@@ -9,7 +9,7 @@ from trivet.card.approval import answerable
 from trivet.card.models import Activation
 from trivet.identity import service as identity
 from trivet.identity.auth import Principal, person
-from trivet.identity.models import Audit
+from trivet.identity.models import Audit, WebSession
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Conflict, Forbidden, NotFound
 
@@ -232,6 +232,28 @@ class TestApproval:
         assert consent(client, made[0], number, "product").status_code == 200
         assert consent(client, made[1], number, "operations").json()["approved_operations_by"] == "key:ole-1"
         activate(number)
+
+    def test_of_two_people_goes_through_one_key_with_their_passwords(self, client, admin, chat):
+        number = draft()
+        submit(number)
+        for email, role in (("pat@example.com", "product_owner"), ("ole@example.com", "sre")):
+            made = {"email": email, "name": role, "role": role, "password": f"a long word of {role}"}
+            assert client.post("/api/v1/users", json=made, headers=admin).status_code == 201
+        url = f"/api/v1/cards/chat/revisions/{number}/approve"
+
+        def said(email, password):
+            return client.post(url, json={"email": email, "password": password}, headers=admin)
+
+        for email, password in (("pat@example.com", "wrong"), ("pat@example.com", None), (None, "x"), ("a\0b", "x")):
+            assert said(email, password).status_code == 403
+        assert (
+            said("pat@example.com", "a long word of product_owner").json()["approved_product_by"] == "pat@example.com"
+        )
+        assert said("pat@example.com", "a long word of product_owner").status_code == 409
+        assert said("ole@example.com", "a long word of sre").json()["approved_operations_by"] == "ole@example.com"
+        activate(number)
+        with db.transaction() as session:
+            assert session.scalars(select(WebSession)).all() == []
 
     def test_of_keys_that_made_each_other_ends(self, chat, database):
         with db.transaction() as session:

@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service
 from trivet.card.models import CardRevision
 from trivet.card.presets import DEFAULT, presets
-from trivet.identity.auth import Principal, platform
+from trivet.identity import service as identity
+from trivet.identity.auth import Principal, person, platform
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.errors import NotFound
+from trivet.kit.errors import Forbidden, NotFound
 from trivet.kit.page import from_cursor, page
 from trivet.tenant.models import Scenario
 
@@ -54,7 +56,11 @@ class NewRevision(Body):
 
 
 class Approval(Body):
+    """`email` and `password` where a person approves and the key only carries what they say."""
+
     side: Literal["product", "operations"] | None = Field(None, alias="for")
+    email: str | None = Field(None, max_length=200)
+    password: SecretStr | None = Field(None, max_length=200)
 
 
 @router.post("/scenarios", status_code=201)
@@ -137,11 +143,35 @@ def submit(scenario: str, number: Number, principal: Write) -> dict[str, Any]:
 
 @router.post("/cards/{scenario}/revisions/{number}/approve")
 def approve(scenario: str, number: Number, principal: Write, body: Approval | None = None) -> dict[str, Any]:
-    """For the caller's side; who may speak for both says which: `{"for": "product"}`."""
-    side = body.side if body else None
+    """For the caller's side; who may speak for both says which: `{"for": "product"}`.
+
+    A person approves through any key that may with their `email` and `password`: two keys of one maker are one person.
+    """
+    said = body or Approval.model_validate({})
     with db.transaction() as session:
-        done = service.approve(session, scenario=scenario, number=number, side=side, principal=principal)
+        who = _approver(session, said, principal)
+        done = service.approve(session, scenario=scenario, number=number, side=said.side, principal=who)
         return _revision(done, scenario)
+
+
+def _approver(session: Session, said: Approval, principal: Principal) -> Principal:
+    if said.email is None and said.password is None:
+        return principal
+    signed = identity.sign_in(
+        session,
+        email=_clean(said.email or ""),
+        password=said.password.get_secret_value() if said.password else "",
+        now=utc_now(),
+        hours=1,
+    )
+    if signed is None:
+        raise Forbidden("This is not the email and the password of a person with an account.")
+    identity.sign_out(session, signed.token)  # one approval, and no session beyond it
+    return person(signed.user.email, signed.user.role)
+
+
+def _clean(email: str) -> str:
+    return email if "\0" not in email else ""
 
 
 def _scenario(row: Scenario, active: service.ActiveCard | None) -> dict[str, Any]:
