@@ -165,11 +165,11 @@ def trivet_end() -> str:
 
 def activate_another(trivet: Trivet) -> None:
     """Revision 2, agreed by two people, governs."""
-    robin = {"email": "robin@example.com", "password": "a long word"}
-    trivet.post("users", robin | {"name": "Robin Sato", "role": "sre"})
+    kim = {"email": "kim@example.com", "password": "a long word"}
+    trivet.post("users", kim | {"name": "Kim Berg", "role": "sre"})
     body = trivet.get(f"cards/{SCENARIO}")["card"] | {"gives_way": ["quality", "cost", "latency"]}
     trivet.post(f"cards/{SCENARIO}/revisions", {"card": body})
     trivet.post(f"cards/{SCENARIO}/revisions/2/submit")
     trivet.post(f"cards/{SCENARIO}/revisions/2/approve", {"for": "product"})
-    trivet.post(f"cards/{SCENARIO}/revisions/2/approve", {"for": "operations"} | robin)
+    trivet.post(f"cards/{SCENARIO}/revisions/2/approve", {"for": "operations"} | kim)
     trivet.post(f"cards/{SCENARIO}/revisions/2/activate", {"reason": "try it"})
