@@ -7,6 +7,8 @@ from typing import Annotated, NoReturn
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
+app.add_typer(keys, name="keys")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 
@@ -142,20 +144,51 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """Usage or costs of an interval as CSV, with the numbers that the page and the API give."""
-    from trivet.embed.addresses import use_running
     from trivet.kit.errors import TrivetError
     from trivet.report.export import run
-    from trivet.settings import Settings, get_settings
 
-    use_running(data_dir or Settings().data_dir)  # type: ignore[call-arg]  # every field has a default
-    if not get_settings().database_url:
-        fail("TRIVET_DATABASE_URL is not set, and no `trivet up` runs on this data directory")
+    use_database(data_dir)
     try:
         count = run(kind, start, end, group_by, out)
     except TrivetError as refused:
         fail(refused.detail)
     if out:
         print(f"{count} rows in {out}")
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What it is for; the audit log names it so.")],
+    scopes: Annotated[str, typer.Option(help="Some of ingest, policy, read, admin, comma-separated.")],
+    tenant: Annotated[
+        str | None, typer.Option(help="Bind it to one tenant: it sends and sees only that one's.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an API key and print it; it is shown this once. Who may open the database needs no key for it."""
+    from pydantic import TypeAdapter, ValidationError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from trivet import db
+    from trivet.identity import service
+    from trivet.kit.body import Name
+    from trivet.kit.errors import TrivetError
+
+    use_database(data_dir)
+    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    try:
+        for given in filter(None, (name, tenant)):
+            TypeAdapter(Name).validate_python(given)
+        with db.transaction() as session:
+            made = service.create_key(session, name=name, scopes=wanted, tenant=tenant, actor=f"cli:{os_user()}")
+    except ValidationError as refused:
+        fail(f"{refused.errors()[0]['input']!r} is no name: {refused.errors()[0]['msg']}")
+    except TrivetError as refused:
+        fail(refused.detail)
+    except SQLAlchemyError as away:
+        fail(f"the database does not take it: {str(away).splitlines()[0]}")
+    print(made.secret)
+    print(f"key {made.id}, {name}: {', '.join(wanted)}. It is not shown again.", file=sys.stderr)
 
 
 @app.command()
@@ -195,6 +228,27 @@ def quiet_celery() -> None:
 
     for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def use_database(data_dir: Path | None) -> None:
+    """Talk to the database that the settings name, else to that of the `trivet up` that runs on the data directory."""
+    from trivet.embed.addresses import use_running
+    from trivet.settings import Settings, get_settings
+
+    use_running(data_dir or Settings().data_dir)  # type: ignore[call-arg]  # every field has a default
+    if not get_settings().database_url:
+        fail("TRIVET_DATABASE_URL is not set, and no `trivet up` runs on this data directory")
+
+
+def os_user() -> str:
+    """Who runs this; the number where the machine has no name for it."""
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def say(line: str) -> None:

@@ -11,10 +11,13 @@ import pytest
 from tests.demo import simulation
 from tests.demo.simulation import Simulation
 
+from trivet import db
 from trivet.card.content import parse
 from trivet.demo import cards, scorer, seed, story
 from trivet.demo.backend import BackendOptions
 from trivet.demo.story import AFTER, CALM, MIX, PEAK, PHASES, Phase
+from trivet.identity import service as identity
+from trivet.kit.clock import utc_now
 
 CARDS = {scenario: parse(cards.body(scenario)) for scenario in cards.SCENARIOS}
 BAD = parse(cards.bad_body())
@@ -113,7 +116,10 @@ class TestTheStory:
     def test_it_takes_less_than_four_minutes_even_when_each_wait_is_long(self):
         likely = {"recovery": 45, "bad": 25, "peak:": 25}
         seconds = [next((s for word, s in likely.items() if word in p.words), p.at_least_s) for p in PHASES]
-        assert sum(seconds) < 200
+        assert story.AUDIENCE_AT_MOST_S + sum(seconds) < 240
+
+    def test_the_peak_comes_no_earlier_than_it_is_played_here(self):
+        assert story.AUDIENCE_AT_LEAST_S + PHASES[0].at_least_s >= PEAK_FROM
 
 
 class TestTheCalmAfterwards:
@@ -183,6 +189,48 @@ class TestAPhase:
     def test_a_moment_without_trivet_is_no_end(self, play):
         _, _, said = play(Phase("wait", 1.0, 0, 30, lambda now, _: now.level == 1), Trivet(None, None, 0, None, 1))
         assert said[-1] == "level 1, revision 2"
+
+
+class TestTheAudience:
+    @pytest.fixture
+    def wait(self, database, monkeypatch, tmp_path):
+        monkeypatch.setattr(story, "WATCH_S", 0.01)
+
+        def wait(at_least_s, at_most_s):
+            monkeypatch.setattr(story, "AUDIENCE_AT_LEAST_S", at_least_s)
+            monkeypatch.setattr(story, "AUDIENCE_AT_MOST_S", at_most_s)
+            stage = story.Stage(
+                "http://t", tmp_path, BackendOptions("", "", tmp_path), seed.Keys("", "", ""), [].append
+            )
+            began = time.monotonic()
+            asyncio.run(story._wait_for_audience(stage, began))
+            assert stage.speed == CALM
+            return time.monotonic() - began
+
+        return wait
+
+    def signs_in(self, hours):
+        with db.transaction() as session:
+            if identity.find_user(session, "ana@x.org") is None:
+                identity.create_user(
+                    session, email="ana@x.org", name="Ana", role="viewer", password="three legs", actor="test"
+                )
+            identity.sign_in(session, email="ana@x.org", password="three legs", now=utc_now(), hours=hours)
+
+    def test_one_who_has_signed_in_is_told_the_story(self, wait):
+        self.signs_in(hours=1)
+        assert wait(0, 30) < 5
+
+    def test_but_not_before_there_was_calm(self, wait):
+        self.signs_in(hours=1)
+        assert wait(0.3, 30) >= 0.3
+
+    def test_without_one_it_begins_at_the_limit(self, wait):
+        assert wait(0, 0.3) >= 0.3
+
+    def test_a_sign_in_that_has_ended_watches_nothing(self, wait):
+        self.signs_in(hours=-1)
+        assert wait(0, 0.3) >= 0.3
 
 
 class TestThePort:

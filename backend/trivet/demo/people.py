@@ -11,13 +11,14 @@ class Person:
     email: str
     name: str
     role: str
+    purpose: str  # what to sign in as this person for
 
 
-ADMIN = Person("admin@demo.trivet", "Ada Admin", "admin")
-FINANCE = Person("finance@demo.trivet", "Fay Finance", "finance")
-OPERATIONS = Person("sre@demo.trivet", "Sam Operations", "sre")
-PRODUCT = Person("product@demo.trivet", "Pia Product", "product_owner")
-VIEWER = Person("viewer@demo.trivet", "Vic Viewer", "viewer")
+ADMIN = Person("admin@demo.trivet", "Ada Admin", "admin", "to do all of it")
+FINANCE = Person("finance@demo.trivet", "Fay Finance", "finance", "to read what it costs")
+OPERATIONS = Person("sre@demo.trivet", "Sam Operations", "sre", "to steer: degrade, restore, roll back")
+PRODUCT = Person("product@demo.trivet", "Pia Product", "product_owner", "to own the cards")
+VIEWER = Person("viewer@demo.trivet", "Vic Viewer", "viewer", "to look")
 PEOPLE = (ADMIN, FINANCE, OPERATIONS, PRODUCT, VIEWER)
 
 
@@ -29,5 +30,6 @@ def password(secret_key: str, person: Person) -> str:
 
 
 def sign_ins(secret_key: str) -> list[tuple[str, str, str]]:
-    """(address, password, role) of each."""
-    return [(person.email, password(secret_key, person), person.role) for person in PEOPLE]
+    """(address, password, what for) of each, the one that steers first."""
+    first = (OPERATIONS, FINANCE, PRODUCT, VIEWER, ADMIN)
+    return [(person.email, password(secret_key, person), person.purpose) for person in first]

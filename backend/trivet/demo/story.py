@@ -1,6 +1,6 @@
 """The demo's story, told without hands: it makes load and activates one bad revision. What follows is Trivet's doing.
 
-calm → a peak of five times the load → breach → level 1, then 2 → the load falls, recovery step by step → a bad revision →
+calm, until somebody has signed in → a peak of five times the load → breach → level 1, then 2 → the load falls, recovery step by step → a bad revision →
 its quality falls below the floor → rolled back by the guard → calm, for as long as the demo runs.
 """
 
@@ -17,20 +17,22 @@ from pathlib import Path
 
 import httpx
 
+from trivet.demo import audience, seed, trace
 from trivet.demo import cards as demo_cards
-from trivet.demo import seed, trace
 from trivet.demo.backend import BackendOptions
 from trivet.demo.model import LARGE, SMALL
 from trivet.demo.replay import Driver, client_for
 from trivet.demo.scorer import Scorer
 from trivet.demo.trace import Mix, Share
 from trivet.embed.child import spawn, stop
+from trivet.kit.clock import utc_now
 from trivet.settings import Settings, get_settings
 
 CALM = 1.1  # times the recorded rate: about 6 calls a second
 PEAK = 5 * CALM
 AFTER = 1.0
 WATCH_S = 0.5
+AUDIENCE_AT_LEAST_S, AUDIENCE_AT_MOST_S = 20.0, 75.0  # how long the first calm waits for somebody to sign in
 REPORT_S = 30.0
 FINISH_S = 2.0  # for calls under way, at the end
 STOP_S = 3.0  # for the backend to send what it holds
@@ -69,11 +71,11 @@ class Phase:
 
 
 PHASES = (
-    Phase("calm: about six calls a second", CALM, 35, 90, lambda now, _: now.level == 0),
+    Phase("calm; a peak comes in a quarter of a minute", CALM, 15, 45, lambda now, _: now.level == 0),
     Phase("peak: five times the load", PEAK, 20, 60, lambda now, _: now.level >= 2),
     Phase("the peak goes on under level 2, and the queue drains", PEAK, 22, 22),
     Phase("the load falls; recovery is step by step", CALM, 5, 90, lambda now, _: now.level == 0),
-    Phase("calm again", CALM, 15, 15),
+    Phase("calm again", CALM, 12, 12),
     Phase(
         "a bad revision is activated: the small model, one turn, one sentence, for everyone",
         CALM,
@@ -82,7 +84,7 @@ PHASES = (
         lambda now, first: now.revision != first.revision,
         enacts_bad_card=True,
     ),
-    Phase("rolled back; calm", CALM, 15, 15),
+    Phase("rolled back; calm", CALM, 12, 12),
 )
 
 
@@ -190,11 +192,23 @@ async def _keep_backend(stage: Stage) -> None:
 async def _tell(stage: Stage) -> None:
     """One phase after the other, then calm without end."""
     began = time.monotonic()
+    await _wait_for_audience(stage, began)
     async with _trivet(stage.endpoint, stage.keys.story) as client:
         for phase in PHASES:
             await _phase(stage, phase, client, began)
     stage.speed = AFTER
     stage.say(f"[{time.monotonic() - began:5.1f} s] the story is told; calm from here on")
+
+
+async def _wait_for_audience(stage: Stage, began: float) -> None:
+    """Calm until somebody has signed in, so that nobody comes to a story already told; but not for long."""
+    stage.speed = CALM
+    limit_s = AUDIENCE_AT_MOST_S
+    stage.say(f"[  0.0 s] calm, about six calls a second, until somebody has signed in ({limit_s:.0f} s at most)")
+    while (lasted := time.monotonic() - began) < limit_s:
+        if lasted >= AUDIENCE_AT_LEAST_S and await asyncio.to_thread(audience.is_here, utc_now()):
+            return
+        await asyncio.sleep(WATCH_S)
 
 
 async def _phase(stage: Stage, phase: Phase, client: httpx.AsyncClient, began: float) -> None:

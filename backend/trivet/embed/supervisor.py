@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trivet.embed.child import spawn, stop
+from trivet.embed.echo import Echo
 from trivet.embed.logs import bound_logs
 
 _FIRST_PAUSE_S = 0.5
@@ -90,6 +91,11 @@ class Supervisor:
         self._say = say
         self._watched: list[_Watched] = []
         self._logs_due = 0.0
+        self._echoes: list[Echo] = []
+
+    def echo(self, echo: Echo) -> None:
+        """Say from now on what a part's log has for the person at the console."""
+        self._echoes.append(echo)
 
     def start(self, part: Part) -> None:
         """Start `part` and watch it from now on; a failure to start at all is the caller's."""
@@ -116,6 +122,9 @@ class Supervisor:
         """Look at every part once; `now` in seconds of the monotonic clock."""
         for watched in self._watched:
             self._look_at(watched, now)
+        for echo in self._echoes:
+            for line in echo.news():
+                self._say(line)
         if now >= self._logs_due:
             self._logs_due = now + _LOGS_EVERY_S
             bound_logs([watched.part.log for watched in self._watched])

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import http.client
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from trivet.embed import addresses, keepsakes, left_over
 from trivet.embed.child import EmbedError, spawn, stop
+from trivet.embed.echo import Echo
 from trivet.embed.logs import tail
 from trivet.embed.place import Lock, make_folder
 from trivet.embed.postgres import EmbeddedPostgres
@@ -48,6 +50,7 @@ _PROGRAMS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("beat", ("beat",), 5.0),
 )
 _DEMO = ("demo", ("demo",), 5.0)
+_TOLD = "["  # how the lines of the demo's log begin that tell its story
 
 
 def up(options: Options, settings: Settings, say: Say) -> int:
@@ -80,17 +83,26 @@ def _run(options: Options, settings: Settings, supervisor: Supervisor, stopping:
     _migrate(data_dir, env, stopping, say)
     if stopping():
         return 0
-    for name, arguments, stop_s in (*_PROGRAMS, *([_DEMO] if options.demo else [])):
-        log = data_dir / "logs" / f"{name}.log"
-        finishes = name == _DEMO[0]
-        supervisor.start(Program(name, _trivet(*arguments), log, env, stop_s=stop_s, finishes=finishes))
+    story = Echo(data_dir / "logs" / f"{_DEMO[0]}.log", _TOLD)
+    _start_programs(options, supervisor, data_dir, env)
     say("started: api, workers for control and work, beat" + (", demo" if options.demo else ""))
     _wait_for_api(options, supervisor, stopping, data_dir)
     if not stopping():
         for line in _welcome(options, admin, time.monotonic() - started, env["TRIVET_SECRET_KEY"]):
             say(line)
+    if options.demo:
+        supervisor.echo(story)
     supervisor.run(stopping)
     return 0
+
+
+def _start_programs(options: Options, supervisor: Supervisor, data_dir: Path, env: Mapping[str, str]) -> None:
+    for name, arguments, stop_s in (*_PROGRAMS, *([_DEMO] if options.demo else [])):
+        log = data_dir / "logs" / f"{name}.log"
+        # The page says that what it shows is simulated.
+        told = {**env, "TRIVET_DEMO": "true"} if options.demo and name == "api" else env
+        finishes = name == _DEMO[0]
+        supervisor.start(Program(name, _trivet(*arguments), log, told, stop_s=stop_s, finishes=finishes))
 
 
 def _environment(options: Options, settings: Settings, admin: keepsakes.Admin) -> dict[str, str]:
@@ -178,17 +190,19 @@ def _welcome(options: Options, admin: keepsakes.Admin, seconds: float, secret_ke
     yield f"page:     {url}/"
     yield f"sign in:  {admin.email}  {secret}"
     if options.demo:
-        yield from _demo_people(secret_key)
+        yield from _demo_lines(secret_key)
+    yield f"keys:     trivet keys create NAME --scopes ingest,policy --data-dir {shlex.quote(str(options.data_dir))}"
     yield f"OTLP:     {url}/v1/traces (HTTP). OTLP/gRPC on {options.otlp_grpc_port} is not served yet."
     yield f"logs:     {options.data_dir}/logs, or `trivet logs --data-dir {options.data_dir}`"
     yield "Ctrl-C stops everything; the data stays."
 
 
-def _demo_people(secret_key: str) -> Iterator[str]:
+def _demo_lines(secret_key: str) -> Iterator[str]:
     from trivet.demo.people import sign_ins
 
-    for email, password, role in sign_ins(secret_key):
-        yield f"          {email}  {password}  ({role})"
+    for email, password, purpose in sign_ins(secret_key):
+        yield f"          {email:<20}  {password}  {purpose}"
+    yield "demo:     the model is simulated, the arrivals are a recorded trace. The story begins once you have signed in:"
 
 
 def refuse_port_in_use(host: str, port: int) -> None:

@@ -25,8 +25,7 @@ def export(kind: str, interval: Interval, group_by: Sequence[str] | str, out: Te
 
     `group_by` is a list of dimensions or the API's comma-separated text. `Invalid` as the API says it.
     """
-    if kind not in KINDS:
-        raise Invalid(f"Export one of {', '.join(KINDS)}.", field="kind")
+    _check(kind)
     text = group_by if isinstance(group_by, str) else ",".join(group_by)
     by = names.parse(text, names.USAGE_BY if kind == "usage" else names.COSTS_BY)
     table = _usage(interval, by) if kind == "usage" else _costs(interval, by)
@@ -36,6 +35,7 @@ def export(kind: str, interval: Interval, group_by: Sequence[str] | str, out: Te
 
 def run(kind: str, start: str, end: str, group_by: str, out: Path | None) -> int:
     """`trivet export`: RFC 3339 ends, to a file or to the terminal."""
+    _check(kind)
     interval = Interval(_instant(start, "from"), _instant(end, "to"))
     if out is None:
         return export(kind, interval, group_by, sys.stdout)
@@ -43,11 +43,19 @@ def run(kind: str, start: str, end: str, group_by: str, out: Path | None) -> int
         return export(kind, interval, group_by, file)
 
 
+def _check(kind: str) -> None:
+    if kind not in KINDS:
+        raise Invalid(f"There is no export of {kind!r}: it is one of {', '.join(KINDS)}.", field="kind")
+
+
 def _instant(text: str, field: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except ValueError as bad:
-        raise Invalid(f"--{field} is a time such as 2026-11-01T00:00:00Z.", field=field) from bad
+        raise Invalid(f"--{field} is a time such as 2026-11-01T00:00:00Z, not {text!r}.", field=field) from bad
+    if at.tzinfo is None:
+        raise Invalid(f"--{field} {text} needs its zone: write {at.isoformat()}Z for UTC.", field=field)
+    return at
 
 
 def _table(header: list[str], rows: list[list[Any]]) -> pd.DataFrame:
