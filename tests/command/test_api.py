@@ -155,7 +155,7 @@ class TestAPreview:
         assert found["sentence"].startswith(
             "Chat goes from level 0 to 2 (medium: context cut to three turns, the small model), on 1 backend; it touches"
         )
-        assert found["sentence"].endswith("; it ends by itself after 600 s.")
+        assert found["sentence"].endswith("; it ends by itself in 10 min.")
         assert found["level"] == {"from": 0, "to": 2}
         assert found["flags"]["context.max_turns"] == {"from": "as the app wishes", "to": 3}
         assert found["backends"] == ["gw-1"]

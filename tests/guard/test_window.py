@@ -1,10 +1,12 @@
 """Which buckets a guard looks at after a change."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
-from trivet.guard.window import Present, Slice, of_present
+from trivet.card.presets import preset
+from trivet.guard.window import Present, Slice, of_present, window
 from trivet.rollup.read import Usage
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -36,3 +38,28 @@ class TestWhatCounts:
     def test_of_a_scenario_registered_a_moment_ago_is_everything(self):
         slices = [bucket(-20), bucket(0), bucket(0, 1, 0)]
         assert of_present(slices, Present(revision=1, level=0, since=None)) == slices
+
+
+class TestTheCostOfAnHour:
+    """A steady 3.4 requests/s at $0.001; the level changed at 12:00:04 and requests take a while to finish."""
+
+    GUARD = next(g for g in preset("real-time-chat").guards if g.metric == "cost_per_hour")
+    PRESENT = Present(revision=2, level=1, since=NOON + timedelta(seconds=4))
+
+    def seen(self, at):
+        finished = {0: 1, 10: 34, 20: 34, 30: 34}
+        slices = [
+            Slice(NOON + timedelta(seconds=s), 2, 1, "USD", Usage(requests=n, cost=Decimal(n) / 1000))
+            for s, n in finished.items()
+            if s < at
+        ]
+        return window(slices, self.GUARD, self.PRESENT, NOON + timedelta(seconds=at), "USD")
+
+    @pytest.mark.parametrize("at", [5, 6, 10, 15, 19])
+    def test_is_not_known_until_a_whole_bucket_ran_under_what_governs(self, at):
+        assert self.seen(at).priced == 0
+
+    @pytest.mark.parametrize("at", [20, 30, 40])
+    def test_is_then_that_of_the_whole_buckets_alone(self, at):
+        found = self.seen(at)
+        assert found.cost * 3600 / found.seconds == pytest.approx(3.4 * 0.001 * 3600)

@@ -75,7 +75,8 @@ def sentence(
     kind: str, scenario: str, tenant: str | None, *, facts: Preview, card: Card, expires_in_s: float | None
 ) -> str:
     """One sentence: what, where, for whom, until when."""
-    who = f"{tenant} in {scenario}" if tenant else scenario
+    named = scenario.replace("-", " ").replace("_", " ").strip() or scenario
+    who = f"{tenant} in {named}" if tenant else named
     what = {
         "degrade": f"{who} goes from level {facts.level_from} to {facts.level_to} ({_name(card, facts.level_to)})",
         "restore": f"{who} goes from level {facts.level_from} back to {facts.level_to} ({_name(card, facts.level_to)})",
@@ -102,10 +103,19 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 
 def _until(kind: str, tenant: str | None, expires_in_s: float | None) -> str:
     if expires_in_s is not None:
-        return f"; it ends by itself after {expires_in_s:g} s"
+        return f"; it ends by itself in {_span(expires_in_s)}"
     if kind == "degrade" and tenant is None:
         return f"; the ladder keeps off for {HOLD_S // 60} minutes"
     return "; it stays until somebody restores it" if kind in ("degrade", "break") else ""
+
+
+def _span(seconds: float) -> str:
+    """`90 s`, `15 min`, `1 h`, `1 h 30 min`."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 1 or rest:
+        return f"{seconds:g} s"
+    hours, minutes = divmod(int(minutes), 60)
+    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
 
 
 def _name(card: Card, level: int) -> str:

@@ -1,7 +1,8 @@
 """What a guard looks at: which buckets count, and their sum. Pure.
 
 Only what was measured under the present revision and level counts: what is still in flight from before a change must not
-judge what came after. Requests that say neither count from the first whole bucket after the change.
+judge what came after. Requests that say neither count from the first whole bucket after the change. A rate in time counts
+from there too, and only once that bucket is whole: what has finished a moment after a change says nothing of an hour.
 """
 
 from collections.abc import Iterable
@@ -45,10 +46,13 @@ class Present:
             return False
         if self.since is None:
             return True
-        first = floor(self.since, BUCKET_S)
-        if not says and first < self.since:
-            first += timedelta(seconds=BUCKET_S)
-        return of.bucket >= first
+        return of.bucket >= (floor(self.since, BUCKET_S) if says else _first_whole(self.since))
+
+
+def _first_whole(since: datetime) -> datetime:
+    """The first bucket that lies wholly after an instant."""
+    first = floor(since, BUCKET_S)
+    return first if first == since else first + timedelta(seconds=BUCKET_S)
 
 
 def starts(guard: Guard, now: datetime) -> datetime:
@@ -65,11 +69,15 @@ def window(slices: Iterable[Slice], guard: Guard, present: Present, now: datetim
     """The sum of the slices in the guard's window, over the part of it in which they could be measured."""
     start = starts(guard, now)
     began = max(start, present.since or start)
+    seconds = max(float(BUCKET_S), (now - began).total_seconds())
+    if guard.metric == "cost_per_hour":
+        start = max(start, _first_whole(began))
+        seconds = (now - start).total_seconds()
     used = [s for s in slices if s.bucket >= start]
-    priced = [s for s in used if s.currency == currency]
+    priced = [s for s in used if s.currency == currency and seconds >= BUCKET_S]
     latency, ttft = b"".join(s.usage.latency for s in used), b"".join(s.usage.ttft for s in used)
     return Window(
-        seconds=max(float(BUCKET_S), (now - began).total_seconds()),
+        seconds=max(0.0, seconds),
         served=sum(s.usage.requests - s.usage.rejections for s in used),
         errors=sum(s.usage.errors for s in used),
         timeouts=sum(s.usage.timeouts for s in used),
