@@ -12,6 +12,7 @@ from trivet.identity.auth import Principal, person
 from trivet.identity.models import Audit, WebSession
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Conflict, Forbidden, NotFound
+from trivet.tenant.models import Scenario
 
 PAT, OLE = person("pat@example.com", "product_owner"), person("ole@example.com", "sre")
 FIN, ADA = person("fin@example.com", "finance"), person("ada@example.com", "admin")
@@ -95,6 +96,13 @@ class TestAFieldThatIsMisspelt:
 
 
 class TestRegisteringAScenario:
+    def test_the_list_has_the_active_card_of_each_scenario_that_has_one(self, client, admin, chat):
+        with db.transaction() as session:
+            db.named_ids(session, Scenario, ["met-in-a-span"])
+        (listed,) = client.get("/api/v1/cards", headers=admin).json()["items"]
+        assert (listed["name"], listed["revision"]) == ("chat", 1)
+        assert listed["card"] == client.get("/api/v1/cards/chat", headers=admin).json()["card"]
+
     def test_makes_its_preset_the_active_revision_1(self, client, admin, chat):
         card = client.get("/api/v1/cards/chat", headers=admin).json()
         assert (card["revision"], card["status"], card["previous_revision"]) == (1, "active", None)

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service
-from trivet.card.models import CardRevision
+from trivet.card.models import Activation, CardRevision
 from trivet.card.presets import DEFAULT, presets
 from trivet.identity import service as identity
 from trivet.identity.auth import Principal, person, platform
@@ -90,6 +90,24 @@ def scenarios(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict[st
 def list_presets(_: Read) -> dict[str, Any]:
     items = [{"name": name, "card": card.model_dump(mode="json")} for name, card in presets().items()]
     return {"items": items, "next_cursor": None}
+
+
+@router.get("/cards")
+def cards_of_all(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
+    """The active card of every scenario that has one."""
+    query = (
+        select(Scenario)
+        .where(exists().where(Activation.scenario_id == Scenario.id))
+        .order_by(Scenario.id)
+        .limit(limit + 1)
+    )
+    if cursor:
+        query = query.where(Scenario.id > from_cursor(cursor, int)[0])
+    with db.transaction() as session:
+        rows = session.scalars(query).all()
+        active = service.active(session, [row.id for row in rows])
+        items = [_scenario(row, active.get(row.id)) | {"card": _body(active.get(row.id))} for row in rows]
+    return page(items, limit, lambda item: [item["id"]])
 
 
 @router.get("/cards/{scenario}")
@@ -172,6 +190,11 @@ def _approver(session: Session, said: Approval, principal: Principal) -> Princip
 
 def _clean(email: str) -> str:
     return email if "\0" not in email else ""
+
+
+def _body(active: service.ActiveCard | None) -> dict[str, Any] | None:
+    """None where the stored card cannot be read: the log says why."""
+    return active.card.model_dump(mode="json") if active else None
 
 
 def _scenario(row: Scenario, active: service.ActiveCard | None) -> dict[str, Any]:
