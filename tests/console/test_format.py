@@ -76,8 +76,13 @@ class TestShares:
     def test_small_shares_have_two_digits_large_ones_are_whole(self, value, said):
         assert say.share(value) == said
 
-    def test_a_score_has_a_third_place_only_where_it_decides(self):
-        assert [say.score(0.93), say.score(0.915), say.score(None)] == ["0.93", "0.915", "–"]
+    def test_a_score_has_two_places_and_is_never_rounded_up_to_its_floor(self):
+        assert [say.score(0.93), say.score(0.5), say.score(0.799), say.score(None)] == ["0.93", "0.50", "0.79", "–"]
+        assert say.score(0.1 + 0.2) == "0.30"
+        assert say.score((0.1 + 0.7) * 10 / 10) == "0.80"
+
+    def test_a_floor_keeps_what_was_written(self):
+        assert [say.floor(0.8), say.floor(0.65), say.floor(0.925), say.floor(0)] == ["0.80", "0.65", "0.925", "0.00"]
 
     def test_a_change_says_its_direction_in_a_word(self):
         assert [say.change(-0.12), say.change(0.083), say.change(0.001)] == ["12 % less", "8 % more", "the same"]

@@ -87,7 +87,9 @@ class TestTheFacts:
         with db.transaction() as session:
             facts = self.degraded(session, now)
             before, after = floor(now - timedelta(minutes=5), 10), floor(now - timedelta(seconds=20), 10)
-            session.add_all([usage(before, cost="1.00"), usage(after, level=2, cost="0.60")])
+            session.add_all(
+                [usage(before, cost="4.00", requests=400), usage(after, level=2, cost="2.40", requests=400)]
+            )
             session.flush()
             assert round(queries.cost_change(session, facts, now), 6) == -0.4
 
@@ -95,7 +97,8 @@ class TestTheFacts:
         now = utc_now()
         with db.transaction() as session:
             facts = self.degraded(session, now)
-            session.add_all([usage(floor(now - timedelta(minutes=5), 10)), usage(floor(now, 10), level=2, requests=5)])
+            before, after = floor(now - timedelta(minutes=5), 10), floor(now, 10)
+            session.add_all([usage(before, requests=4000), usage(after, level=2, requests=399)])
             session.flush()
             assert queries.cost_change(session, facts, now) is None
 

@@ -5,7 +5,7 @@ What is watched has four significant digits, what is signed its full precision; 
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -74,8 +74,17 @@ def share(value: float | None) -> str:
 
 
 def score(value: float | None) -> str:
-    """A quality score: `0.93`; a third place only where it decides."""
-    return DASH if value is None else _signed(f"{value:.3f}".removesuffix("0"))
+    """A quality score with two places, cut and not rounded: what is under its floor must not look as if it were on it."""
+    if value is None:
+        return DASH
+    return _signed(f"{Decimal(repr(round(float(value), 9))).quantize(Decimal('0.01'), rounding=ROUND_FLOOR):f}")
+
+
+def floor(value: float) -> str:
+    """A floor of scores as it was written, with two places at least: `0.80`, `0.925`."""
+    exact = Decimal(repr(float(value))).normalize()
+    places = max(2, -int(exact.as_tuple().exponent))
+    return _signed(f"{exact.quantize(Decimal(1).scaleb(-places)):f}")
 
 
 def rate(per_s: float | None) -> str:

@@ -1,65 +1,74 @@
 """A scenario's numbers against its card, line by line and as the triangle's shares. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from trivet.card.content import LOWER_IS_WORSE, Card
-from trivet.card.service import ActiveCard
+from trivet.card.content import LOWER_IS_WORSE, Card, Guard
 from trivet.console import format as say
 from trivet.console.triangle import used_share
 from trivet.console.views import Measure, Verdict
 from trivet.guard.models import GuardState
+from trivet.kit.histogram import total
 from trivet.rollup.read import Usage
 
+SAMPLE_MIN = 20  # requests, or scores, before a number that no guard watches stands as a fact
 _WEIGHT = {"breach": 3, "stall": 3, "no_data": 1, "ok": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
     """What was measured lately: `usage` of all requests, `priced` of those in the card's currency, `scored` of scores,
-    all since the last change; `requests_per_s` whatever they ran under. `from_before`: nothing was measured since, so these
-    are of what governed before.
-
-    `guarded` has what guards saw, by metric: it goes before the rest, so that a verdict stands beside its own number.
+    all since the last change; `requests_per_s` and `priced_per_s` whatever they ran under. `from_before`: nothing was
+    measured since, so these are of what governed before. `since`: the last change, None where there was none.
     """
 
     usage: Usage
     priced: Usage
     scored: Usage
-    seconds: float
     requests_per_s: float
+    priced_per_s: float
     from_before: bool = False
-    guarded: Mapping[str, float] = field(default_factory=dict)
+    since: datetime | None = None
 
     @property
     def cost_per_request(self) -> Decimal | None:
         """Of requests that were served and have a price."""
-        requests = self.priced.requests - self.priced.rejections - self.priced.unpriced_requests
+        requests = priced_requests(self.priced)
         return self.priced.cost / requests if requests > 0 else None
 
     @property
     def cost_per_hour(self) -> Decimal | None:
-        """At the present rate."""
-        return self.priced.cost * 3600 / Decimal(self.seconds) if self.priced.requests else None
+        """What a request costs under what governs, as often as they come whatever they ran under.
+
+        What has finished since a change says how dear they are and not how many they are: most are still on their way.
+        """
+        each = self.cost_per_request
+        return None if each is None else each * Decimal(repr(self.priced_per_s)) * 3600
 
     def value(self, metric: str) -> float | Decimal | None:
         """The number of a metric, in the metric's unit."""
-        seen = self.guarded.get(metric)
-        if seen is None:
-            return _VALUES[metric](self)
-        return Decimal(repr(seen)) if metric.startswith("cost_") else seen
+        return _VALUES[metric](self)
 
-    def beside(self, active: ActiveCard | None, states: Mapping[str, GuardState]) -> "Now":
-        """The same with what the card's guards saw."""
-        values: dict[str, float] = {}
-        for metric in {g.metric for g in active.card.guards} if active else ():
-            verdict = worst(guards_on(active.card, metric, states))  # type: ignore[union-attr]  # no metric without a card
-            value = states[verdict.guard].value if verdict else None
-            if value is not None:
-                values[metric] = value
-        return replace(self, guarded=values)
+    def sample(self, metric: str) -> int:
+        """How many requests, or scores, the number of a metric rests on."""
+        count = _SAMPLES.get(metric)
+        return count(self) if count else self.usage.served
 
+
+def priced_requests(usage: Usage) -> int:
+    """Requests that were served and have a price."""
+    return max(0, usage.served - usage.unpriced_requests)
+
+
+_SAMPLES: dict[str, Callable[[Now], int]] = {
+    "quality": lambda n: n.scored.scores,
+    "p95_latency_ms": lambda n: total(n.usage.latency),
+    "p95_ttft_ms": lambda n: total(n.usage.ttft),
+    "cost_per_request": lambda n: priced_requests(n.priced),
+    "cost_per_hour": lambda n: priced_requests(n.priced),
+}
 
 _VALUES: dict[str, Callable[[Now], float | Decimal | None]] = {
     "quality": lambda n: n.scored.score,
@@ -97,36 +106,72 @@ _LINES: dict[str, _Line] = {
 
 
 def lines(card: Card | None, now: Now, states: Mapping[str, GuardState]) -> tuple[Measure, ...]:
-    """The scenario's table. Without a card: what was measured, and no targets."""
-    found = []
-    for metric, line in _LINES.items():
-        guards = [g for g in card.guards if g.metric == metric] if card else []
-        if line.always or guards:
-            verdict = worst(guards_on(card, metric, states)) if card else None
-            found.append(_measure(metric, card, now.value(metric), verdict))
-    return tuple(found)
+    """The scenario's table, all of one window. Without a card: what was measured, and no targets."""
+    return tuple(
+        _measure(metric, card, now, states)
+        for metric, line in _LINES.items()
+        if line.always or _guards(card, metric) or _target(metric, card) is not None
+    )
 
 
-def _measure(metric: str, card: Card | None, value: float | Decimal | None, verdict: Verdict | None) -> Measure:
-    line, currency = _LINES[metric], card.cost.currency if card else "USD"
-    target = _target(metric, card)
-    sign = "≥" if metric in LOWER_IS_WORSE else "≤"
+def _measure(metric: str, card: Card | None, now: Now, states: Mapping[str, GuardState]) -> Measure:
+    line, value = _LINES[metric], now.value(metric)
     return Measure(
         key=metric,
         label=line.label,
         leg=line.leg,
         value="" if value is None else str(value),
-        now=shown(metric, value, currency),
-        target="" if target is None else f"{sign} {written(metric, target, currency)}",
-        verdict=verdict,
+        now=shown(metric, value, _currency(card)),
+        target=target_words(metric, card),
+        verdict=worst(guards_on(card, metric, states)) if card else None,
+        proven=not now.from_before and now.sample(metric) >= _needed(card, metric),
+        over=is_past(metric, card, value),
     )
+
+
+def _guards(card: Card | None, metric: str) -> list[Guard]:
+    return [g for g in card.guards if g.metric == metric] if card else []
+
+
+def _needed(card: Card | None, metric: str) -> int:
+    """The sample from which a number stands as a fact: that of the metric's guards, where it has some."""
+    if metric == "quality" and card:
+        return card.quality.min_sample
+    return min((g.minimum_sample for g in _guards(card, metric)), default=SAMPLE_MIN)
+
+
+def _currency(card: Card | None) -> str:
+    return card.cost.currency if card else "USD"
+
+
+def is_past(metric: str, card: Card | None, value: float | Decimal | None) -> bool:
+    """Whether a value lies past the card's target, whatever guards say."""
+    target = _target(metric, card)
+    if value is None or target is None:
+        return False
+    return float(value) < float(target) if metric in LOWER_IS_WORSE else float(value) > float(target)
+
+
+def target_words(metric: str, card: Card | None) -> str:
+    """`≤ 1.5 s`; where the guard's line is another one, both: `≤ $40, stop-loss $60`."""
+    target = _target(metric, card)
+    if card is None or target is None:
+        return ""
+    sign = "≥" if metric in LOWER_IS_WORSE else "≤"
+    said = f"{sign} {written(metric, target, card.cost.currency)}"
+    strictest = max if metric in LOWER_IS_WORSE else min
+    first = strictest(_guards(card, metric), key=lambda g: g.enter, default=None)
+    if first is None or float(first.enter) == float(target):
+        return said
+    word = "stop-loss" if first.name in {line.guard for line in card.cost.stop_loss} else "guard"
+    return f"{said}, {word} {written(metric, first.enter, card.cost.currency)}"
 
 
 def _target(metric: str, card: Card | None) -> float | Decimal | None:
     if card is None:
         return None
-    guards = [g.enter for g in card.guards if g.metric == metric]
-    return _LINES[metric].target(card) or (guards[0] if guards else None)
+    own = _LINES[metric].target(card)
+    return own if own is not None else next((g.enter for g in _guards(card, metric)), None)
 
 
 def guards_on(card: Card, metric: str, states: Mapping[str, GuardState]) -> list[GuardState]:
@@ -157,7 +202,7 @@ def written(metric: str, value: float | Decimal, currency: str) -> str:
         return say.limit(float(value))
     if metric.startswith("cost_"):
         return say.with_currency(f"{Decimal(str(value)).normalize():,f}", currency)
-    return f"{value:g}" if metric == "quality" else f"{float(value) * 100:g} %"
+    return say.floor(float(value)) if metric == "quality" else f"{float(value) * 100:g} %"
 
 
 def shares(card: Card | None, now: Now) -> tuple[float | None, float | None, float | None]:

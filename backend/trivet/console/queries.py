@@ -13,7 +13,7 @@ from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command import scope as scopes
 from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
-from trivet.console.measures import Now
+from trivet.console.measures import Now, priced_requests
 from trivet.fleet.models import Backend
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.guard.window import Present, Slice, of_present
@@ -33,7 +33,7 @@ BACKENDS_MAX = 50
 COMMANDS_MAX = 15
 BREACHES_MAX = 10
 MODELS_NAMED = 5
-COMPARED_MIN = 20  # requests on each side before a cost is compared
+COMPARED_MIN = 400  # requests on each side before a cost is compared: fewer differ by the mix of their lengths alone
 AWAY_AFTER = timedelta(days=1)
 CRITICAL_FIRST = ("core", "auxiliary", "experimental")
 
@@ -150,7 +150,7 @@ def _facts(
     return tuple(
         ScenarioFacts(
             id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
-            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id].beside(active.get(s.id), states[s.id]),
+            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id],
             proven_by=causes[s.id][0], because_of=causes[s.id][1], present=present[s.id],
         )
         for s in scenarios
@@ -183,16 +183,18 @@ def _now(slices: list[Slice], active: ActiveCard | None, ladder: LadderState | N
     lately = [s for s in slices if s.bucket >= start]
     here = [s for s in since if s.bucket >= start]
     from_before = bool(lately) and not here
-    began = max(start, governs.since or start) if governs and not from_before else start
     currency = active.card.cost.currency if active else "USD"
     scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
+    seconds = (now - start).total_seconds()
+    every = _sum(s.usage for s in lately)
     return Now(
-        usage=_sum(s.usage for s in (lately if from_before else here)),
+        usage=every if from_before else _sum(s.usage for s in here),
         priced=_sum(s.usage for s in (lately if from_before else here) if s.currency == currency),
         scored=_sum(s.usage for s in (slices if from_before else since) if s.bucket >= scored_from),
-        seconds=max(float(BUCKET_S), (now - began).total_seconds()),
-        requests_per_s=sum(s.usage.requests for s in lately) / (now - start).total_seconds(),
+        requests_per_s=every.requests / seconds,
+        priced_per_s=priced_requests(_sum(s.usage for s in lately if s.currency == currency)) / seconds,
         from_before=from_before,
+        since=governs.since if governs else None,
     )
 
 

@@ -40,7 +40,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One line of a scenario's table, already in words; `value` is the number itself. `leg` gives the hue."""
+    """One line of a scenario's table, already in words; `value` is the number itself. `leg` gives the hue.
+
+    `proven`: it rests on enough that was measured under what governs. `over`: past the card's target, whatever guards say.
+    """
 
     key: str
     label: str
@@ -49,6 +52,8 @@ class Measure:
     now: str
     target: str
     verdict: Verdict | None
+    proven: bool = True
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +161,31 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, in words. `kind` picks its mark: breach, clear, command, proof or card."""
+    """Something that happened, in words. `kind` picks its mark: breach, clear, afresh, or how far a command has come;
+    `level` is the one it leads to, None where it leads to none.
+    """
 
     at: datetime
     kind: str
     scenario: str
     words: str
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreachRow:
+    """One line of the breaches. `worst` and `threshold` in the measure's unit; `end` says how it ended, `command` what it caused."""
+
+    id: int
+    scenario: str
+    guard: str
+    reason: str
+    worst: str
+    threshold: str
+    opened_at: datetime
+    ended_at: datetime | None
+    end: str
+    command: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +210,9 @@ class OverviewPage:
     unpriced_requests: int
     unpriced_models: tuple[str, ...]
     backends: tuple[BackendRow, ...]
+    breaches: tuple[BreachRow, ...]
     commands: tuple[CommandRow, ...]
+    demo: bool
     scenarios_left_out: int
     live_url: str
 
