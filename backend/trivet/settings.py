@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     admin_email: str = Field("", description="First start: the first person, an admin.")
     admin_password: SecretStr = Field(SecretStr(""), description="First start: that person's password.")
     bootstrap_key: SecretStr = Field(SecretStr(""), description="First start: an admin API key (tvt_...).")
+    demo: bool = Field(False, description="Says on the overview that this is the demo; set by `up --demo`.")
     log_level: str = Field("INFO", description="Log level of every process.")
 
     rest_body_limit_bytes: int = Field(1 << 20, description="Largest body of a REST or OFREP request.")

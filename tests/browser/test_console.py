@@ -11,6 +11,7 @@ from tests.browser.trivet import Trivet, until
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SCENARIO = "support-chat"
 SLOW_MS = 20_000
+LONG_REASON = "the queue grows faster than the serving backends take from it, and the night shift is not in yet"
 
 
 def newest_command(page: Page):
@@ -105,6 +106,36 @@ class TestLooking:
         assert signed_in.evaluate("document.documentElement.scrollWidth") == 390
         rail = signed_in.get_by_role("navigation", name="Places").bounding_box()
         assert rail and rail["y"] > 700
+
+    def test_on_a_telephone_a_reason_has_the_whole_line(self, signed_in: Page, trivet: Trivet, gateway: Gateway):
+        trivet.post("commands", {"kind": "degrade", "scenario": SCENARIO, "level": 1, "reason": LONG_REASON})
+        trivet.post("commands", {"kind": "restore", "scenario": SCENARIO, "reason": "it was a drill"})
+        signed_in.set_viewport_size({"width": 390, "height": 844})
+        why = signed_in.locator("#commands .log__why")
+        expect(why).to_have_count(2, timeout=SLOW_MS)
+        for box in (why.nth(0).bounding_box(), why.nth(1).bounding_box()):
+            assert box and box["width"] >= 340 and box["height"] <= 60
+        strip = signed_in.locator("#story-strip")
+        assert strip.evaluate("node => node.scrollWidth > node.clientWidth")
+        assert signed_in.evaluate("document.documentElement.scrollWidth") == 390
+
+    def test_a_flag_says_what_who_and_why_on_hover(self, signed_in: Page, gateway: Gateway):
+        chart = signed_in.locator(f"#chart-latency-{SCENARIO}")
+        signed_in.wait_for_timeout(500)
+        over = chart.locator(".u-over")
+        box = over.bounding_box()
+        assert box
+        tip = chart.locator(".chart__tip")
+        for x in range(int(box["width"]) - 2, 0, -6):
+            over.hover(position={"x": x, "y": 40})
+            if tip.is_visible():
+                break
+        expect(tip).to_contain_text("key:")
+        expect(tip).to_contain_text("it was a drill")
+
+    def test_without_a_breach_the_page_says_what_would_stand_there(self, signed_in: Page, gateway: Gateway):
+        expect(signed_in.locator("#breaches")).to_contain_text("No guard has broken.")
+        expect(signed_in.locator("#demo")).to_have_count(0)
 
     def test_times_are_in_the_readers_own_zone(self, signed_in: Page):
         expect(signed_in.locator("#pulse")).to_contain_text("Asia/Shanghai")

@@ -181,10 +181,14 @@ def overview(role: str = "sre") -> views.OverviewPage:
         sentence=sentence.overview(STANDINGS, Decimal("27.1521"), "USD", NOW, ZONE),
         ranges=tuple(views.Range(k, w, k == "15m") for k, w in (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"))),
         events=(
-            views.Event(ago(4), "command", "support-chat", "Robin Sato asked for level 2: the queue is still growing."),
-            views.Event(ago(52), "proof", "support-chat", "Level 1 is effective on all 2 backends, 3.1 s after the command."),
-            views.Event(ago(58), "command", "support-chat", "The ladder asked for level 1 because P95 passed 1.5 s."),
-            views.Event(ago(60), "breach", "support-chat", "P95 broke its guard: 1.62 s over 60 s, limit 1.5 s, 214 requests."),
+            views.Event(ago(4), "pending", "support-chat", "Robin Sato asked to degrade to level 2: the queue is still growing. Not yet held by every backend.", 2),
+            views.Event(ago(58), "effective", "support-chat", "The ladder asked to degrade to level 1: P95 1.62 s over 1.5 s. Held by every backend present after 1.0 s, proven by telemetry after 3.1 s.", 1),
+            views.Event(ago(60), "breach", "support-chat", "P95 latency broke: P95 1.62 s over 1.5 s."),
+            views.Event(ago(3600), "observed", "nightly-digest", "Mika Lind asked to degrade to level 3: batch window moved to tonight. Held by every backend present after 9.8 s, not yet proven.", 3),
+            views.Event(ago(4000), "clear", "support-chat", "P95 latency is whole again: P95 980 ms, back within 1.2 s."),
+            views.Event(ago(7200), "superseded", "support-chat", "The ladder asked to roll back to revision 2: quality 0.88 under 0.92. Another took over before any backend held it."),
+            views.Event(ago(7200), "afresh", "support-chat", "Quality floor is judged afresh: another revision governs now."),
+            views.Event(ago(9200), "expired", "support-chat", "Mika Lind asked to cut off for umbrella: runaway agent loop. It ended and no backend had asked for it."),
         ),
         scenarios=(
             row("support-chat", "Support chat", "core", views.Level(1, 2, ago(258)), SUPPORT, (0.92 / 0.93, 1.08, 0.6368), 12.4),
@@ -210,6 +214,11 @@ def overview(role: str = "sre") -> views.OverviewPage:
                 views.Holding("support-chat", 7, 7, "observed", 1), views.Holding("nightly-digest", None, 12, "missing", None))),
             views.BackendRow("edge-fra-1", False, ago(187), (views.Holding("support-chat", 5, 7, "missing", 0),)),
         ),
+        breaches=(
+            views.BreachRow(7, "support-chat", "P95 latency", "P95 1.62 s over 1.5 s", "1.71 s", "1.5 s", ago(60), None, "", "Degrade to level 1"),
+            views.BreachRow(6, "nightly-digest", "Cost per request", "cost per request 0.0214 over 0.015", "$0.02140", "$0.015", ago(310), None, "", None),
+            views.BreachRow(5, "support-chat", "Quality floor", "quality 0.88 under 0.92", "0.88", "0.92", ago(7300), ago(7200), "is judged afresh: another revision governs now", "Roll back to revision 2"),
+        ),
         commands=(
             command(9, 4, "Degrade to level 2", "support-chat", 7, "Robin Sato", False, "The queue is still growing.", "pending", None, "1 of 2 backends have asked"),
             command(8, 58, "Degrade to level 1", "support-chat", 6, "ladder", True, "P95 1.62 s over 60 s, limit 1.5 s, 214 requests", "effective", 52, ""),
@@ -217,6 +226,7 @@ def overview(role: str = "sre") -> views.OverviewPage:
             command(6, 7200, "Roll back to revision 2", "support-chat", 5, "guard", True, "Quality 0.88 fell below its floor 0.92", "superseded", 7100, "by generation 6"),
             command(5, 9200, "Cut off tenant", "support-chat", 4, "Mika Lind", False, "Runaway agent loop.", "expired", 9000, "no backend asked in time", "umbrella"),
         ),
+        demo=True,
         scenarios_left_out=0,
         live_url="/live?range=15m",
     )  # fmt: skip
@@ -244,6 +254,10 @@ def panel(errors: dict[str, str] | None = None) -> views.CommandPanel:
     )  # fmt: skip
 
 
+def flag(at: int, kind: str, level: int | None, short: str, solid: bool = True) -> dict[str, Any]:
+    return {"at": at, "kind": kind, "level": level, "solid": solid, "short": short, "words": f"{kind} {short}", "who": "Robin Sato", "why": "the queue grows"}  # fmt: skip
+
+
 def series(name: str) -> dict[str, Any]:
     """Fifteen minutes at ten seconds: calm, a peak, a way back."""
     end = int(NOW.timestamp()) // 10 * 10
@@ -257,8 +271,8 @@ def series(name: str) -> dict[str, Any]:
         "requests_per_s": [max(0.0, (3 + 9.5 * math.exp(-(((i - 66) / 12) ** 2)) + math.sin(i * 2.1) * 0.4) * min(1, 1.2 / scale)) for i in range(90)],
         "limit_ms": {"support-chat": 1500, "code-assistant": 500, "nightly-digest": 30000}[name],
         "limit_words": {"support-chat": "card 1.5 s", "code-assistant": "card 500 ms", "nightly-digest": "card 30 s"}[name],
-        "flags": [{"at": end - 240, "kind": "degrade", "level": 1, "solid": True, "words": "level 1"},
-                  {"at": end - 60, "kind": "degrade", "level": 2, "solid": False, "words": "level 2 asked for"}] if name == "support-chat" else [],
+        "flags": [flag(end - 250, "activate", None, "r3"), flag(end - 240, "degrade", 1, "L1"), flag(end - 228, "restore", 0, "L0"),
+                  flag(end - 60, "degrade", 2, "L2", solid=False)] if name == "support-chat" else [],
         "levels": [{"from": end - 236, "to": end, "level": 1}] if name == "support-chat" else [],
         "from": end - 900, "to": end, "zone": "UTC",
     }  # fmt: skip

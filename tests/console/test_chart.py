@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from trivet.command.models import Command
 from trivet.console.chart import SPANS, flag, interval_of, ribbon, steps, trimmed
 from trivet.kit.interval import Interval
@@ -52,12 +54,32 @@ class TestTheRibbon:
 
 
 class TestFlags:
+    def given(self, **of) -> Command:
+        base = {
+            "kind": "degrade",
+            "level": 2,
+            "revision": 1,
+            "actor": "robin@example.com",
+            "reason": "the queue grows.",
+        }
+        return Command(**base | {"created_at": AT, "effective_at": None} | of)
+
     def test_a_command_is_hollow_until_telemetry_proves_it(self):
-        given = Command(kind="degrade", level=2, revision=1, created_at=AT, effective_at=None)
-        assert (flag(given)["solid"], flag(given)["words"], flag(given)["level"]) == (False, "level 2", 2)
-        given.effective_at = after(3)
-        assert flag(given)["solid"] is True
+        asked = flag(self.given())
+        assert (asked["solid"], asked["words"], asked["level"]) == (False, "Degrade to level 2", 2)
+        assert flag(self.given(effective_at=after(3)))["solid"] is True
+
+    def test_it_says_what_who_and_why(self):
+        asked = flag(self.given(), "Robin Sato")
+        assert (asked["short"], asked["who"], asked["why"]) == ("L2", "Robin Sato", "the queue grows")
+
+    @pytest.mark.parametrize(
+        ("kind", "level", "short"),
+        [("restore", 0, "L0"), ("restore", None, "L0"), ("rollback", None, "r1"), ("activate", None, "r1"), ("break", None, "cut")],
+    )  # fmt: skip
+    def test_each_kind_has_its_short_form(self, kind, level, short):
+        assert flag(self.given(kind=kind, level=level))["short"] == short
 
     def test_a_revision_is_a_flag_without_a_level(self):
-        back = Command(kind="rollback", level=None, revision=2, created_at=AT, effective_at=AT)
-        assert (flag(back)["words"], flag(back)["level"]) == ("back to revision 2", None)
+        back = flag(self.given(kind="rollback", level=None, revision=2))
+        assert (back["words"], back["level"]) == ("Roll back to revision 2", None)

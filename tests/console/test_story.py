@@ -8,6 +8,7 @@ from trivet.command.models import Command
 from trivet.console.story import lower, newest, of_breach, of_command, passed, person, spoken, what
 from trivet.console.views import Event
 from trivet.guard.models import Breach
+from trivet.guard.service import ANOTHER_REVISION
 
 AT = datetime(2026, 11, 21, 14, 2, 7, tzinfo=UTC)
 
@@ -36,40 +37,46 @@ def words(events):
 
 
 class TestCommands:
+    def tell(self, tenant=None, who="Robin Sato", **of) -> Event:
+        return of_command(command(**of), "support-chat", tenant, who)
+
     def test_who_asked_for_what_and_why(self):
-        events = of_command(command(), "support-chat", None, "Robin Sato")
-        assert words(events) == ["Robin Sato asked to degrade to level 2: the queue grows."]
+        asked = self.tell()
+        assert asked.words == "Robin Sato asked to degrade to level 2: the queue grows. Not yet held by every backend."
+        assert (asked.kind, asked.level, asked.at) == ("pending", 2, AT)
 
     def test_a_step_down_to_a_level_above_0_is_told_as_the_way_back(self):
-        back = command(actor="ladder", level=1, reason="stepping back from level 2: calm for 31 s", effective_at=AT)
-        asked, proven = words(of_command(back, "support-chat", None, "The ladder"))
-        assert asked == "The ladder stepped back to level 1: calm for 31 s."
-        assert proven.startswith("Step back to level 1 is effective")
+        back = self.tell(who="The ladder", actor="ladder", level=1, reason="stepping back from level 2: calm for 31 s")
+        assert back.words.startswith("The ladder stepped back to level 1: calm for 31 s.")
 
     def test_a_persons_degrade_is_one_whatever_they_write(self):
         assert what(command(reason="stepping back from level 2: calm for 31 s")) == "Degrade to level 2"
 
-    def test_a_proof_says_how_long_it_took(self):
-        events = of_command(command(effective_at=AT + timedelta(seconds=3.14)), "support-chat", None, "Robin Sato")
-        assert [e.kind for e in events] == ["command", "proof"]
-        assert events[1].words == "Degrade to level 2 is effective: telemetry carries it, 3.1 s after it was asked for."
+    def test_from_asked_to_proven_is_one_event_that_says_how_long_it_took(self):
+        of = {"observed_at": AT + timedelta(seconds=1), "effective_at": AT + timedelta(seconds=3.14)}
+        told = self.tell(status="effective", **of)
+        assert told.words.endswith("Held by every backend present after 1.0 s, proven by telemetry after 3.1 s.")
+        assert told.kind == "effective"
 
     def test_observed_is_said_as_holding_not_as_proof(self):
-        events = of_command(command(observed_at=AT + timedelta(seconds=1)), "support-chat", None, "Robin Sato")
-        assert events[1].kind == "command" and "every backend present holds it" in events[1].words
+        told = self.tell(status="observed", observed_at=AT + timedelta(seconds=1))
+        assert told.kind == "observed"
+        assert told.words.endswith("Held by every backend present after 1.0 s, not yet proven.")
+
+    def test_what_was_proven_stays_so_after_the_next_took_over(self):
+        assert self.tell(status="superseded", effective_at=AT + timedelta(seconds=3)).kind == "effective"
+        overtaken = self.tell(status="superseded")
+        assert overtaken.kind == "superseded"
+        assert overtaken.words.endswith("Another took over before any backend held it.")
 
     def test_a_command_that_nobody_saw_ends_with_that(self):
-        ended = command(status="expired", ended_at=AT + timedelta(minutes=15))
-        assert (
-            words(of_command(ended, "s", None, "Robin"))[-1]
-            == "Degrade to level 2 ended and no backend had asked for it."
-        )
+        told = self.tell(status="expired", ended_at=AT + timedelta(minutes=15))
+        assert told.words.endswith("It ended and no backend had asked for it.")
 
     def test_one_tenant_alone_is_named(self):
-        cut = command(kind="break", level=None, reason="a runaway loop")
-        assert words(of_command(cut, "s", "umbrella", "Mika Lind")) == [
-            "Mika Lind asked to cut off for umbrella: a runaway loop."
-        ]
+        cut = self.tell("umbrella", "Mika Lind", kind="break", level=None, reason="a runaway loop")
+        assert cut.words.startswith("Mika Lind asked to cut off for umbrella: a runaway loop.")
+        assert cut.level is None
 
     @pytest.mark.parametrize(
         ("of", "said"),
@@ -91,11 +98,22 @@ class TestBreaches:
         closed = breach(closed_at=AT + timedelta(minutes=1), closed_reason="P95 1.1 s, back within 1.2 s")
         assert words(of_breach(closed, "s"))[1] == "P95 latency is whole again: P95 1.1 s, back within 1.2 s."
 
+    def test_another_revision_does_not_make_a_guard_whole(self):
+        closed = breach(guard="quality-floor", closed_at=AT, closed_reason=ANOTHER_REVISION)
+        ended = of_breach(closed, "s")[1]
+        assert (ended.kind, ended.words) == (
+            "afresh", "Quality floor is judged afresh: another revision governs now."
+        )  # fmt: skip
+
 
 class TestTheStrip:
-    def test_the_newest_come_first_and_there_are_few(self):
-        events = [Event(AT + timedelta(seconds=i), "command", "s", str(i)) for i in range(9)]
-        assert words(newest(events)) == ["8", "7", "6", "5"]
+    def test_the_whole_story_stays_newest_first(self):
+        events = [Event(AT + timedelta(seconds=i), "effective", "s", str(i)) for i in range(20)]
+        assert words(newest(events)) == [str(i) for i in range(19, 7, -1)]
+
+    def test_two_commands_of_one_instant_stay_two(self):
+        events = [Event(AT, "pending", "s", "One."), Event(AT, "pending", "s", "Two.")]
+        assert len(newest(events)) == 2
 
     def test_guards_that_heal_at_once_are_one_event(self):
         events = [

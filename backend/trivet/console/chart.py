@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
 from trivet.command.models import Command
 from trivet.console import format as say
-from trivet.console import queries
+from trivet.console import queries, story
+from trivet.identity.models import User
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.rollup import read
@@ -62,7 +64,7 @@ def series(session: Session, scenario: int, span: Span, now: datetime, zone: str
         ],
         "limit_ms": limit_ms,
         "limit_words": f"card {say.limit(limit_ms)}" if limit_ms else "",
-        "flags": [flag(c) for c in queries.commands_within(session, scenario, interval)],
+        "flags": _flags(session, scenario, interval),
         "levels": ribbon(by_step, times, span.step_s),
         "from": int(interval.start.timestamp()),
         "to": int(interval.end.timestamp()),
@@ -102,17 +104,29 @@ def ribbon(by_step: Mapping[datetime, Mapping[int, Usage]], times: list[datetime
     return stretches
 
 
-def flag(command: Command) -> dict[str, Any]:
-    """A command on the time axis: hollow until telemetry has proven it."""
-    words = {"rollback": f"back to revision {command.revision}", "activate": f"revision {command.revision}"}
+def flag(command: Command, who: str = "") -> dict[str, Any]:
+    """A command on the time axis: hollow until telemetry has proven it. `short` stands beside it, the rest on hover."""
     level = {"degrade": command.level, "restore": command.level or 0}.get(command.kind)
+    revision = "cut" if command.kind == "break" else f"r{command.revision}"
     return {
         "at": command.created_at.timestamp(),
         "kind": command.kind,
         "level": level,
         "solid": command.effective_at is not None,
-        "words": words.get(command.kind) or (f"level {level}" if level else "normal" if level == 0 else "cut off"),
+        "short": revision if level is None else f"L{level}",
+        "words": story.what(command),
+        "who": who,
+        "why": command.reason.rstrip("."),
     }
+
+
+def _flags(session: Session, scenario: int, interval: Interval) -> list[dict[str, Any]]:
+    """The interval's commands, with the names of the people who gave them."""
+    commands = queries.commands_within(session, scenario, interval)
+    people = dict(
+        session.execute(select(User.email, User.name).where(User.email.in_({c.actor for c in commands}))).all()
+    )
+    return [flag(command, story.person(command.actor, people)) for command in commands]
 
 
 def _elapsed(at: datetime, span: Span, now: datetime) -> float:

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.console import chart, measures, queries, sentence, spend, story
+from trivet.console import breaches, chart, measures, queries, sentence, spend, story
 from trivet.console import format as say
 from trivet.console.door import Looking
 from trivet.console.pages import show
@@ -68,6 +68,7 @@ def page(reader: Reader, span: str) -> OverviewPage:
         spent = spend.today(session, reader.now)
         unpriced, models = queries.unpriced_today(session, reader.now)
         standings = [_standing(session, s, facts, reader) for s in facts.scenarios]
+        broken = breaches.rows(session, facts)
     return OverviewPage(
         reader=reader,
         sentence=sentence.overview(standings, spent.total, spent.currency, reader.now, reader.zone),
@@ -78,7 +79,9 @@ def page(reader: Reader, span: str) -> OverviewPage:
         unpriced_requests=unpriced,
         unpriced_models=models,
         backends=_backends(facts, reader),
+        breaches=broken,
         commands=tuple(_command(c, facts) for c in facts.commands),
+        demo=get_settings().demo,
         scenarios_left_out=facts.scenarios_left_out,
         live_url=f"/live?range={span}",
     )
@@ -180,7 +183,7 @@ def _events(facts: Facts) -> list[Event]:
     for command in facts.commands:
         tenant = facts.tenant_names.get(command.tenant_id or 0)
         who = story.person(command.actor, facts.people)
-        events += story.of_command(command, facts.scenario_names.get(command.scenario_id, ""), tenant, who)
+        events.append(story.of_command(command, facts.scenario_names.get(command.scenario_id, ""), tenant, who))
     return events
 
 

@@ -10,8 +10,10 @@ from trivet.command.service import AUTOMATIC
 from trivet.console.views import LEVEL_WORDS, Event
 from trivet.guard.ladder import STEPPING_BACK
 from trivet.guard.models import Breach
+from trivet.guard.service import ANOTHER_REVISION
 
-EVENTS_SHOWN = 4
+EVENTS_SHOWN = 12
+OF_GUARDS = frozenset({"breach", "clear", "afresh"})
 _REASON = re.compile(
     r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:,.*)?"
 )
@@ -19,9 +21,10 @@ _REASON = re.compile(
 
 def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, ...]:
     """The newest events first; guards of one scenario that break or heal at the same instant are one event."""
-    together: dict[tuple[datetime, str, str], list[Event]] = {}
+    together: dict[tuple[datetime, str, str, str], list[Event]] = {}
     for event in events:
-        together.setdefault((event.at, event.kind, event.scenario), []).append(event)
+        alone = "" if event.kind in OF_GUARDS else event.words
+        together.setdefault((event.at, event.kind, event.scenario, alone), []).append(event)
     ordered = sorted(together.items(), key=lambda item: item[0][0], reverse=True)
     return tuple(_joined(found) for _, found in ordered[:count])
 
@@ -35,35 +38,58 @@ def _joined(events: list[Event]) -> Event:
 
 
 def of_breach(breach: Breach, scenario: str) -> list[Event]:
-    """It opened; and, once it is over, it closed."""
-    name = spoken(breach.guard)
+    """It opened; and, once it is over, how it ended."""
+    name, end = spoken(breach.guard), ending(breach)
     opened = Event(breach.opened_at, "breach", scenario, f"{name} broke: {breach.reason}.")
-    if breach.closed_at is None:
+    if breach.closed_at is None or end is None:
         return [opened]
-    return [opened, Event(breach.closed_at, "clear", scenario, f"{name} is whole again: {breach.closed_reason}.")]
+    kind = "afresh" if breach.closed_reason == ANOTHER_REVISION else "clear"
+    return [opened, Event(breach.closed_at, kind, scenario, f"{name} {end}.")]
 
 
-def of_command(command: Command, scenario: str, tenant: str | None, who: str) -> list[Event]:
-    """It was given; it was proven; it ended unproven."""
+def ending(breach: Breach) -> str | None:
+    """How a breach ended. Another revision does not make a guard whole: it is judged anew, by its own data."""
+    if breach.closed_at is None:
+        return None
+    if breach.closed_reason == ANOTHER_REVISION:
+        return f"is judged afresh: {ANOTHER_REVISION}"
+    return f"is whole again: {breach.closed_reason}"
+
+
+def of_command(command: Command, scenario: str, tenant: str | None, who: str) -> Event:
+    """One change from being asked for to its proof, told as far as it has come. Its kind says how far that is."""
+    level = command.level or 0 if command.kind in {"degrade", "restore"} else None
+    words = f"{_asked(command, tenant, who)} {_came(command)}"
+    return Event(command.created_at, progress(command), scenario, words, level)
+
+
+def progress(command: Command) -> str:
+    """How far a command came: what telemetry proved stays proven, also after the next command has taken over."""
+    return "effective" if command.effective_at else command.status
+
+
+def _asked(command: Command, tenant: str | None, who: str) -> str:
     calm = _calm_before(command)
-    if calm is None:
-        asked = (
-            f"{who} asked to {lower(what(command))}{f' for {tenant}' if tenant else ''}: {command.reason.rstrip('.')}."
-        )
-    else:
-        asked = f"{who} stepped back to level {command.level}: {calm}."
-    events = [Event(command.created_at, "command", scenario, asked)]
+    if calm is not None:
+        return f"{who} stepped back to level {command.level}: {calm}."
+    whom = f" for {tenant}" if tenant else ""
+    return f"{who} asked to {lower(what(command))}{whom}: {command.reason.rstrip('.')}."
+
+
+def _came(command: Command) -> str:
+    held = f"Held by every backend present after {_after(command, command.observed_at)}" if command.observed_at else ""
     if command.effective_at:
-        took = (command.effective_at - command.created_at).total_seconds()
-        events.append(Event(command.effective_at, "proof", scenario, f"{what(command)} is effective: telemetry carries it, {took:.1f} s after it was asked for."))  # fmt: skip
-    elif command.observed_at:
-        took = (command.observed_at - command.created_at).total_seconds()
-        events.append(Event(command.observed_at, "command", scenario, f"{what(command)} is observed: every backend present holds it, {took:.1f} s after it was asked for."))  # fmt: skip
-    if command.status == "expired" and command.ended_at:
-        events.append(
-            Event(command.ended_at, "clear", scenario, f"{what(command)} ended and no backend had asked for it.")
-        )
-    return events
+        proven = f"roven by telemetry after {_after(command, command.effective_at)}."
+        return f"{held}, p{proven}" if held else f"P{proven}"
+    if command.status == "expired":
+        return f"{held}, ended without proof." if held else "It ended and no backend had asked for it."
+    if command.status == "superseded":
+        return f"{held}, then another took over." if held else "Another took over before any backend held it."
+    return f"{held}, not yet proven." if held else "Not yet held by every backend."
+
+
+def _after(command: Command, at: datetime | None) -> str:
+    return f"{(at - command.created_at).total_seconds():.1f} s" if at else ""
 
 
 def what(command: Command) -> str:

@@ -29,6 +29,7 @@ from trivet.kit.interval import Interval
 from trivet.kit.locks import Lock
 from trivet.rollup import read
 
+ANOTHER_REVISION = "another revision governs now"  # why a breach ended that no number ended
 UNREADABLE = "the active card cannot be read: activate another revision"
 TOLD_MAX = 1_000
 STATE_WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
@@ -145,7 +146,7 @@ def _close_of_other_revisions(session: Session, active: Mapping[int, ActiveCard]
         update(Breach)
         .where(Breach.closed_at.is_(None), Breach.scenario_id.in_(active))
         .where(tuple_(Breach.scenario_id, Breach.revision).not_in(current))
-        .values(closed_at=now, closed_reason="another revision governs now")
+        .values(closed_at=now, closed_reason=ANOTHER_REVISION)
     )
     session.execute(
         delete(GuardState)

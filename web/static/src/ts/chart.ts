@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import { faded, ink } from "./ink";
 import { overlay } from "./overlay";
 import { type Series, follow } from "./series";
+import { tip } from "./tip";
 
 type Kind = "latency" | "rate";
 const darkness = matchMedia("(prefers-color-scheme: dark)");
@@ -91,7 +92,7 @@ class Chart extends HTMLElement {
       ],
       series: rate ? [{}, line("ink-soft", "ink-soft")] : [{}, line("latency"), line("latency")],
       bands: rate ? [] : [{ series: [1, 2], fill: faded("latency", 20) }],
-      plugins: [overlay(() => this.series, { latency: !rate })],
+      plugins: [overlay(() => this.series, { latency: !rate }), tip(() => this.series)],
       hooks: { setCursor: [(u) => this.write(u.cursor.idx ?? null)] },
     };
   }

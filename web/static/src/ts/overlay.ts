@@ -1,7 +1,7 @@
 // What every chart carries beside its line: the card's limit with its label, commands as flags, the ladder as a ribbon.
 import type uPlot from "uplot";
 import { ink } from "./ink";
-import type { Series } from "./series";
+import type { Flag, Series } from "./series";
 
 const FLAG_HEIGHT = 12;
 const RIBBON_HEIGHT = 4;
@@ -16,7 +16,7 @@ export function overlay(current: () => Series | undefined, options: { latency: b
         pen.save();
         drawLevels(u, pen, series);
         if (options.latency) drawLimit(u, pen, series);
-        drawFlags(u, pen, series, options.latency);
+        drawFlags(u, pen, series, options.latency ? 3 : 2);
         if (options.latency) drawNames(u, pen, series);
         pen.restore();
       },
@@ -48,23 +48,32 @@ function drawNames(u: uPlot, pen: CanvasRenderingContext2D, series: Series): voi
   }
 }
 
-function drawFlags(u: uPlot, pen: CanvasRenderingContext2D, series: Series, words: boolean): void {
+// Lines first, so that none crosses a name. Where names would collide, the next one stands a row lower.
+function drawFlags(u: uPlot, pen: CanvasRenderingContext2D, series: Series, rows: number): void {
   const { left, top, width, height } = u.bbox;
   const unit = devicePixelRatio;
-  const places = series.flags.map((flag) => Math.round(u.valToPos(flag.at, "x", true)) + 0.5);
-  for (const [index, flag] of series.flags.entries()) {
-    const x = places[index] ?? 0;
-    if (x < left || x > left + width) continue;
-    const tone = flag.level === null ? ink("ink-soft") : ink(`level-${flag.level}`);
-    pen.strokeStyle = tone;
+  const shown = series.flags
+    .map((flag) => ({ flag, x: Math.round(u.valToPos(flag.at, "x", true)) + 0.5 }))
+    .filter(({ x }) => x >= left && x <= left + width);
+  for (const { flag, x } of shown) {
+    pen.strokeStyle = toneOf(flag);
     pen.lineWidth = unit;
     pen.setLineDash(flag.solid ? [] : [3 * unit, 2 * unit]);
     line(pen, x, top, x, top + height);
     pen.setLineDash([]);
-    pennant(pen, x, top, flag.solid, tone);
-    const next = places[index + 1] ?? left + width + 30 * unit;
-    if (words) label(pen, flag.words, x + 10 * unit, top + 9 * unit, "left", ink("ink-soft"), next - 4 * unit);
   }
+  const ends = Array<number>(rows).fill(-Infinity);
+  for (const { flag, x } of shown) {
+    const free = ends.findIndex((end) => end <= x);
+    const row = free < 0 ? rows - 1 : free;
+    const y = top + row * (FLAG_HEIGHT + 1) * unit;
+    pennant(pen, x, y, flag.solid, toneOf(flag));
+    if (free >= 0) ends[row] = label(pen, flag.short, x + 10 * unit, y + 9 * unit, "left", toneOf(flag)) + 4 * unit;
+  }
+}
+
+function toneOf(flag: Flag): string {
+  return flag.level === null ? ink("ink-soft") : ink(`level-${flag.level}`);
 }
 
 function pennant(pen: CanvasRenderingContext2D, x: number, top: number, solid: boolean, tone: string): void {
@@ -74,6 +83,7 @@ function pennant(pen: CanvasRenderingContext2D, x: number, top: number, solid: b
   pen.lineTo(x + 8 * unit, top + (FLAG_HEIGHT / 3) * unit);
   pen.lineTo(x, top + (FLAG_HEIGHT / 1.5) * unit);
   pen.closePath();
+  pen.strokeStyle = tone;
   pen.fillStyle = solid ? tone : ink("paper");
   pen.fill();
   pen.stroke();
@@ -97,15 +107,14 @@ function line(pen: CanvasRenderingContext2D, x0: number, y0: number, x1: number,
   pen.stroke();
 }
 
-// Text on a strip of paper so that lines behind it do not cross it. Returns where it ends; draws nothing past `edge`.
+// Text on a strip of paper so that lines behind it do not cross it. Returns where it ends.
 function label(
-  pen: CanvasRenderingContext2D, text: string, x: number, y: number, align: "left" | "right", tone: string, edge = Infinity,
+  pen: CanvasRenderingContext2D, text: string, x: number, y: number, align: "left" | "right", tone: string,
 ): number {
   pen.font = `500 ${11 * devicePixelRatio}px "Inter Variable", system-ui, sans-serif`;
   pen.textAlign = align;
   pen.textBaseline = "alphabetic";
   const wide = pen.measureText(text).width;
-  if (x + (align === "left" ? wide : 0) > edge) return x;
   const start = align === "left" ? x : x - wide;
   pen.fillStyle = ink("paper");
   pen.fillRect(start - 2 * devicePixelRatio, y - 10 * devicePixelRatio, wide + 4 * devicePixelRatio, 13 * devicePixelRatio);

@@ -4,7 +4,10 @@ export interface Flag {
   kind: string;
   level: number | null;
   solid: boolean; // proven by telemetry; hollow until then
+  short: string; // L2, r3
   words: string;
+  who: string;
+  why: string;
 }
 
 export interface Series {
