@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text, update
 from tests.support.commanding import met
+from tests.support.governed import revise
 
 from trivet import db
 from trivet.command import policy, service
@@ -246,6 +247,50 @@ class TestAKeyBoundToATenant:
     def cause(self, client, bound):
         body = {"context": {"scenario": "chat"}}
         return client.post(f"{BULK}/admission", json=body, headers=bound).json()["metadata"]["cause"]
+
+
+class TestTheCause:
+    def give(self, scenario_id, kind, reason, **more):
+        with db.transaction() as session:
+            if kind == "rollback":
+                revise(session, scenario_id, 2, utc_now())
+            service.issue(
+                session, kind=kind, scenario_id=scenario_id, reason=reason, actor="ana", now=utc_now(), **more
+            )
+
+    def told(self, poll, backend="gw-1"):
+        found = document(poll(backend=backend))["scenarios"]["chat"]
+        return found["generation"], found["cause"]
+
+    def test_after_a_rollback_is_the_rollbacks_and_not_that_of_the_level_before(self, chat, poll):
+        self.give(chat, "degrade", "too slow", level=1)
+        self.give(chat, "restore", "calm for 12 s")
+        assert self.told(poll) == (2, "calm for 12 s")
+        self.give(chat, "rollback", "quality 0.5 under 0.65")
+        assert self.told(poll) == (3, "quality 0.5 under 0.65")
+
+    def test_of_a_level_set_since_the_rollback_is_the_levels(self, chat, poll):
+        self.give(chat, "rollback", "quality 0.5 under 0.65")
+        assert self.told(poll) == (1, "quality 0.5 under 0.65")
+        self.give(chat, "degrade", "too slow", level=1)
+        assert self.told(poll) == (2, "too slow")
+
+    def test_of_another_scopes_command_is_not_this_ones(self, chat, poll):
+        self.give(chat, "degrade", "too slow", level=1)
+        met("gw-2")
+        with db.transaction() as session:
+            other = session.scalar(select(Backend.id).where(Backend.name == "gw-2"))
+        self.give(chat, "degrade", "its disk is full", level=2, backend_id=other)
+        assert self.told(poll) == (2, "too slow")
+        assert self.told(poll, "gw-2") == (2, "its disk is full")
+        self.give(chat, "rollback", "quality 0.5 under 0.65")
+        assert {self.told(poll), self.told(poll, "gw-2")} == {(3, "quality 0.5 under 0.65")}
+
+    def test_is_told_to_a_tenant_by_its_kind(self, chat, client, make_key):
+        self.give(chat, "rollback", "the vendor paid")
+        bound = {"Authorization": f"Bearer {make_key(['policy'], tenant='acme')}"}
+        answer = client.post(f"{BULK}/admission", json={"context": {"scenario": "chat"}}, headers=bound)
+        assert answer.json()["metadata"]["cause"] == "rollback"
 
 
 class TestAnyOpenFeatureClient:

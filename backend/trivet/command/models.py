@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trivet.db import Base
 
 KINDS = ("degrade", "restore", "rollback", "break", "activate")
+CARD_KINDS = ("rollback", "activate")  # they change the card, for everyone
 STATUSES = ("pending", "observed", "effective", "superseded", "expired")
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.command import polls
+from trivet.command.policy import CardChange
 from trivet.identity.auth import Principal, requires
 from trivet.ingest.persist import deny
 from trivet.kit.clock import rfc3339, utc_now
@@ -172,16 +173,20 @@ def _flags(known: polls.Answer, question: Question, now: datetime) -> list[dict[
         "generation": state.generation,
         "revision": state.revision,
         "level": state.level,
-        "cause": _kind(state) if question.bound else state.cause,
+        "cause": _kind(state, known.changes.get(question.context.get("scenario", "")))
+        if question.bound
+        else state.cause,
     }
     common = {"reason": state.reason, "variant": variant(state.level), "metadata": metadata}
     return [{"key": key, "value": value, **common} for key, value in {**found, POLICY: found}.items()]
 
 
-def _kind(state: State) -> str:
+def _kind(state: State, changed: CardChange | None) -> str:
     """The cause as a tenant may know it: of what kind the command was, not the words that operators wrote to each other."""
     if not state.cause:
         return ""
     if state.flags.get("admission") == "reject":
         return "break"
-    return "degrade" if state.level else "restore"
+    if state.level:
+        return "degrade"
+    return changed.kind if changed and changed.cause == state.cause else "restore"

@@ -30,6 +30,16 @@ class Desired:
     message: str | None
     cause: str
     until: datetime | None
+    command_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CardChange:
+    """The newest command that changed a scenario's card for everyone: a rollback or an activation."""
+
+    command_id: int
+    kind: str
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Governed:
     generation: int
     revision: int
     card: Card
+    changed: CardChange | None = None
 
 
 def scenarios(backend_id: int, governed: Iterable[Governed], desired: Iterable[Desired]) -> dict[str, Any]:
@@ -79,12 +90,19 @@ def _scenario(one: Governed, rows: list[Desired]) -> dict[str, Any]:
         "generation": one.generation,
         "revision": one.revision,
         **_state(one.card, level),
-        "cause": base.cause if base else "",
+        "cause": _cause(one, base),
         "until": _instant(base),
         "then": _state(one.card, 0),
         "fallback": _state(one.card, one.card.fallback.level),
         "tenants": tenants,
     }
+
+
+def _cause(one: Governed, base: Desired | None) -> str:
+    """Why it is as it is: the reason of the newest command that holds, be it of the level or of the card."""
+    if one.changed and (base is None or one.changed.command_id > base.command_id):
+        return one.changed.cause
+    return base.cause if base else ""
 
 
 def _state(card: Card, level: int) -> dict[str, Any]:

@@ -13,14 +13,22 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
 from trivet.card.models import Activation
 from trivet.command import policy
-from trivet.command.models import BackendHolding, BackendPoll, DesiredState, PolicyGeneration, PolicyServed
+from trivet.command.models import (
+    CARD_KINDS,
+    BackendHolding,
+    BackendPoll,
+    Command,
+    DesiredState,
+    PolicyGeneration,
+    PolicyServed,
+)
 from trivet.db import named_ids
 from trivet.fleet.models import Backend
 from trivet.kit.errors import TrivetError
@@ -73,6 +81,7 @@ class Answer:
     lasting: dict[str, Any]
     generations: dict[int, int]
     valid_s: float
+    changes: dict[str, policy.CardChange]  # by scenario
     unchanged: bool = False
 
     def document(self, now: datetime) -> dict[str, Any]:
@@ -180,14 +189,26 @@ def _make(session: Session, backend: str, known: _Known) -> Answer:
     # Generations first: what is read after them can only be newer, so a document never claims more than it holds.
     generations = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).all())
     active = cards.active(session, known.marker[2] or None)
+    changes = _card_changes(session, list(active))
     governed = [
-        policy.Governed(id_, card.scenario, generations.get(id_, 0), card.number, card.card)
+        policy.Governed(id_, card.scenario, generations.get(id_, 0), card.number, card.card, changes.get(id_))
         for id_, card in sorted(active.items())[:SCENARIOS_MAX]
     ]
     lasting = policy.scenarios(known.id, governed, _desired(session, list(active)))
     valid_s = min([get_settings().policy_valid_s, *(one.card.fallback.valid_s for one in governed)])
     proven = {one.scenario_id: one.generation for one in governed}
-    return Answer(backend, known.id, policy.identity(backend, lasting), lasting, proven, valid_s)
+    changed = {one.name: one.changed for one in governed if one.changed}
+    return Answer(backend, known.id, policy.identity(backend, lasting), lasting, proven, valid_s, changed)
+
+
+def _card_changes(session: Session, scenario_ids: list[int]) -> dict[int, policy.CardChange]:
+    rows = session.execute(
+        select(Command.scenario_id, Command.id, Command.kind, Command.reason)
+        .ext(distinct_on(Command.scenario_id))
+        .where(Command.scenario_id.in_(scenario_ids), Command.kind.in_(CARD_KINDS))
+        .order_by(Command.scenario_id, Command.generation.desc())
+    )
+    return {scenario_id: policy.CardChange(id_, kind, reason) for scenario_id, id_, kind, reason in rows}
 
 
 def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
@@ -198,7 +219,15 @@ def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
     )
     return [
         policy.Desired(
-            row.scenario_id, tenant, row.backend_id, row.level, row.broken, row.message, row.cause, row.until
+            row.scenario_id,
+            tenant,
+            row.backend_id,
+            row.level,
+            row.broken,
+            row.message,
+            row.cause,
+            row.until,
+            row.command_id,
         )
         for row, tenant in rows
     ]
