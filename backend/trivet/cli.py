@@ -169,6 +169,7 @@ def create_key(
     from pydantic import TypeAdapter, ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
+    import trivet.tenant.models  # noqa: F401  # the table of keys refers to that of tenants
     from trivet import db
     from trivet.identity import service
     from trivet.kit.body import Name

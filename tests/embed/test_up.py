@@ -1,8 +1,10 @@
 """`trivet up` as a person runs it: the real command, killed and stopped in every way."""
 
+import contextlib
 import http.client
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -118,11 +120,25 @@ class TestUp:
         assert admin.password
         assert run.wait_for("sign in:").split() == ["sign", "in:", admin.email, admin.password]
         assert "not served yet" in run.wait_for("OTLP/gRPC")
+        self.makes_keys_as_it_says(run)
         self.refuses_a_second_run(start, run)
         assert run.end(signal.SIGINT) == 0
         stops = [line.removeprefix("stopping ") for line in run.lines if line.startswith("stopping ")]
         assert stops == ["beat", "worker-control", "worker-work", "api", "redis", "postgres"]
         assert everything_of(run.data_dir) == []
+
+    def makes_keys_as_it_says(self, run: Up) -> None:
+        """A key made by the command that is printed is good at once."""
+        _, _, said = run.wait_for("keys:").partition("trivet ")
+        command = [sys.executable, "-m", "trivet.cli", *shlex.split(said.replace("NAME", "setup"))]
+        made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert made.returncode == 0, made.stderr
+        asked = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
+        body = b'{"context": {"backend": "gateway-1"}}'
+        headers = {"Authorization": f"Bearer {made.stdout.strip()}", "Content-Type": "application/json"}
+        with contextlib.closing(asked):
+            asked.request("POST", "/ofrep/v1/evaluate/flags", body, headers)
+            assert asked.getresponse().status == 200
 
     def refuses_a_second_run(self, start: Callable[..., Up], run: Up) -> None:
         """On the same data, while the first goes on."""
