@@ -190,19 +190,20 @@ def _welcome(options: Options, admin: keepsakes.Admin, seconds: float, secret_ke
     yield f"page:     {url}/"
     yield f"sign in:  {admin.email}  {secret}"
     if options.demo:
-        yield from _demo_lines(secret_key)
+        yield from _demo_people(secret_key)
     yield f"keys:     trivet keys create NAME --scopes ingest,policy --data-dir {shlex.quote(str(options.data_dir))}"
     yield f"OTLP:     {url}/v1/traces (HTTP). OTLP/gRPC on {options.otlp_grpc_port} is not served yet."
     yield f"logs:     {options.data_dir}/logs, or `trivet logs --data-dir {options.data_dir}`"
     yield "Ctrl-C stops everything; the data stays."
+    if options.demo:
+        yield "demo:     a simulated model, a recorded trace of arrivals. The story begins once somebody has signed in:"
 
 
-def _demo_lines(secret_key: str) -> Iterator[str]:
+def _demo_people(secret_key: str) -> Iterator[str]:
     from trivet.demo.people import sign_ins
 
     for email, password, purpose in sign_ins(secret_key):
         yield f"          {email:<20}  {password}  {purpose}"
-    yield "demo:     the model is simulated, the arrivals are a recorded trace. The story begins once you have signed in:"
 
 
 def refuse_port_in_use(host: str, port: int) -> None:
