@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from trivet.console.sentence import Breach, Standing, overview, scenario
+from trivet.console.sentence import Activation, Breach, Standing, WayBack, overview, scenario
 
 NOW = datetime(2026, 11, 21, 14, 6, tzinfo=UTC)
 ZONE = ZoneInfo("UTC")
@@ -31,7 +31,7 @@ class TestOneScenario:
     def test_a_step_back_is_said_as_the_way_back(self):
         back = replace(SUPPORT, level=1, wanted_level=1, cause="stepping back from level 2: calm for 31 s")
         assert scenario(back, NOW, ZONE).startswith(
-            "Support chat has been back at level 1 since 14:02 after being calm for 31 s; it costs 12 % less"
+            "Support chat has stepped back to level 1 since 14:02 after being calm for 31 s; it costs 12 % less"
         )
 
     def test_the_clock_is_the_readers(self):
@@ -51,6 +51,35 @@ class TestOneScenario:
     def test_a_stall_says_what_stands_still(self):
         stalled = replace(CODE, breaches=(Breach("12 in flight and none finished for 45 s", "", "", stalled=True),))
         assert "is at level 0 and has stalled: 12 in flight" in scenario(stalled, NOW, ZONE)
+
+    def test_quality_falls_below_where_latency_and_cost_pass(self):
+        low = replace(CODE, quality=0.52, breaches=(Breach("quality", "0.52", "0.65", falls=True),))
+        assert scenario(low, NOW, ZONE) == "Code assistant is at level 0 and its quality is 0.52, below 0.65."
+        over = replace(CODE, over=("quality", "latency", "cost"))
+        assert "below its card's floor in quality and past its card in latency and cost" in scenario(over, NOW, ZONE)
+
+    def test_an_open_breach_is_said_while_too_little_was_measured_since(self):
+        kept = replace(CODE, breaches=(Breach("P95", "1.62 s", "1.5 s", kept=True),))
+        assert "its P95 was 1.62 s, past 1.5 s, with too little measured since." in scenario(kept, NOW, ZONE)
+
+    def test_a_bad_revision_is_named_with_who_made_it_active(self):
+        low = replace(
+            CODE, name="support-chat", quality=0.52, quality_floor=0.65,
+            breaches=(Breach("quality", "0.52", "0.65", falls=True),),
+            blamed=Activation(3, NOW.replace(minute=2), "Sam Operations"),
+        )  # fmt: skip
+        assert scenario(low, NOW, ZONE) == (
+            "Support chat's quality fell to 0.52 (floor 0.65) after revision 3 became active at 14:02 (Sam Operations)."
+        )
+        slow = replace(low, quality=None, breaches=(Breach("P95", "3.37 s", "2.4 s"),))
+        assert scenario(slow, NOW, ZONE).startswith("Support chat's P95 rose to 3.37 s (limit 2.4 s) after revision 3")
+
+    def test_a_roll_back_says_what_it_went_back_from(self):
+        why = "revision 3's quality was 0.52, under its floor of 0.65"
+        back = replace(CODE, name="support-chat", back=WayBack(2, NOW.replace(minute=5), why))
+        assert page(back, DIGEST).startswith(f"Support chat is back on revision 2 since 14:05; {why}.")
+        asked = replace(back, back=replace(back.back, proven=False))
+        assert "to go back to revision 2, asked for at 14:05 and not yet proven" in scenario(asked, NOW, ZONE)
 
 
 class TestTheOverview:
@@ -76,3 +105,23 @@ class TestTheOverview:
 
     def test_a_waiting_command_is_trouble_enough_to_mention(self):
         assert page(SUPPORT, replace(CODE, wanted_level=1)).endswith("Code assistant has a command waiting.")
+
+    def test_one_without_a_card_is_not_within_it(self):
+        bare = [replace(CODE, name=name, has_card=False) for name in ("rag", "edge")]
+        assert page(CODE, DIGEST, *bare).startswith(
+            "All four scenarios are at level 0; two are within their cards, two have no card yet; today has cost"
+        )
+        assert page(SUPPORT, bare[0]).endswith("The other scenario is at level 0; it has no card yet.")
+
+    def test_one_that_no_guard_has_judged_since_a_change_is_not_within_its_card(self):
+        young = replace(CODE, judged=False, changed_at=NOW.replace(minute=5))
+        assert page(DIGEST, young).startswith(
+            "Both scenarios are at level 0; one is within its card, Code assistant is not measured yet since 14:05; "
+        )
+        assert "Code assistant has too few requests to be judged" in page(DIGEST, replace(young, changed_at=None))
+        assert "nothing comes from Code assistant" in page(DIGEST, replace(young, requests=False))
+        assert "three are not measured yet" in page(DIGEST, *(replace(young, name=n) for n in "abc"))
+
+    def test_what_is_provisional_of_the_cost_is_said(self):
+        said = overview([CODE], Decimal(12), "USD", NOW, ZONE, provisional=Decimal(3))
+        assert said.endswith("today has cost $12.00, $3.000 of it provisional.")

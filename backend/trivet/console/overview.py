@@ -1,11 +1,11 @@
 """The overview: facts into the page's context, and the addresses that serve it."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
-from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.console import breaches, chart, measures, queries, sentence, spend, story
@@ -13,6 +13,7 @@ from trivet.console import format as say
 from trivet.console.door import Looking
 from trivet.console.pages import show
 from trivet.console.queries import Facts, ScenarioFacts
+from trivet.console.standing import held, standing
 from trivet.console.triangle import draw
 from trivet.console.views import (
     BackendRow,
@@ -21,12 +22,11 @@ from trivet.console.views import (
     Holding,
     Level,
     OverviewPage,
+    Policy,
     Range,
     Reader,
     ScenarioRow,
 )
-from trivet.guard.decide import MEASURES
-from trivet.guard.models import Breach, GuardState
 from trivet.kit.errors import NotFound
 from trivet.settings import get_settings
 
@@ -67,14 +67,18 @@ def page(reader: Reader, span: str) -> OverviewPage:
         facts = queries.load(session, reader.now, get_settings().backend_seen_s)
         spent = spend.today(session, reader.now)
         unpriced, models = queries.unpriced_today(session, reader.now)
-        standings = [_standing(session, s, facts, reader) for s in facts.scenarios]
+        standings = [
+            standing(s, facts.people, queries.cost_change(session, s, reader.now), reader.now) for s in facts.scenarios
+        ]
         broken = breaches.rows(session, facts)
     return OverviewPage(
         reader=reader,
-        sentence=sentence.overview(standings, spent.total, spent.currency, reader.now, reader.zone),
+        sentence=sentence.overview(
+            standings, spent.total, spent.currency, reader.now, reader.zone, provisional=spent.provisional
+        ),
         ranges=tuple(Range(key, s.words, key == span) for key, s in chart.SPANS.items()),
         events=story.newest(_events(facts)),
-        scenarios=tuple(_row(s, span) for s in facts.scenarios),
+        scenarios=tuple(_row(s, facts, reader, span) for s in facts.scenarios),
         spends=spent.tables,
         unpriced_requests=unpriced,
         unpriced_models=models,
@@ -87,17 +91,18 @@ def page(reader: Reader, span: str) -> OverviewPage:
     )
 
 
-def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
+def _row(s: ScenarioFacts, facts: Facts, reader: Reader, span: str) -> ScenarioRow:
     card = s.active.card if s.active else None
     shares = measures.shares(card, s.now)
     return ScenarioRow(
         name=s.name,
         title=say.title(s.name),
         criticality=s.criticality,
-        level=Level(s.proven_level, s.wanted_level, s.since, _held(s)),
+        level=Level(s.proven_level, s.wanted_level, s.since, held(s, facts.people, reader.now, reader.zone)),
         top_level=card.top if card else 0,
         revision=s.active.number if s.active else None,
         generation=s.generation,
+        policy=_policy(s),
         triangle=draw(shares, **LARGE),
         glyph=draw(shares, **SMALL),
         measures=measures.lines(card, s.now, s.states),
@@ -108,74 +113,17 @@ def _row(s: ScenarioFacts, span: str) -> ScenarioRow:
     )
 
 
-def _held(s: ScenarioFacts) -> str | None:
-    return s.ladder.held_by if s.ladder else None
-
-
-def _standing(session: Session, s: ScenarioFacts, facts: Facts, reader: Reader) -> sentence.Standing:
-    broken = [state for state in s.states.values() if state.verdict in ("breach", "stall")]
-    return sentence.Standing(
-        name=s.name,
-        level=s.proven_level,
-        since=s.since,
-        cause=_cause(s, facts),
-        wanted_level=s.wanted_level,
-        cost_change=queries.cost_change(session, s, reader.now),
-        quality=_quality(s),
-        quality_floor=s.active.card.quality.floor if s.active else None,
-        breaches=tuple(_broken(s, state) for state in broken),
-        over=_over(s),
-        requests=bool(s.now.requests_per_s),
+def _policy(s: ScenarioFacts) -> Policy:
+    """What is wanted beside what is proven. Where no backend is in sight, nothing has to be proven."""
+    wanted, proven = Policy(s.active.number if s.active else None, s.generation), s.proven_policy
+    if not s.present or not s.generation:
+        return wanted
+    if proven is None:
+        return replace(wanted, proven_revision=None, proven_generation=None, settled=False)
+    return replace(
+        wanted, proven_revision=proven.revision, proven_generation=proven.effective_generation,
+        settled=proven.effective_generation >= s.generation,
     )  # fmt: skip
-
-
-def _broken(s: ScenarioFacts, state: GuardState) -> sentence.Breach:
-    metric = _metric(s, state.guard)
-    if state.verdict == "stall" or state.value is None or metric is None:
-        return sentence.Breach(state.reason, "", "", stalled=True)
-    measure = MEASURES[metric]
-    return sentence.Breach(measure.label, measure.show(state.value), measure.show(state.threshold))
-
-
-def _metric(s: ScenarioFacts, guard: str) -> str | None:
-    return next((g.metric for g in s.active.card.guards if g.name == guard), None) if s.active else None
-
-
-def _quality(s: ScenarioFacts) -> float | None:
-    value = None if s.now.from_before else s.now.value("quality")
-    return None if value is None else float(value)
-
-
-def _over(s: ScenarioFacts) -> tuple[str, ...]:
-    """Legs past the card's line. What was measured before the last change says nothing about now."""
-    if s.active is None or s.now.from_before:
-        return ()
-    return tuple(leg.name for leg in draw(measures.shares(s.active.card, s.now)).legs if leg.over)
-
-
-def _cause(s: ScenarioFacts, facts: Facts) -> str | None:
-    """Why the scenario is at its level, as the end of a sentence."""
-    command = s.proven_by
-    if command is None:
-        return None
-    if s.because_of is not None:
-        return _passed(s, s.because_of)
-    said = story.lower(command.reason.rstrip("."))
-    if story.is_automatic(command.actor):
-        return f"it was {said}" if said.startswith("calm") else story.passed(command.reason)
-    return f"{story.person(command.actor, facts.people)} asked for it ({said})"
-
-
-def _passed(s: ScenarioFacts, breach: Breach) -> str:
-    metric = _metric(s, breach.guard)
-    if metric is None:
-        return breach.reason
-    measure, verb = MEASURES[metric], "fell below" if metric == "quality" else "passed"
-    return f"{measure.label} {verb} {measures.written(metric, breach.threshold, _currency(s))}"
-
-
-def _currency(s: ScenarioFacts) -> str:
-    return s.active.card.cost.currency if s.active else "USD"
 
 
 def _events(facts: Facts) -> list[Event]:

@@ -10,11 +10,13 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
+from trivet.card.approval import KEY
 from trivet.card.service import ActiveCard
 from trivet.command import scope as scopes
 from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
 from trivet.console.measures import Now, priced_requests
 from trivet.fleet.models import Backend
+from trivet.guard import service as guards
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.guard.window import Present, Slice, of_present
 from trivet.identity.models import User
@@ -35,6 +37,7 @@ BREACHES_MAX = 10
 MODELS_NAMED = 5
 COMPARED_MIN = 400  # requests on each side before a cost is compared: fewer differ by the mix of their lengths alone
 AWAY_AFTER = timedelta(days=1)
+LEFT_TOLD = timedelta(hours=1)  # after a roll back, also one that took long to be proven
 CRITICAL_FIRST = ("core", "auxiliary", "experimental")
 
 
@@ -54,6 +57,9 @@ class ScenarioFacts:
     proven_by: Command | None  # the command that brought it to its proven level
     because_of: Breach | None
     present: tuple[BackendHolding | None, ...]  # what each backend in sight was seen to hold, None for nothing
+    open: tuple[Breach, ...] = ()  # of the card that governs
+    turned: Command | None = None  # the newest that changed its revision
+    left: Breach | None = None  # of the revision that was left by a roll back
 
     @property
     def wanted_level(self) -> int:
@@ -64,6 +70,12 @@ class ScenarioFacts:
     def proven_level(self) -> int:
         """The level that telemetry proves."""
         return proven_level(self.present)
+
+    @property
+    def proven_policy(self) -> BackendHolding | None:
+        """What the backend furthest behind was proven to hold; None while nothing is proven of one."""
+        proven = [held for held in self.present if held is not None and held.effective_at is not None]
+        return min(proven, key=lambda held: held.effective_generation) if len(proven) == len(self.present) > 0 else None
 
     @property
     def since(self) -> datetime | None:
@@ -101,17 +113,27 @@ def load(session: Session, now: datetime, seen_s: float) -> Facts:
     commands = tuple(session.scalars(select(Command).order_by(Command.id.desc()).limit(COMMANDS_MAX)))
     breaches = tuple(session.scalars(select(Breach).order_by(Breach.id.desc()).limit(BREACHES_MAX)))
     holdings = scopes.holdings(session, ids)
+    facts = _facts(session, scenarios, holdings, now, seen_s)
     return Facts(
-        scenarios=_facts(session, scenarios, holdings, now, seen_s),
+        scenarios=facts,
         breaches=breaches,
         commands=commands,
         backends=_backends(session, now),
         holdings=holdings,
         scenario_names={s.id: s.name for s in scenarios},
         tenant_names=_tenants(session, {c.tenant_id for c in commands if c.tenant_id}),
-        people=_people(session, {c.actor for c in commands}),
+        people=_people(session, _actors(facts, commands)),
         scenarios_left_out=_left_out(session, len(scenarios)),
     )
+
+
+def _actors(scenarios: Iterable[ScenarioFacts], commands: Iterable[Command]) -> set[str]:
+    """Everybody the page names."""
+    actors = {c.actor for c in commands}
+    for s in scenarios:
+        actors |= {c.actor for c in (s.proven_by, s.turned) if c is not None}
+        actors |= {s.ladder.held_by} if s.ladder and s.ladder.held_by else set()
+    return actors
 
 
 def _scenarios(session: Session) -> list[Scenario]:
@@ -147,14 +169,49 @@ def _facts(
     there = scopes.present(session, now, seen_s)
     present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.serves(id_)) for id_ in ids}
     causes = {id_: _cause(session, id_, proven_level(present[id_])) for id_ in ids}
+    opened = _open(session, active)
+    turned = _turned(session, ids)
     return tuple(
         ScenarioFacts(
             id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
             ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id],
             proven_by=causes[s.id][0], because_of=causes[s.id][1], present=present[s.id],
+            open=opened.get(s.id, ()), turned=turned.get(s.id), left=_left(session, turned.get(s.id), now),
         )
         for s in scenarios
     )  # fmt: skip
+
+
+def _open(session: Session, active: Mapping[int, ActiveCard]) -> dict[int, tuple[Breach, ...]]:
+    """Open breaches of the revisions that govern, newest first."""
+    found: dict[int, tuple[Breach, ...]] = {}
+    for breach in guards.open_breaches(session, list(active)):
+        if breach.revision == active[breach.scenario_id].number:
+            found[breach.scenario_id] = (*found.get(breach.scenario_id, ()), breach)
+    return found
+
+
+def _turned(session: Session, ids: list[int]) -> dict[int, Command]:
+    """The newest command of each scenario that changed its revision."""
+    of_kind = select(func.max(Command.id)).where(Command.kind.in_(("activate", "rollback")))
+    newest = of_kind.where(Command.scenario_id.in_(ids)).group_by(Command.scenario_id)
+    query = select(Command).where(Command.id.in_(newest))
+    return {command.scenario_id: command for command in session.scalars(query)}
+
+
+def _left(session: Session, turned: Command | None, now: datetime) -> Breach | None:
+    """The breach under the revision that a roll back of a moment ago left: the one that caused it, else one open then."""
+    if turned is None or turned.kind != "rollback" or now - turned.created_at > LEFT_TOLD:
+        return None
+    if turned.breach_id is not None:
+        return session.get(Breach, turned.breach_id)
+    then = select(Breach).where(
+        Breach.scenario_id == turned.scenario_id,
+        Breach.revision != turned.revision,
+        Breach.opened_at <= turned.created_at,
+        or_(Breach.closed_at.is_(None), Breach.closed_at >= turned.created_at),
+    )
+    return session.scalar(then.order_by(Breach.guard != "quality-floor", Breach.id.desc()).limit(1))
 
 
 def _lately(
@@ -231,8 +288,10 @@ def _tenants(session: Session, ids: set[int]) -> dict[int, str]:
     return dict(session.execute(select(Tenant.id, Tenant.name).where(Tenant.id.in_(ids))).all()) if ids else {}
 
 
-def _people(session: Session, emails: set[str]) -> dict[str, str]:
-    return dict(session.execute(select(User.email, User.name).where(User.email.in_(emails))).all())
+def _people(session: Session, actors: set[str]) -> dict[str, str]:
+    """Names of people by address, and keys in words."""
+    named = dict(session.execute(select(User.email, User.name).where(User.email.in_(actors))).all())
+    return named | {actor: f"The key {actor.removeprefix(KEY)}" for actor in actors if actor.startswith(KEY)}
 
 
 def _cause(session: Session, scenario: int, level: int) -> tuple[Command | None, Breach | None]:

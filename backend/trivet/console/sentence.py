@@ -8,17 +8,42 @@ from decimal import Decimal
 from trivet.console import format as say
 from trivet.console.story import calm_before
 
+NAMED_MAX = 2
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A guard that is broken now: `what` it watches and the `limit`, both in words (`P95`, `1.5 s`)."""
+    """A guard that is broken now: `what` it watches and the `limit`, both in words (`P95`, `1.5 s`).
+
+    `falls`: it is broken below its limit. `kept`: it is open, and too little was measured since to say that it is over.
+    """
 
     what: str
     value: str
     limit: str
     stalled: bool = False
+    falls: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """The revision that governs, since when, and who made it active."""
+
+    revision: int
+    at: datetime
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """A roll back of a moment ago: to which revision, since when, and why. `proven` by telemetry."""
+
+    revision: int
+    at: datetime
+    why: str
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +61,52 @@ class Standing:
     breaches: tuple[Breach, ...] = ()
     over: tuple[str, ...] = ()  # legs past the card's line, whatever the guards say
     requests: bool = False  # whether any came lately
+    has_card: bool = True
+    judged: bool = True  # whether any guard has a verdict on what governs now
+    changed_at: datetime | None = None  # when what governs now began to, where something governed before
+    blamed: Activation | None = None  # the activation that a breach followed
+    back: WayBack | None = None
 
 
-def overview(standings: Sequence[Standing], spent: Decimal, currency: str, now: datetime, zone: tzinfo) -> str:
+def overview(
+    standings: Sequence[Standing],
+    spent: Decimal,
+    currency: str,
+    now: datetime,
+    zone: tzinfo,
+    *,
+    provisional: Decimal = Decimal(0),
+) -> str:
     """The worst scenario in full, the others in one clause; when all is calm, what today has cost."""
     if not standings:
         return "No scenario is registered yet, so there is nothing to compare with a card."
-    if all(not s.requests and s.level == 0 and _settled(s) for s in standings):
+    if all(not s.requests and not _is_troubled(s) for s in standings):
         return f"{_all(len(standings))} at level 0 and nothing has arrived from {_them(len(standings))} yet."
     troubled = sorted((s for s in standings if _is_troubled(s)), key=_rank)
     if not troubled:
-        return f"{_all(len(standings))} at level 0 and within {_their(len(standings))}; today has cost {say.watched(spent, currency)}."
-    others = _others(troubled[1:], len(standings) - 1)
-    return f"{scenario(troubled[0], now, zone)} {others}".rstrip()
+        cost = f"today has cost {say.watched(spent, currency)}"
+        rest = f", {say.watched(provisional, currency)} of it provisional" if provisional else ""
+        return f"{_all(len(standings))} at level 0{_within(standings, now, zone)}; {cost}{rest}."
+    calm = [s for s in standings if not _is_troubled(s)]
+    return f"{scenario(troubled[0], now, zone)} {_others(troubled[1:], calm, now, zone)}".rstrip()
 
 
 def scenario(s: Standing, now: datetime, zone: tzinfo) -> str:
     """`Support chat has been at level 2 since 14:02 because P95 passed 1.5 s; it costs 12 % less, quality is 0.93 (floor 0.92).`"""
-    lead = _level_clause(s, now, zone) if s.level else _breach_clause(s) if s.breaches else _over_clause(s)
-    tail = [clause for clause in (_wanted_clause(s), _cost_clause(s), _quality_clause(s)) if clause]
-    return f"{say.title(s.name)} {lead}{'; ' if tail else ''}{', '.join(tail)}."
+    lead = _lead(s, now, zone)
+    clauses = (_wanted_clause(s), _back_beside(s, now, zone), _cost_clause(s), _quality_clause(s))
+    tail = ", ".join(clause for clause in clauses if clause)
+    return f"{say.title(s.name)}{lead}{'; ' if tail else ''}{tail}."
+
+
+def _lead(s: Standing, now: datetime, zone: tzinfo) -> str:
+    if s.level:
+        return f" {_level_clause(s, now, zone)}"
+    if s.back:
+        return f" {_back_clause(s.back, now, zone)}"
+    if s.breaches:
+        return _breach_clause(s.breaches[0], s.blamed, now, zone)
+    return f" {_over_clause(s)}"
 
 
 def _level_clause(s: Standing, now: datetime, zone: tzinfo) -> str:
@@ -63,20 +114,50 @@ def _level_clause(s: Standing, now: datetime, zone: tzinfo) -> str:
         return f"is at level {s.level}"
     clock = say.day_clock(s.since, now, zone)
     if s.cause and (calm := calm_before(s.cause)):
-        return f"has been back at level {s.level} since {clock} after being {calm}"
+        return f"has stepped back to level {s.level} since {clock} after being {calm}"
     since = f"has been at level {s.level} since {clock}"
     return f"{since} because {s.cause}" if s.cause else since
 
 
-def _breach_clause(s: Standing) -> str:
-    first = s.breaches[0]
-    if first.stalled:
-        return f"is at level 0 and has stalled: {first.what}"
-    return f"is at level 0 and its {first.what} is {first.value}, past {first.limit}"
+def _back_clause(back: WayBack, now: datetime, zone: tzinfo) -> str:
+    clock = say.day_clock(back.at, now, zone)
+    if back.proven:
+        return f"is back on revision {back.revision} since {clock}; {back.why}"
+    return f"is to go back to revision {back.revision}, asked for at {clock} and not yet proven; {back.why}"
+
+
+def _back_beside(s: Standing, now: datetime, zone: tzinfo) -> str | None:
+    """The same beside a level."""
+    if s.back is None or not s.level:
+        return None
+    clock = say.day_clock(s.back.at, now, zone)
+    said = "is back since" if s.back.proven else "is asked for since"
+    return f"revision {s.back.revision} {said} {clock} ({s.back.why})"
+
+
+def _breach_clause(breach: Breach, blamed: Activation | None, now: datetime, zone: tzinfo) -> str:
+    """After the scenario's name."""
+    if breach.stalled:
+        return f" is at level 0 and has stalled: {breach.what}"
+    if blamed:
+        moved, line = ("fell", "floor") if breach.falls else ("rose", "limit")
+        clock = say.day_clock(blamed.at, now, zone)
+        after = f"after revision {blamed.revision} became active at {clock} ({blamed.who})"
+        return f"'s {breach.what} {moved} to {breach.value} ({line} {breach.limit}) {after}"
+    verb, side = "was" if breach.kept else "is", "below" if breach.falls else "past"
+    said = f" is at level 0 and its {breach.what} {verb} {breach.value}, {side} {breach.limit}"
+    return f"{said}, with too little measured since" if breach.kept else said
 
 
 def _over_clause(s: Standing) -> str:
-    return f"is at level 0 and past its card in {' and '.join(s.over)}" if s.over else "is at level 0"
+    return f"is at level 0 and {_over_words(s.over)}" if s.over else "is at level 0"
+
+
+def _over_words(over: Sequence[str]) -> str:
+    """`below its floor in quality and past its card in latency`: quality falls below, latency and cost pass."""
+    passed = [leg for leg in over if leg != "quality"]
+    said = ["below its card's floor in quality"] if "quality" in over else []
+    return " and ".join([*said, f"past its card in {' and '.join(passed)}"] if passed else said)
 
 
 def _wanted_clause(s: Standing) -> str | None:
@@ -93,18 +174,45 @@ def _cost_clause(s: Standing) -> str | None:
 
 
 def _quality_clause(s: Standing) -> str | None:
-    if s.quality is None:
+    said_already = not s.level and (s.back or any(b.falls for b in s.breaches[:1]))
+    if s.quality is None or said_already:
         return None
-    floor = "" if s.quality_floor is None else f" (floor {say.score(s.quality_floor)})"
+    floor = "" if s.quality_floor is None else f" (floor {say.floor(s.quality_floor)})"
     return f"quality is {say.score(s.quality)}{floor}"
 
 
-def _others(troubled: Sequence[Standing], others: int) -> str:
-    if others == 0:
-        return ""
-    if not troubled:
-        return f"{_the_other(others)} at level 0 and within {_their(others)}."
-    return "; ".join(_short(s) for s in troubled[:2]) + ("; and more below." if len(troubled) > 2 else ".")
+def _others(troubled: Sequence[Standing], calm: Sequence[Standing], now: datetime, zone: tzinfo) -> str:
+    if troubled:
+        return "; ".join(_short(s) for s in troubled[:2]) + ("; and more below." if len(troubled) > 2 else ".")
+    return f"{_the_other(len(calm))} at level 0{_within(calm, now, zone)}." if calm else ""
+
+
+def _within(calm: Sequence[Standing], now: datetime, zone: tzinfo) -> str:
+    """What is known of scenarios without trouble: only one that has a card and was judged is within it."""
+    known = [s for s in calm if s.has_card and s.judged]
+    if len(known) == len(calm):
+        return f" and within {_their(len(calm))}"
+    parts = [f"{number(len(known))} {_are(len(known))} within {_their(len(known))}"] if known else []
+    parts += _unjudged([s for s in calm if s.has_card and not s.judged], now, zone)
+    bare = sum(not s.has_card for s in calm)
+    if bare:
+        who = "it" if len(calm) == 1 else number(bare)
+        parts.append(f"{who} {'has' if bare == 1 else 'have'} no card yet")
+    return "; " + ", ".join(parts)
+
+
+def _unjudged(found: Sequence[Standing], now: datetime, zone: tzinfo) -> list[str]:
+    if len(found) > NAMED_MAX:
+        return [f"{number(len(found))} are not measured yet"]
+    return [_why_unjudged(s, now, zone) for s in found]
+
+
+def _why_unjudged(s: Standing, now: datetime, zone: tzinfo) -> str:
+    if not s.requests:
+        return f"nothing comes from {say.title(s.name)}"
+    if s.changed_at is None:
+        return f"{say.title(s.name)} has too few requests to be judged"
+    return f"{say.title(s.name)} is not measured yet since {say.day_clock(s.changed_at, now, zone)}"
 
 
 def _short(s: Standing) -> str:
@@ -113,12 +221,14 @@ def _short(s: Standing) -> str:
     if s.breaches:
         return f"{say.title(s.name)} has a broken guard"
     if s.over:
-        return f"{say.title(s.name)} is past its card in {' and '.join(s.over)}"
+        return f"{say.title(s.name)} is {_over_words(s.over)}"
+    if s.back:
+        return f"{say.title(s.name)} is {'' if s.back.proven else 'to go '}back {'on' if s.back.proven else 'to'} revision {s.back.revision}"
     return f"{say.title(s.name)} has a command waiting"
 
 
 def _is_troubled(s: Standing) -> bool:
-    return bool(s.level or s.breaches or s.over or not _settled(s))
+    return bool(s.level or s.breaches or s.over or s.back or not _settled(s))
 
 
 def _settled(s: Standing) -> bool:
@@ -130,11 +240,15 @@ def _rank(s: Standing) -> tuple[int, int, str]:
 
 
 def _all(n: int) -> str:
-    return "The scenario is" if n == 1 else f"All {number(n)} scenarios are"
+    return {1: "The scenario is", 2: "Both scenarios are"}.get(n) or f"All {number(n)} scenarios are"
 
 
 def _the_other(n: int) -> str:
     return "The other scenario is" if n == 1 else f"The other {number(n)} are"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _their(n: int) -> str:

@@ -29,6 +29,7 @@ class Spent:
     tables: tuple[Spend, ...]
     total: Decimal
     currency: str
+    provisional: Decimal = ZERO
 
 
 def today(session: Session, now: datetime) -> Spent:
@@ -40,7 +41,7 @@ def arrange(found: Costs) -> Spent:
     """Both tables of each currency, the one with most spend first. Pure."""
     by_spend = sorted(found.totals, key=lambda c: (-found.totals[c].total, c)) or [NO_CURRENCY]
     tables = [t for c in by_spend[:CURRENCIES_MAX] for t in _tables(found, c)]
-    return Spent(tuple(tables), tables[0].total, by_spend[0])
+    return Spent(tuple(tables), tables[0].total, by_spend[0], tables[0].provisional)
 
 
 def _tables(found: Costs, currency: str) -> tuple[Spend, Spend]:

@@ -72,6 +72,17 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """The revision and the generation that are wanted, and those that every backend in sight has proven; None: none yet."""
+
+    revision: int | None
+    generation: int
+    proven_revision: int | None = None
+    proven_generation: int | None = None
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioRow:
     """One scenario of the overview."""
 
@@ -89,6 +100,7 @@ class ScenarioRow:
     requests_per_s: float | None
     series_url: str
     can_roll_back_to: int | None
+    policy: Policy = Policy(None, 0)
 
 
 @dataclass(frozen=True, slots=True)
