@@ -110,15 +110,8 @@ class Chart extends HTMLElement {
     const said = this.kind === "rate"
       ? [sayRate(series.requests_per_s[index] ?? null)]
       : [`P50 ${sayDuration(series.p50_ms[index] ?? null)}`, `P95 ${sayDuration(series.p95_ms[index] ?? null)}`];
-    place.textContent = [at, ...said, ...flagsNear(series, index)].join(" · ");
+    place.textContent = [at, ...said].join(" · ");
   }
-}
-
-// What was commanded around a point: the words that may have had no room beside their flags.
-function flagsNear(series: Series, index: number): string[] {
-  const at = series.t[index] ?? 0;
-  const step = (series.t[1] ?? 0) - (series.t[0] ?? 0);
-  return series.flags.filter((flag) => Math.abs(flag.at - at) <= step).map((flag) => flag.words);
 }
 
 function line(hue: string, fill?: string): uPlot.Series {
