@@ -135,15 +135,16 @@ BATCH = (
 )
 
 
-def row(name, title, criticality, level, measures, shares, rps, revision=3, generation=7, back=2) -> views.ScenarioRow:
+def row(
+    name, title, criticality, level, measures, shares, rps, revision=3, generation=7, back=2, policy=None
+) -> views.ScenarioRow:
     return views.ScenarioRow(
         name=name,
         title=title,
         criticality=criticality,
         level=level,
         top_level=3,
-        revision=revision,
-        generation=generation,
+        policy=policy or views.Policy(revision, generation),
         triangle=draw(shares, centre=(102, 101), radius=72),
         glyph=draw(shares, centre=(10, 12), radius=8.5),
         measures=measures,
@@ -191,7 +192,8 @@ def overview(role: str = "sre") -> views.OverviewPage:
             views.Event(ago(9200), "expired", "support-chat", "Mika Lind asked to cut off for umbrella: runaway agent loop. It ended and no backend had asked for it."),
         ),
         scenarios=(
-            row("support-chat", "Support chat", "core", views.Level(1, 2, ago(258)), SUPPORT, (0.92 / 0.93, 1.08, 0.6368), 12.4),
+            row("support-chat", "Support chat", "core", views.Level(1, 2, ago(258)), SUPPORT, (0.92 / 0.93, 1.08, 0.6368), 12.4,
+                policy=views.Policy(3, 7, 2, 6, settled=False)),
             row("code-assistant", "Code assistant", "auxiliary", views.Level(0, 0, None), CODE, (0.85 / 0.897, 0.804, 0.506), 1.46, 1, 1, None),
             row("nightly-digest", "Nightly digest", "experimental", views.Level(3, 3, ago(3600), "Mika Lind until 16:00"), BATCH,
                 (None, 0.27, 1.4267), 0.07, 5, 12, 4),

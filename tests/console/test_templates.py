@@ -76,6 +76,21 @@ class TestOverview:
         assert "pill--pending" in html and "pill--effective" in html
         assert "level 2 asked for, not yet proven" in html
 
+    def test_a_revision_not_yet_proven_is_hollow_beside_the_proven_one(self, html):
+        assert re.search(r"card revision 2 · generation 6 · core\s*</span>", html)
+        assert '<span class="intent small">revision 3, generation 7 asked for, not yet proven</span>' in html
+
+    def test_a_number_past_its_target_that_no_guard_watches_has_a_shape_and_a_word(self, env):
+        from dataclasses import replace
+
+        page = sample.overview()
+        slow = sample.measure("p95_ttft_ms", "P95 to first token", "latency", 3370, "3.37 s", "≤ 800 ms")
+        young = replace(slow, over=True, proven=False)
+        scenario = replace(page.scenarios[0], measures=(young,))
+        html = env.get_template("overview/page.html").render(page=replace(page, scenarios=(scenario,)))
+        assert "verdict--over" in html and "past the card's target; no guard watches it" in html
+        assert '<data value="3370" class="intent"' in html
+
     def test_every_id_stands_once(self, html):
         ids = re.findall(r'\sid="([^"]+)"', html)
         assert len(ids) == len(set(ids))

@@ -100,8 +100,6 @@ def _row(s: ScenarioFacts, facts: Facts, reader: Reader, span: str) -> ScenarioR
         criticality=s.criticality,
         level=Level(s.proven_level, s.wanted_level, s.since, held(s, facts.people, reader.now, reader.zone)),
         top_level=card.top if card else 0,
-        revision=s.active.number if s.active else None,
-        generation=s.generation,
         policy=_policy(s),
         triangle=draw(shares, **LARGE),
         glyph=draw(shares, **SMALL),

@@ -91,8 +91,7 @@ class ScenarioRow:
     criticality: str
     level: Level
     top_level: int
-    revision: int | None
-    generation: int
+    policy: Policy
     triangle: Triangle
     glyph: Triangle
     measures: tuple[Measure, ...]
@@ -100,7 +99,6 @@ class ScenarioRow:
     requests_per_s: float | None
     series_url: str
     can_roll_back_to: int | None
-    policy: Policy = Policy(None, 0)
 
 
 @dataclass(frozen=True, slots=True)
