@@ -125,3 +125,5 @@ class TestTheOverview:
     def test_what_is_provisional_of_the_cost_is_said(self):
         said = overview([CODE], Decimal(12), "USD", NOW, ZONE, provisional=Decimal(3))
         assert said.endswith("today has cost $12.00, $3.000 of it provisional.")
+        all_of_it = overview([CODE], Decimal(12), "USD", NOW, ZONE, provisional=Decimal(12))
+        assert all_of_it.endswith("today has cost $12.00, all of it provisional.")

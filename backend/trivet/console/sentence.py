@@ -85,7 +85,8 @@ def overview(
     troubled = sorted((s for s in standings if _is_troubled(s)), key=_rank)
     if not troubled:
         cost = f"today has cost {say.watched(spent, currency)}"
-        rest = f", {say.watched(provisional, currency)} of it provisional" if provisional else ""
+        part = "all" if provisional == spent else say.watched(provisional, currency)
+        rest = f", {part} of it provisional" if provisional else ""
         return f"{_all(len(standings))} at level 0{_within(standings, now, zone)}; {cost}{rest}."
     calm = [s for s in standings if not _is_troubled(s)]
     return f"{scenario(troubled[0], now, zone)} {_others(troubled[1:], calm, now, zone)}".rstrip()
