@@ -10,6 +10,7 @@ import pytest
 
 from trivet.embed import left_over
 from trivet.embed.child import EmbedError, runs
+from trivet.embed.echo import Echo
 from trivet.embed.logs import bound_logs, tail
 from trivet.embed.supervisor import Program, Supervisor, pause_s
 
@@ -183,3 +184,14 @@ def test_a_part_that_cannot_start_again_is_tried_again_and_the_reason_is_said(
     os.kill(pid_of(part), signal.SIGKILL)
     watch(supervisor, lambda: console.has("database restarted"))
     assert console.has("database does not start: the disk is full; next try in 1 s")
+
+
+class TestEchoing:
+    def test_what_a_part_tells_the_person_is_said_while_it_runs(
+        self, supervisor: Supervisor, console: Console, program: Callable[..., Program]
+    ) -> None:
+        part = program("demo", "echo '[ 0 s] calm'; echo 17 calls; sleep 60")
+        supervisor.echo(Echo(part.log, "["))
+        supervisor.start(part)
+        watch(supervisor, lambda: console.has("calm"))
+        assert console.lines == ["[ 0 s] calm"]
