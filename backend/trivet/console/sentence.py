@@ -236,8 +236,9 @@ def _settled(s: Standing) -> bool:
     return s.wanted_level is None or s.wanted_level == s.level
 
 
-def _rank(s: Standing) -> tuple[int, int, str]:
-    return (-s.level, -len(s.breaches), s.name)
+def _rank(s: Standing) -> tuple[int, int, float, str]:
+    """Of roll backs the newest first."""
+    return (-s.level, -len(s.breaches), -s.back.at.timestamp() if s.back else 0.0, s.name)
 
 
 def _all(n: int) -> str:
