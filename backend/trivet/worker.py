@@ -4,17 +4,21 @@
 transaction. A scheduled message expires after its interval, so that a slow worker never piles them up.
 """
 
+import ctypes
 import importlib
 import importlib.util
+import signal
+import sys
 from typing import Any
 
 from celery import Celery, shared_task
+from celery.signals import worker_process_init
 
 from trivet import CONTEXTS, db, outbox
 from trivet.settings import get_settings
 
 RELAY_ROUNDS = 20
-PUBLISH_TIMEOUT_S = 3.0
+PR_SET_PDEATHSIG = 1
 
 
 def _task_modules() -> list[str]:
@@ -75,6 +79,13 @@ def relay_now() -> int:
 
 def _publish(task: str, args: list[Any], queue: str) -> None:
     app.send_task(task, args=args, queue=queue, retry=False)
+
+
+@worker_process_init.connect
+def _die_with_the_worker(**_: Any) -> None:
+    """A pool process whose worker was killed would wait for work for ever: the kernel ends it with its parent."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 app = make_app()

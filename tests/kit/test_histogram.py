@@ -52,7 +52,8 @@ class TestQuantiles:
             found = histogram.quantiles_ms(histogram.of(values), at)
             for q, value_ms in zip(at, found, strict=True):
                 exact = nearest_rank(values, q)
-                assert value_ms == pytest.approx(exact / 1000, rel=0.0101, abs=0.001)
+                # Within 1 %, and half a microsecond more for the three places that are shown.
+                assert abs(value_ms - exact / 1000) <= 0.0101 * exact / 1000 + 0.0005
 
 
 class TestMerging:

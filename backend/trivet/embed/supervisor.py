@@ -57,7 +57,8 @@ class Program:
         self._stop_s = stop_s
 
     def start(self) -> None:
-        self.process = spawn(self._command, self.log, env=self._env)
+        # Where we are killed there is nobody to ask it a second time, and nothing that it acknowledged is only in memory.
+        self.process = spawn(self._command, self.log, death_signal=signal.SIGKILL, env=self._env)
 
     def stop(self) -> None:
         """SIGTERM, its seconds, SIGKILL; then whatever it left in its process group."""
