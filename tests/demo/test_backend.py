@@ -1,5 +1,6 @@
 """The simulated backend over HTTP: OpenAI's protocol, the GenAI conventions, and obedience."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from tests.demo.fake_trivet import KEY, attributes
 
+from trivet.demo import backend
 from trivet.demo.backend import BackendOptions
 
 CALLER = {"x-trivet-tenant": "acme", "x-trivet-scenario": "support-chat", "x-trivet-conversation": "c-1"}
@@ -68,6 +70,16 @@ class TestAnswers:
         assert chunks[-1]["usage"]["completion_tokens"] == 150
         assert chunks[-1]["choices"] == []
         assert [c["choices"][0]["finish_reason"] for c in chunks[:-1]] == [None] * (len(chunks) - 2) + ["stop"]
+
+    def test_a_stream_that_ends_between_two_looks_at_the_clock_still_says_every_word(self, serving, http, monkeypatch):
+        """Each look moves the clock by a third of a token, so that no loop can look twice at the same instant."""
+        monkeypatch.setattr(backend, "CHUNK_S", 0)
+        looks = itertools.count()
+        serving.clock = lambda: next(looks) / 1200
+        for output in range(20, 50):
+            *chunks, _ = events(post(http, body(words=1, output=output, stream=True)))
+            said = [choice["delta"].get("content", "") for c in chunks for choice in json.loads(c)["choices"]]
+            assert len("".join(said).split()) == output
 
     def test_without_the_wish_a_stream_has_no_usage(self, http):
         assert '"usage"' not in post(http, body(stream=True)).text

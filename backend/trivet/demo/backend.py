@@ -185,9 +185,11 @@ class _Answer:
         with self._told():
             yield self._chunk({"role": "assistant", "content": ""})
             sent = served.reasoning_tokens  # thought, not said
-            while (now := self._clock()) < served.ends_at_s:
+            now = self._clock()
+            while now < served.ends_at_s:
                 await asyncio.sleep(min(CHUNK_S, served.ends_at_s - now))
-                written = served.output_at(self._clock())
+                now = self._clock()  # read once: what ends the loop has also written all
+                written = served.output_at(now)
                 if written > sent:
                     yield self._chunk({"content": wire.WORD * (written - sent)})
                     sent = written
