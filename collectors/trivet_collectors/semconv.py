@@ -67,7 +67,7 @@ class Metric:
 
     name: str
     unit: str
-    kind: Literal["gauge", "counter", "updowncounter"]
+    kind: Literal["gauge", "counter", "updowncounter", "histogram"]
     meaning: str
 
 
@@ -104,6 +104,113 @@ GPU_METRICS: Final = (
     TRIVET_GPU_CLOCK_MEMORY,
     TRIVET_GPU_THROTTLE,
 )
+
+# --- Signals: what engines, gateways and backends say beside the requests ---------------------------------------------
+# One vocabulary, whatever engine it comes from. A gauge says how it is, a counter how much more there was (delta).
+TRIVET_REQUESTS_RUNNING: Final = Metric("trivet.requests.running", "{request}", "gauge", "Calls being worked on.")
+TRIVET_REQUESTS_WAITING: Final = Metric("trivet.requests.waiting", "{request}", "gauge", "Calls in the queue.")
+TRIVET_REQUESTS_ADMITTED: Final = Metric("trivet.requests.admitted", "{request}", "counter", "Calls let in.")
+TRIVET_REQUESTS_FINISHED: Final = Metric(
+    "trivet.requests.finished", "{request}", "counter", "Calls that ended; trivet.outcome says how."
+)
+TRIVET_REQUESTS_DENIED: Final = Metric(
+    "trivet.requests.denied", "{request}", "counter", "Calls that a limit turned away; trivet.reason says which."
+)
+TRIVET_KV_CACHE_USAGE: Final = Metric("trivet.kv_cache.usage", "1", "gauge", "Share of the KV cache in use.")
+TRIVET_PREFIX_CACHE_QUERIES: Final = Metric(
+    "trivet.prefix_cache.queries", "{token}", "counter", "Prompt tokens looked up in the KV cache's prefixes."
+)
+TRIVET_PREFIX_CACHE_HITS: Final = Metric("trivet.prefix_cache.hits", "{token}", "counter", "Those of them found.")
+TRIVET_PREEMPTIONS: Final = Metric("trivet.preemptions", "{request}", "counter", "Calls put back for want of memory.")
+TRIVET_TOKENS: Final = Metric("trivet.tokens", "{token}", "counter", "Tokens an engine worked on; trivet.token.kind.")
+TRIVET_ERRORS: Final = Metric("trivet.errors", "{error}", "counter", "Calls an engine failed; trivet.reason says why.")
+TRIVET_SPEND: Final = Metric("trivet.spend", "{USD}", "counter", "What a gateway says it spent; never booked.")
+TRIVET_CONCURRENCY_LIMIT: Final = Metric(
+    "trivet.concurrency.limit", "{request}", "gauge", "Calls that a serverless backend takes at once."
+)
+TRIVET_COLD_STARTS: Final = Metric("trivet.cold_starts", "{start}", "counter", "Starts that a call had to wait for.")
+TRIVET_HEALTH: Final = Metric(
+    "trivet.health", "{event}", "counter", "Health events; trivet.health.kind says which, trivet.reason what was said."
+)
+TRIVET_CACHE_LOOKUPS: Final = Metric(
+    "trivet.cache.lookups",
+    "{lookup}",
+    "counter",
+    "Looks into a cache: trivet.cache.kind (prompt, kv, retrieval, response), trivet.cache.hit, trivet.reason of a miss.",
+)
+# Latencies of an engine, in seconds, as histograms.
+TRIVET_TTFT: Final = Metric("trivet.engine.ttft", "s", "histogram", "Time to the first token.")
+TRIVET_INTER_TOKEN: Final = Metric("trivet.engine.inter_token", "s", "histogram", "Time between two tokens.")
+TRIVET_E2E: Final = Metric("trivet.engine.e2e", "s", "histogram", "Duration of a call.")
+TRIVET_QUEUE_TIME: Final = Metric("trivet.engine.queue_time", "s", "histogram", "Time in the queue.")
+
+SIGNAL_METRICS: Final = (
+    TRIVET_REQUESTS_RUNNING,
+    TRIVET_REQUESTS_WAITING,
+    TRIVET_REQUESTS_ADMITTED,
+    TRIVET_REQUESTS_FINISHED,
+    TRIVET_REQUESTS_DENIED,
+    TRIVET_KV_CACHE_USAGE,
+    TRIVET_PREFIX_CACHE_QUERIES,
+    TRIVET_PREFIX_CACHE_HITS,
+    TRIVET_PREEMPTIONS,
+    TRIVET_TOKENS,
+    TRIVET_ERRORS,
+    TRIVET_SPEND,
+    TRIVET_CONCURRENCY_LIMIT,
+    TRIVET_COLD_STARTS,
+    TRIVET_HEALTH,
+    TRIVET_CACHE_LOOKUPS,
+    TRIVET_TTFT,
+    TRIVET_INTER_TOKEN,
+    TRIVET_E2E,
+    TRIVET_QUEUE_TIME,
+)
+
+# Attributes of signals, beside trivet.tenant, trivet.scenario, trivet.backend, trivet.pool and gen_ai.request.model. What
+# distinguishes series of one metric further is its detail: the values of these, in this order, joined by "/".
+TRIVET_TOKEN_KIND: Final = "trivet.token.kind"
+TRIVET_HEALTH_KIND: Final = "trivet.health.kind"
+TRIVET_CACHE_KIND: Final = "trivet.cache.kind"
+TRIVET_CACHE_HIT: Final = "trivet.cache.hit"
+TRIVET_REASON: Final = "trivet.reason"
+SIGNAL_DETAILS: Final = (
+    TRIVET_OUTCOME,
+    TRIVET_TOKEN_KIND,
+    TRIVET_HEALTH_KIND,
+    TRIVET_CACHE_KIND,
+    TRIVET_CACHE_HIT,
+    TRIVET_REASON,
+)
+
+# Health events: what breaks serving, whoever notices it.
+HEALTH_OUT_OF_MEMORY: Final = "out_of_memory"
+HEALTH_MODEL_LOAD: Final = "model_load"
+HEALTH_RATE_LIMIT: Final = "rate_limit"
+HEALTH_CONCURRENCY_LIMIT: Final = "concurrency_limit"
+HEALTH_XID: Final = "xid"
+HEALTH_ECC: Final = "ecc"
+HEALTH_GPU_LOST: Final = "gpu_lost"
+HEALTH_KINDS: Final = (
+    HEALTH_OUT_OF_MEMORY,
+    HEALTH_MODEL_LOAD,
+    HEALTH_RATE_LIMIT,
+    HEALTH_CONCURRENCY_LIMIT,
+    HEALTH_XID,
+    HEALTH_ECC,
+    HEALTH_GPU_LOST,
+)
+
+# Log events that Trivet reads.
+EVENT_RUNNING: Final = "trivet.request.running"  # a call that has not ended yet, told again until it has
+EVENT_HEALTH: Final = "trivet.health"
+EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
+
+# What requests may say beside the above.
+TRIVET_MODEL_VERSION: Final = "trivet.model.version"
+TRIVET_COLD_START: Final = "trivet.cold_start"  # true, or
+TRIVET_COLD_START_DURATION: Final = "trivet.cold_start.duration"  # seconds that the call waited for it
+FAAS_COLDSTART: Final = "faas.coldstart"
 
 # NVML's clock event bits. Worth an alert: hw_slowdown, sw_thermal, hw_thermal, power_brake. sw_power_cap is normal under
 # full load; idle on a leased GPU is paid time in which nothing ran.

@@ -1,16 +1,18 @@
 """OTLP/HTTP at the root, and quality scores under /api/v1."""
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from trivet.identity.auth import Principal, requires
-from trivet.ingest import body, gate, otlp, score_api, service
+from trivet.ingest import body, gate, otlp, score_api
+from trivet.ingest.service import take_traces
+from trivet.ingest.telemetry import take_logs, take_metrics
 from trivet.settings import get_settings
 
-T = TypeVar("T")
+Take = Callable[[bytes, str, Principal], Awaitable[Counter[str]]]
 _may_send = requires("ingest")
 
 
@@ -23,15 +25,16 @@ root_router = APIRouter(prefix="/v1", tags=["otlp"], route_class=otlp.OtlpRoute)
 Sender = Annotated[Principal, Depends(_sender)]
 
 
-async def _take(request: Request, principal: Principal, take: Callable[[bytes, str, Principal], T]) -> tuple[str, T]:
-    """Read the body within its limits, then hand it to a thread; the content type, and what came of it."""
+async def _take(request: Request, principal: Principal, signal: str, take: Take) -> Response:
+    """Read the body within its limits and store what is in it; the answer says what was refused."""
     media_type = otlp.content_type(request)
     settings = get_settings()
     places, limit = settings.otlp_concurrent_exports, settings.otlp_body_limit_bytes
     with gate.body(_name(principal), max(1, places) * limit, limit) as grow:
         content = await body.read(request, limit, grow)
         async with gate.place(places, len(content)):
-            return media_type, await gate.work(take, content, media_type, principal)
+            refused = await take(content, media_type, principal)
+    return otlp.accepted(signal, media_type, refused)
 
 
 def _name(principal: Principal) -> str:
@@ -42,26 +45,19 @@ def _name(principal: Principal) -> str:
 @root_router.post("/traces")
 async def traces(request: Request, principal: Sender) -> Response:
     """Spans of LLM calls. 200 once they are committed; partial success names what was refused and why."""
-    media_type, outcome = await _take(request, principal, service.take_traces)
-    return otlp.accepted("traces", media_type, outcome.refused.total(), otlp.reasons("spans", outcome.refused))
+    return await _take(request, principal, "traces", take_traces)
 
 
 @root_router.post("/metrics")
 async def metrics(request: Request, principal: Sender) -> Response:
     """GPU readings (`hw.*`, `trivet.gpu.*`), by platform keys. Points of other metrics are not stored yet, and counted."""
-    media_type, readings = await _take(request, principal, service.take_metrics)
-    counted = Counter(readings.refused)
-    if readings.not_stored:
-        counted["metric_not_stored_yet"] = readings.not_stored
-    return otlp.accepted("metrics", media_type, counted.total(), otlp.reasons("data points", counted))
+    return await _take(request, principal, "metrics", take_metrics)
 
 
 @root_router.post("/logs")
 async def logs(request: Request, principal: Sender) -> Response:
     """Logs are taken and not stored yet: partial success says how many."""
-    media_type, count = await _take(request, principal, service.take_logs)
-    message = otlp.reasons("log records", Counter({"logs_not_stored_yet": count})) if count else ""
-    return otlp.accepted("logs", media_type, count, message)
+    return await _take(request, principal, "logs", take_logs)
 
 
 router = score_api.router

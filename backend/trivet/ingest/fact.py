@@ -2,9 +2,21 @@
 
 from dataclasses import dataclass
 
+from trivet.ingest.context import class_of
 from trivet.ingest.models import OUTCOMES
 
 OK, ERROR, TIMEOUT, REFUSED, REJECTED = range(len(OUTCOMES))
+
+# Why a call did not end well, where its span says; stored as the index. The outcome says how it counts, this says why.
+CAUSES = (
+    "", "timeout", "content_filter", "refusal", "rate_limit", "concurrency_limit", "out_of_memory", "model_load",
+    "context_length", "cancelled", "unavailable", "invalid_request", "other",
+)  # fmt: skip
+
+# Why a call cannot be priced whatever the price book says: its shape. '' where it can.
+SHAPES = ("", "no_tokens", "no_model", "unknown_operation")
+
+CACHE_KINDS = ("prompt", "kv", "retrieval", "response")
 
 # Why a span is not counted: the names in partial success, in `denial` and in Prometheus.
 BAD_ID = "bad_id"
@@ -31,6 +43,29 @@ class Refused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLookup:
+    """One look into one of `CACHE_KINDS`, and why it missed where the source says."""
+
+    kind: str
+    hit: bool
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class LookupFact:
+    """A retrieval span that is no LLM call but looked into a cache. Identity and times as those of a request."""
+
+    trace_id: bytes
+    span_id: bytes
+    start_us: int
+    end_us: int
+    tenant: str
+    scenario: str
+    backend: str
+    lookups: tuple[CacheLookup, ...]
 
 
 @dataclass(slots=True)
@@ -67,6 +102,17 @@ class RequestFact:
     reservation: str | None
     prompt_hash: bytes | None
     blocks: tuple[str, ...]
+    version: str = ""  # of the model: its dated snapshot, weights or adapter
+    region: str = ""
+    cause: int = 0  # index into `CAUSES`
+    shape: str = ""  # one of `SHAPES`
+    cold_start_us: int | None = None  # 0 where the source says only that there was one
+    lookups: tuple[CacheLookup, ...] = ()
+
+    @property
+    def context_class(self) -> int:
+        """Band of the input's length, cached tokens included: an index into `context.CLASSES`."""
+        return class_of(self.input_tokens + self.cache_read_tokens + self.cache_write_tokens)
 
     @property
     def key(self) -> tuple[str, int, bytes, bytes]:

@@ -30,11 +30,11 @@ SAY_AGAIN_S = 30.0
 REASONS_SHOWN = 10
 RETRY_AFTER_S = 2
 
-# The signal -> its answer, and what its items are called there.
-_ANSWERS: dict[str, tuple[Any, str]] = {
-    "traces": (ExportTraceServiceResponse, "rejected_spans"),
-    "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
-    "logs": (ExportLogsServiceResponse, "rejected_log_records"),
+# The signal -> its answer, the field that counts what was refused, and what that is.
+_ANSWERS: dict[str, tuple[Any, str, str]] = {
+    "traces": (ExportTraceServiceResponse, "rejected_spans", "spans"),
+    "metrics": (ExportMetricsServiceResponse, "rejected_data_points", "data points"),
+    "logs": (ExportLogsServiceResponse, "rejected_log_records", "log records"),
 }
 _JSON_NAMES = {
     "rejected_spans": "rejectedSpans",
@@ -53,15 +53,16 @@ def content_type(request: Request) -> str:
     return named
 
 
-def accepted(signal: str, media_type: str, rejected: int = 0, message: str = "") -> Response:
+def accepted(signal: str, media_type: str, refused: Counter[str]) -> Response:
     """200: empty where all is well, else partial success with how many and why."""
-    kind, field = _ANSWERS[signal]
+    kind, field, items = _ANSWERS[signal]
+    message = reasons(items, refused)
     if media_type == JSON:
-        partial = {_JSON_NAMES[field]: str(rejected), "errorMessage": message}
+        partial = {_JSON_NAMES[field]: str(refused.total()), "errorMessage": message}
         return Response(json.dumps({"partialSuccess": partial} if message else {}), 200, media_type=JSON)
     answer = kind()
     if message:
-        setattr(answer.partial_success, field, rejected)
+        setattr(answer.partial_success, field, refused.total())
         answer.partial_success.error_message = message
     return Response(answer.SerializeToString(), 200, media_type=PROTOBUF)
 
