@@ -65,9 +65,9 @@ def rules() -> Rules:
 
 
 def requests_in(spans):
-    facts, reasons = normalise_all(spans, rules(), CAPTURED_NS)
-    assert reasons == []
-    return facts
+    found = normalise_all(spans, rules(), CAPTURED_NS)
+    assert found.refusals == []
+    return found.requests
 
 
 def described(fact):

@@ -20,6 +20,7 @@ from trivet.ingest.fact import (
     REJECTED,
     TOO_LONG,
     TOO_OLD,
+    LookupFact,
     Refusal,
     Refused,
     RequestFact,
@@ -57,7 +58,7 @@ class Rules:
         return Wanted(KNOWN_KEYS | {*self.tenant_attributes, *self.scenario_attributes}, FIRST_TOKEN_EVENTS)
 
 
-def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | Refusal | None:
+def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | LookupFact | Refusal | None:
     """The request in a span; None where the span is no LLM call; a `Refusal` where it cannot be believed."""
     try:
         said = _said(span.attributes)
@@ -70,17 +71,33 @@ def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | Refusal | 
         return Refusal(refused.reason)
 
 
-def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> tuple[list[RequestFact], list[str]]:
-    """The requests among some spans, and the reason of each refusal."""
-    facts: list[RequestFact] = []
-    reasons: list[str] = []
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """What an export of spans came to: `refusals` are reasons, one a span; `others` counts spans that are none of ours."""
+
+    requests: list[RequestFact]
+    lookups: list[LookupFact]
+    refusals: list[str]
+    others: int
+
+
+def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> Normalised:
+    """Every span of an export, each for what it is."""
+    requests: list[RequestFact] = []
+    lookups: list[LookupFact] = []
+    refusals: list[str] = []
+    others = 0
     for span in spans:
         result = normalise(span, rules, now_ns)
-        if isinstance(result, RequestFact):
-            facts.append(result)
-        elif result is not None:
-            reasons.append(result.reason)
-    return facts, reasons
+        if result is None:
+            others += 1
+        elif isinstance(result, RequestFact):
+            requests.append(result)
+        elif isinstance(result, LookupFact):
+            lookups.append(result)
+        else:
+            refusals.append(result.reason)
+    return Normalised(requests, lookups, refusals, others)
 
 
 def _is_request(said: Said) -> bool:

@@ -34,12 +34,14 @@ def _traces(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
     the_rules, wanted = rules()
     check_elements(body, media_type, ExportTraceServiceRequest)
     spans = DECODERS[media_type](body, wanted, get_settings().otlp_spans_limit)
-    facts, reasons = normalise_all(spans, the_rules, int(now.timestamp() * S_NS))
-    stored = persist.store(facts, reasons, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
-    refused = Counter(reasons) + Counter({TOO_MANY_NEW_NAMES: stored.refused})
+    found = normalise_all(spans, the_rules, int(now.timestamp() * S_NS))
+    stored = persist.store(
+        found.requests, found.refusals, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now
+    )
+    refused = Counter(found.refusals) + Counter({TOO_MANY_NEW_NAMES: stored.refused})
     counters.spans.labels("stored").inc(stored.inserted)
     counters.spans.labels("duplicate").inc(stored.duplicates)
-    counters.spans.labels("not_a_request").inc(len(spans) - len(facts) - len(reasons))
+    counters.spans.labels("not_a_request").inc(found.others)
     for reason, count in refused.items():
         counters.refused.labels(reason).inc(count)
     return refused
