@@ -203,6 +203,10 @@ HEALTH_KINDS: Final = (
 
 # Log events that Trivet reads.
 EVENT_RUNNING: Final = "trivet.request.running"  # a call that has not ended yet, told again until it has
+# On the record: trace id, span id and the time of telling. As attributes: who, what and under which policy, as on a span;
+# when the call began, in nanoseconds of UTC; whether a first token has come.
+TRIVET_REQUEST_START: Final = "trivet.request.start_time_unix_nano"
+TRIVET_REQUEST_ANSWERING: Final = "trivet.request.answering"
 EVENT_HEALTH: Final = "trivet.health"
 EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.ingest.running_model import RunningCall  # noqa: F401  # a table of this context, found by who imports its models
 
 OUTCOMES = ("ok", "error", "timeout", "refused", "rejected")  # stored as their index
 

@@ -3,10 +3,14 @@
 from celery import shared_task
 
 from trivet import db
-from trivet.ingest import partitions, reprice
+from trivet.ingest import partitions, reprice, running
 from trivet.kit.clock import utc_now
 
-SCHEDULE = {"ingest.partitions": (3600.0, "work"), "ingest.price_unpriced": (60.0, "work")}
+SCHEDULE = {
+    "ingest.partitions": (3600.0, "work"),
+    "ingest.price_unpriced": (60.0, "work"),
+    "ingest.forget_running": (10.0, "work"),
+}
 BATCHES_MAX = 40  # of one run; the next run goes on
 
 
@@ -28,3 +32,10 @@ def price_unpriced(price_id: int | None = None) -> int:
         if count == 0:
             break
     return total
+
+
+@shared_task(name="ingest.forget_running")
+def forget_running() -> int:
+    """Take away running calls that nobody tells any more; how many."""
+    with db.transaction() as session:
+        return running.forget(session, utc_now())

@@ -14,3 +14,4 @@ class Lock(IntEnum):
     FOLD = 7_219_005  # folds share it, a rebuild holds it alone
     GUARD = 7_219_006  # one evaluation at a time
     POST = 7_219_007  # one poster at a time, so that sequences have no rivals
+    RUNNING = 7_219_010  # exports of one key that tell of running calls, so that its limit holds
