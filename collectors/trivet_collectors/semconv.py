@@ -58,12 +58,28 @@ HW_TYPE: Final = "hw.type"
 HW_TYPE_GPU: Final = "gpu"
 HW_VENDOR: Final = "hw.vendor"
 HW_DRIVER_VERSION: Final = "hw.driver_version"
+HW_PARENT: Final = "hw.parent"  # of a MIG instance: the UUID of the GPU it is a slice of
+TRIVET_GPU_MIG_PROFILE: Final = "trivet.gpu.mig.profile"  # "1g.18gb"
 TRIVET_GPU_THROTTLE_REASON: Final = "trivet.gpu.throttle.reason"
+TRIVET_GPU_ROW_REMAP_STATE: Final = "trivet.gpu.row_remap.state"
+TRIVET_GPU_XID_CODE: Final = "trivet.gpu.xid.code"
+PROCESS_PID: Final = "process.pid"  # or "other": all processes of a GPU that are not told one by one
+PROCESS_NAME: Final = "process.executable.name"
+ECC_CORRECTED: Final = "corrected"  # values of error.type in hw.errors
+ECC_UNCORRECTED: Final = "uncorrected"
+# Series of one GPU and metric differ in one of these: the detail that joins the metric's name.
+GPU_DETAILS: Final = (
+    TRIVET_GPU_THROTTLE_REASON,
+    ERROR_TYPE,
+    TRIVET_GPU_ROW_REMAP_STATE,
+    TRIVET_GPU_XID_CODE,
+    PROCESS_PID,
+)
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric's name, UCUM unit, instrument and meaning. `counter` values are cumulative since the driver loaded."""
+    """A metric's name, UCUM unit, instrument and meaning. A gauge says how it is, a counter how much more there was."""
 
     name: str
     unit: str
@@ -80,9 +96,7 @@ HW_GPU_UTILIZATION: Final = Metric(
 HW_GPU_MEMORY_USAGE: Final = Metric("hw.gpu.memory.usage", "By", "updowncounter", "GPU memory in use.")
 HW_GPU_MEMORY_LIMIT: Final = Metric("hw.gpu.memory.limit", "By", "updowncounter", "GPU memory installed.")
 HW_POWER: Final = Metric("hw.power", "W", "gauge", "Power drawn by the board.")
-HW_ENERGY: Final = Metric(
-    "hw.energy", "J", "counter", "Energy used since the driver loaded; a drop is a driver reload."
-)
+HW_ENERGY: Final = Metric("hw.energy", "J", "counter", "Energy used.")
 HW_TEMPERATURE: Final = Metric("hw.temperature", "Cel", "gauge", "Temperature of the GPU die.")
 TRIVET_GPU_CLOCK_SM: Final = Metric("trivet.gpu.clock.sm", "MHz", "gauge", "Clock of the streaming multiprocessors.")
 TRIVET_GPU_CLOCK_MEMORY: Final = Metric("trivet.gpu.clock.memory", "MHz", "gauge", "Clock of the memory.")
@@ -91,6 +105,30 @@ TRIVET_GPU_THROTTLE: Final = Metric(
     "1",
     "gauge",
     "1 while the reason in trivet.gpu.throttle.reason holds the clocks down, else 0.",
+)
+TRIVET_GPU_THROTTLE_TIME: Final = Metric(
+    "trivet.gpu.throttle.time",
+    "s",
+    "counter",
+    "Time that the reason in trivet.gpu.throttle.reason held the clocks down.",
+)
+HW_ERRORS: Final = Metric(
+    "hw.errors", "{error}", "counter", "Memory errors that ECC found; error.type says which kind."
+)
+TRIVET_GPU_ROW_REMAP: Final = Metric(
+    "trivet.gpu.row_remap",
+    "1",
+    "gauge",
+    "1 while trivet.gpu.row_remap.state holds, else 0: pending wants a reset, failure an exchange of the board.",
+)
+TRIVET_GPU_XID: Final = Metric(
+    "trivet.gpu.xid", "{event}", "counter", "XID events of the driver; trivet.gpu.xid.code says which."
+)
+TRIVET_GPU_PROCESS_MEMORY: Final = Metric(
+    "trivet.gpu.process.memory", "By", "gauge", "GPU memory that the process in process.pid holds."
+)
+TRIVET_GPU_MIG_SLICES: Final = Metric(
+    "trivet.gpu.mig.slices", "{slice}", "gauge", "Compute slices of its GPU that a MIG instance has, of seven."
 )
 
 GPU_METRICS: Final = (
@@ -103,6 +141,12 @@ GPU_METRICS: Final = (
     TRIVET_GPU_CLOCK_SM,
     TRIVET_GPU_CLOCK_MEMORY,
     TRIVET_GPU_THROTTLE,
+    TRIVET_GPU_THROTTLE_TIME,
+    HW_ERRORS,
+    TRIVET_GPU_ROW_REMAP,
+    TRIVET_GPU_XID,
+    TRIVET_GPU_PROCESS_MEMORY,
+    TRIVET_GPU_MIG_SLICES,
 )
 
 # --- Signals: what engines, gateways and backends say beside the requests ---------------------------------------------
@@ -215,6 +259,16 @@ TRIVET_MODEL_VERSION: Final = "trivet.model.version"
 TRIVET_COLD_START: Final = "trivet.cold_start"  # true, or
 TRIVET_COLD_START_DURATION: Final = "trivet.cold_start.duration"  # seconds that the call waited for it
 FAAS_COLDSTART: Final = "faas.coldstart"
+
+# NVML's clocks are held down for a time by policies; the seconds of each are counted apart from the bits below.
+GPU_THROTTLE_POLICIES: Final[dict[int, str]] = {
+    0: "power",
+    1: "thermal",
+    2: "sync_boost",
+    3: "board_limit",
+    4: "low_utilization",
+    5: "reliability",
+}
 
 # NVML's clock event bits. Worth an alert: hw_slowdown, sw_thermal, hw_thermal, power_brake. sw_power_cap is normal under
 # full load; idle on a leased GPU is paid time in which nothing ran.
