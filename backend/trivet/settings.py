@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Where the embedded parts keep their files.")
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, description="Port the API listens on.")
+    otlp_grpc_port: int = Field(4317, description="Port of OTLP/gRPC, on the same address; 0 does not serve it.")
+    api_processes: int = Field(1, ge=1, le=64, description="API processes that share the two ports.")
     secret_key: SecretStr = Field(SecretStr(""), description="Keys session cookies and prompt hashes; kept by `up`.")
     admin_email: str = Field("", description="First start: the first person, an admin.")
     admin_password: SecretStr = Field(SecretStr(""), description="First start: that person's password.")
@@ -31,6 +33,9 @@ class Settings(BaseSettings):
 
     rest_body_limit_bytes: int = Field(1 << 20, description="Largest body of a REST or OFREP request.")
     otlp_body_limit_bytes: int = Field(64 << 20, description="Largest OTLP body after decompression.")
+    otlp_held_limit_bytes: int = Field(
+        192 << 20, description="Bytes of OTLP bodies that one process holds at once; more gets 503."
+    )
     otlp_spans_limit: int = Field(50_000, description="Most spans of one export; more is refused with 413.")
     otlp_elements_limit: int = Field(
         1_000_000, description="Most elements (attributes, values, events, links …) of one export; more: 413."

@@ -10,7 +10,6 @@ import anyio
 import pytest
 from google.rpc.status_pb2 import Status
 from sqlalchemy import text
-from starlette.requests import Request
 from tests.support.api_process import ApiProcess
 from tests.support.otlp import PROTOBUF, body, span
 
@@ -64,9 +63,8 @@ class TestTricklingConnections:
                 await anyio.sleep_forever()
             return piece
 
-        request = Request({"type": "http", "method": "POST", "headers": []}, receive)
         with pytest.raises(TooSlow) as ended:
-            anyio.run(bodies.read, request, 100, lambda size: None)
+            anyio.run(bodies.read, {}, receive, 100, lambda size: None)
         assert (ended.value.status, ended.value.retry_after_s) == (503, 2)
 
 
@@ -122,13 +120,13 @@ class TestLargeBodies:
         monkeypatch.setattr(gate, "PATIENCE_S", 0.01)
 
         async def main():
-            async with gate.place(8, gate.LARGE_BYTES + 1), gate.place(8, gate.LARGE_BYTES + 1):
+            async with gate.place(gate.LARGE_BYTES + 1), gate.place(gate.LARGE_BYTES + 1):
                 with pytest.raises(gate.Busy):
-                    async with gate.place(8, gate.LARGE_BYTES + 1):
+                    async with gate.place(gate.LARGE_BYTES + 1):
                         pass
-                async with gate.place(8, gate.LARGE_BYTES):
+                async with gate.place(gate.LARGE_BYTES):
                     pass
-            async with gate.place(8, gate.LARGE_BYTES + 1):
+            async with gate.place(gate.LARGE_BYTES + 1):
                 pass
 
         anyio.run(main)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.otlp import JSON, PROTOBUF, as_json, body, export, span
 
 from trivet import db
-from trivet.ingest import gate, otlp, persist
+from trivet.ingest import gate, persist, receive
 from trivet.settings import get_settings
 
 
@@ -299,7 +299,7 @@ class TestWhatTheDatabaseSays:
         """From the driver as from above it."""
         wrapped = DBAPIError.instance("SELECT 1", None, error, psycopg.Error)
         for said in (error, wrapped):
-            found = otlp.try_again(said)
+            found = receive.try_again(said)
             assert (found[0] if found else None) == reason
 
     def test_a_lock_that_is_not_to_be_had_is_503_and_counted_as_that(self, sender, key, monkeypatch):
@@ -310,7 +310,7 @@ class TestWhatTheDatabaseSays:
         with db.transaction() as holder:
             holder.execute(text("LOCK TABLE denial"))
             monkeypatch.setattr(persist, "deny", waits)
-            labels = {"signal": "traces", "status": "503", "reason": "database-busy"}
+            labels = {"signal": "traces", "transport": "http", "status": "503", "reason": "database-busy"}
             before = TestItsOwnCounters.value("exports", **labels)
             answer = post(sender, key, body(span()))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
@@ -358,7 +358,7 @@ class TestItsOwnCounters:
         monkeypatch.setenv("TRIVET_OTLP_BODY_LIMIT_BYTES", "1000")
         get_settings.cache_clear()
         for status, reason, content in self.ANSWERS:
-            labels = {"signal": "traces", "status": status, "reason": reason}
+            labels = {"signal": "traces", "transport": "http", "status": status, "reason": reason}
             before = self.value("exports", **labels)
             post(sender, key, content)
             assert self.value("exports", **labels) == before + 1

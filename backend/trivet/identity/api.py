@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from trivet import db
-from trivet.identity import audit, service
+from trivet.identity import audit, auth, service
 from trivet.identity.auth import Principal, platform
 from trivet.identity.models import ApiKey, Audit, User
 from trivet.kit.body import Name
@@ -81,6 +81,7 @@ def list_keys(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[s
 def revoke_key(key_id: Annotated[int, Path(ge=1, le=INT4_MAX)], principal: Admin) -> None:
     with db.transaction() as session:
         service.revoke_key(session, key_id, actor=principal.actor, now=utc_now())
+    auth.forget_keys()
 
 
 @router.get("/audit")

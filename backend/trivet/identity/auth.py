@@ -1,7 +1,7 @@
 """Who is asking: an API key in `Authorization: Bearer`, or a person's session cookie."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -13,7 +13,8 @@ from trivet.kit.errors import Forbidden, Unauthenticated
 from trivet.kit.ids import secret_hash
 
 COOKIE = "trivet_session"
-KEY_CACHE_S = 3.0  # a revoked key works this much longer at most
+NO_KEY = "Send an API key as `Authorization: Bearer tvt_…`."
+KEY_CACHE_S = 2.0  # a key revoked elsewhere works this much longer at most; revoked in this process it ends at once
 KEY_CACHE_SIZE = 10_000
 
 # What each role may do through the API, as scopes. `command` is the right to change a desired state.
@@ -41,15 +42,28 @@ class Principal:
 
 
 _keys: dict[bytes, tuple[float, Principal]] = {}
+_epoch = 0
 db.caches.append(_keys.clear)
+
+
+def known(secret: str) -> Principal | None:
+    """The principal of a key looked up in the last `KEY_CACHE_S`, without asking anybody; None for every other key."""
+    cached = _keys.get(secret_hash(secret))
+    return cached[1] if cached and cached[0] > time.monotonic() else None
+
+
+def forget_keys() -> None:
+    """Look every key up again, also those being looked up at this moment: one was revoked."""
+    global _epoch  # noqa: PLW0603  # a count of revocations in this process
+    _epoch += 1
+    _keys.clear()
 
 
 def key_principal(secret: str) -> Principal:
     """The principal of an API key; `Unauthenticated` for an unknown or revoked one. Cached for `KEY_CACHE_S`."""
-    digest = secret_hash(secret)
-    cached = _keys.get(digest)
-    if cached and cached[0] > time.monotonic():
-        return cached[1]
+    if (cached := known(secret)) is not None:
+        return cached
+    digest, looked_up_in = secret_hash(secret), _epoch
     with db.transaction() as session:
         key = service.find_key(session, secret)
     if key is None:
@@ -58,7 +72,8 @@ def key_principal(secret: str) -> Principal:
     principal = Principal(f"key:{key.name}", frozenset(key.scopes), key.tenant_id, None, key.id)
     if len(_keys) >= KEY_CACHE_SIZE:
         _keys.clear()
-    _keys[digest] = (time.monotonic() + KEY_CACHE_S, principal)
+    if looked_up_in == _epoch:
+        _keys[digest] = (time.monotonic() + KEY_CACHE_S, principal)
     return principal
 
 
@@ -67,19 +82,21 @@ def authenticate(request: Request) -> Principal:
     found: Principal | None = getattr(request.state, "principal", None)
     if found is not None:
         return found
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and secret:
-        return key_principal(secret.strip())
-    api_key = request.headers.get("x-api-key")
-    if api_key:
-        return key_principal(api_key.strip())
+    if secret := secret_of(request.headers):
+        return key_principal(secret)
     token = request.cookies.get(COOKIE)
     if token and request.method in {"GET", "HEAD"}:
         with db.transaction() as session:
             signed_in = service.who(session, token, utc_now())
         if signed_in:
             return person(signed_in[0].email, signed_in[0].role)
-    raise Unauthenticated("Send an API key as `Authorization: Bearer tvt_…`.")
+    raise Unauthenticated(NO_KEY)
+
+
+def secret_of(headers: Mapping[str, str]) -> str:
+    """The API key in headers or gRPC metadata with names in lower case: a bearer token, else `x-api-key`; else ""."""
+    scheme, _, secret = headers.get("authorization", "").strip().partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" and secret else headers.get("x-api-key", "").strip()
 
 
 def person(email: str, role: str) -> Principal:
@@ -91,12 +108,16 @@ def requires(*scopes: str) -> Callable[[Request], Principal]:
     """Dependency: the caller, who has at least one of the scopes (`admin` implies all)."""
 
     def check(request: Request) -> Principal:
-        principal = authenticate(request)
-        if not any(principal.may(scope) for scope in scopes):
-            raise Forbidden(f"This needs the scope {' or '.join(scopes)}; {principal.actor} does not have it.")
-        return principal
+        return having(authenticate(request), *scopes)
 
     return check
+
+
+def having(principal: Principal, *scopes: str) -> Principal:
+    """The same principal, who has at least one of the scopes; else `Forbidden`."""
+    if not any(principal.may(scope) for scope in scopes):
+        raise Forbidden(f"This needs the scope {' or '.join(scopes)}; {principal.actor} does not have it.")
+    return principal
 
 
 def platform(*scopes: str) -> Callable[[Request], Principal]:

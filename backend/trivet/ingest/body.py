@@ -2,68 +2,83 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from trivet.ingest.errors import BodyTooLarge, Malformed, TooSlow, UnknownEncoding
 
 STEP_BYTES = 1 << 20  # inflated at once; between steps others get their turn
 MEMBERS_MAX = 1_000  # of one gzip body; empty ones cost work and give nothing
 PATIENCE_S = 10.0  # for the whole body
-_WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
+WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
+
+Grow = Callable[[int], None]  # told how many bytes are kept more; may refuse
 
 
-async def read(request: Request, limit: int, grow: Callable[[int], None]) -> bytes:
+async def read(headers: Mapping[str, str], receive: Receive, limit: int, grow: Grow) -> bytes:
     """The body, decompressed; `BodyTooLarge` as soon as either form of it goes over `limit` bytes.
 
-    `grow` is told how many bytes are kept more, and may refuse.
+    `headers` have their names in lower case.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in _WINDOW and encoding not in ("identity", ""):
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in WINDOW and encoding not in ("identity", ""):
         raise UnknownEncoding(f"Content-Encoding {encoding[:40]!r} is not understood; use gzip, deflate or none.")
-    _check_stated_length(request, limit)
+    stated = headers.get("content-length", "")
+    if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
+        raise too_large(limit)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            if encoding in _WINDOW:
-                return await _inflate(request.stream(), _WINDOW[encoding], limit, grow)
-            return await _collect(request.stream(), limit, grow)
+            if encoding in WINDOW:
+                return await inflate(_pieces(receive), WINDOW[encoding], limit, grow)
+            return await _collect(_pieces(receive), limit, grow)
     except TimeoutError as slow:
-        raise TooSlow(f"The body took longer than {PATIENCE_S:.0f} s.", retry_after_s=2) from slow
-    except ClientDisconnect as gone:
-        raise Malformed("The sender went away in the middle of the body.") from gone
+        raise too_slow() from slow
 
 
 def too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {limit} bytes after decompression. Send smaller batches.")
 
 
-def _check_stated_length(request: Request, limit: int) -> None:
-    stated = request.headers.get("content-length", "")
-    if stated.isascii() and stated.isdigit() and int(stated[:20]) > limit:
-        raise too_large(limit)
+def too_slow() -> TooSlow:
+    return TooSlow(f"The body took longer than {PATIENCE_S:.0f} s.", retry_after_s=2)
 
 
-async def _collect(stream: AsyncIterator[bytes], limit: int, grow: Callable[[int], None]) -> bytes:
-    body = bytearray()
-    async for chunk in stream:
-        if len(body) + len(chunk) > limit:
+async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed("The sender went away in the middle of the body.")
+        more = message.get("more_body", False)
+        if piece := message.get("body", b""):
+            yield piece
+
+
+async def _collect(pieces: AsyncIterator[bytes], limit: int, grow: Grow) -> bytes:
+    """A body of one piece, as small ones are, is not copied."""
+    kept: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > limit:
             raise too_large(limit)
-        grow(len(chunk))
-        body += chunk
-    return bytes(body)
+        grow(len(piece))
+        kept.append(piece)
+    return kept[0] if len(kept) == 1 else b"".join(kept)
 
 
-async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int, grow: Callable[[int], None]) -> bytes:
-    body = bytearray()
-    raw_bytes = 0
+async def inflate(pieces: AsyncIterator[bytes], window: int, limit: int, grow: Grow) -> bytes:
+    """What is packed in `pieces`, bounded as it grows; `window` is zlib's, which says the format."""
+    kept: list[bytes] = []
+    size = raw_bytes = 0
     members = 1
     inflater = zlib.decompressobj(window)
-    async for chunk in stream:
-        raw_bytes += len(chunk)
+    async for piece in pieces:
+        raw_bytes += len(piece)
         if raw_bytes > limit:
             raise too_large(limit)
-        waiting = chunk
+        waiting = piece
         while waiting:
             if inflater.eof:  # a gzip body may be several members, one after the other
                 inflater = zlib.decompressobj(window)
@@ -74,12 +89,14 @@ async def _inflate(stream: AsyncIterator[bytes], window: int, limit: int, grow: 
                 more = inflater.decompress(waiting, STEP_BYTES)
             except zlib.error as bad:
                 raise Malformed("The body is not what its Content-Encoding says.") from bad
-            if len(body) + len(more) > limit:
+            size += len(more)
+            if size > limit:
                 raise too_large(limit)
             grow(len(more))
-            body += more
+            kept.append(more)
             waiting = inflater.unconsumed_tail or inflater.unused_data
-            await asyncio.sleep(0)
+            if waiting:
+                await asyncio.sleep(0)
     if raw_bytes and not inflater.eof:
         raise Malformed("The compressed body ends too early.")
-    return bytes(body)
+    return kept[0] if len(kept) == 1 else b"".join(kept)

@@ -6,5 +6,7 @@ spans = Counter("trivet_ingest_spans", "Spans by what came of them: stored, dupl
 refused = Counter("trivet_ingest_refused", "Spans and readings refused one by one, by reason.", ["reason"])
 readings = Counter("trivet_ingest_readings", "GPU readings by what came of them.", ["result"])
 exports = Counter(
-    "trivet_ingest_exports", "Exports by signal, answer and why it was not 200.", ["signal", "status", "reason"]
+    "trivet_ingest_exports",
+    "Exports by signal, what brought them (http, grpc), answer in HTTP's numbers and why it was not 200.",
+    ["signal", "transport", "status", "reason"],
 )
