@@ -187,6 +187,18 @@ TRIVET_TTFT: Final = Metric("trivet.engine.ttft", "s", "histogram", "Time to the
 TRIVET_INTER_TOKEN: Final = Metric("trivet.engine.inter_token", "s", "histogram", "Time between two tokens.")
 TRIVET_E2E: Final = Metric("trivet.engine.e2e", "s", "histogram", "Duration of a call.")
 TRIVET_QUEUE_TIME: Final = Metric("trivet.engine.queue_time", "s", "histogram", "Time in the queue.")
+TRIVET_COLD_START_TIME: Final = Metric(
+    "trivet.cold_start.duration", "s", "histogram", "Time that calls waited for a start."
+)
+# What the callers' own instrumentation measured. Beside the requests, which say the same: never added to them.
+TRIVET_CLIENT_TOKENS: Final = Metric(
+    "trivet.client.tokens", "{token}", "counter", "Tokens as clients count them, cached ones inside input."
+)
+TRIVET_CLIENT_DURATION: Final = Metric("trivet.client.duration", "s", "histogram", "Duration of a call, at the client.")
+TRIVET_CLIENT_TTFT: Final = Metric("trivet.client.ttft", "s", "histogram", "Time to the first chunk, at the client.")
+TRIVET_CLIENT_INTER_TOKEN: Final = Metric(
+    "trivet.client.inter_token", "s", "histogram", "Time between two chunks, at the client."
+)
 
 SIGNAL_METRICS: Final = (
     TRIVET_REQUESTS_RUNNING,
@@ -209,6 +221,11 @@ SIGNAL_METRICS: Final = (
     TRIVET_INTER_TOKEN,
     TRIVET_E2E,
     TRIVET_QUEUE_TIME,
+    TRIVET_COLD_START_TIME,
+    TRIVET_CLIENT_TOKENS,
+    TRIVET_CLIENT_DURATION,
+    TRIVET_CLIENT_TTFT,
+    TRIVET_CLIENT_INTER_TOKEN,
 )
 
 # Attributes of signals, beside trivet.tenant, trivet.scenario, trivet.backend, trivet.pool and gen_ai.request.model. What

@@ -18,6 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.fleet.signal_models import SignalDelta, SignalRollup, SignalSample, SignalSeries
+
+__all__ = [
+    "Backend", "Gpu", "GpuDelta", "GpuRollup", "GpuSample", "Pool", "PoolTerm",
+    "SignalDelta", "SignalRollup", "SignalSample", "SignalSeries",
+]  # fmt: skip
 
 PURCHASES = ("on_demand", "reserved", "spot", "owned")
 
@@ -66,7 +72,7 @@ class PoolTerm(Base):
 
 
 class Gpu(Base):
-    """One card, known by its UUID."""
+    """One card, known by its UUID; an instance of a divided card (MIG) is a card of its own that names its `parent`."""
 
     __tablename__ = "gpu"
 
@@ -74,19 +80,24 @@ class Gpu(Base):
     uuid: Mapped[str] = mapped_column(unique=True)
     model: Mapped[str] = mapped_column(server_default="")
     host: Mapped[str] = mapped_column(server_default="")
+    parent: Mapped[str] = mapped_column(server_default="")
     pool_id: Mapped[int | None] = mapped_column(ForeignKey("pool.id"))
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime | None]  # to the minute
 
 
 class GpuSample(Base):
-    """One reading as it came. Its key is its identity: a reading sent twice is one reading. Day partitions."""
+    """One point of a card, of one or more samples. Its key is its identity: sent twice it is one. Day partitions."""
 
     __tablename__ = "gpu_sample"
 
     gpu_id: Mapped[int] = mapped_column(primary_key=True)
     metric: Mapped[str] = mapped_column(primary_key=True)
     sampled_at: Mapped[datetime] = mapped_column(primary_key=True)
-    value: Mapped[float]
+    samples: Mapped[int]
+    total: Mapped[float]
+    least: Mapped[float]
+    most: Mapped[float]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = ({"postgresql_partition_by": "RANGE (sampled_at)"},)
 

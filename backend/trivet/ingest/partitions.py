@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.kit.locks import Lock
 
-PARTITIONED = ("request", "prompt_blocks", "gpu_sample")
+PARTITIONED = ("request", "prompt_blocks", "gpu_sample", "signal_sample")
 AHEAD_DAYS = 2
 
 _made: set[tuple[str, date]] = set()

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.kit.interval import Interval
 from trivet.rollup import rebuild as rebuilding
-from trivet.rollup import service
+from trivet.rollup import service, signal_fold
 from trivet.settings import get_settings
 
 ROUNDS_MAX = 50
-SCHEDULE = {"rollup.fold": (1.0, "work"), "rollup.fold_gpu": (2.0, "work")}
+SCHEDULE = {"rollup.fold": (1.0, "work"), "rollup.fold_gpu": (2.0, "work"), "rollup.fold_signals": (2.0, "work")}
 
 
 def until_empty(fold: Callable[[Session, int], int]) -> int:
@@ -36,6 +36,11 @@ def fold() -> int:
 @shared_task(name="rollup.fold_gpu")
 def fold_gpu() -> int:
     return until_empty(service.fold_gpu_readings)
+
+
+@shared_task(name="rollup.fold_signals")
+def fold_signals() -> int:
+    return until_empty(signal_fold.fold_signals)
 
 
 @shared_task(name="rollup.rebuild")
