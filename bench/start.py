@@ -19,6 +19,7 @@ def free_port() -> int:
 def start_s(data_dir: str) -> float:
     """One start and a clean stop; what the command itself says."""
     command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", data_dir, "--port", str(free_port())]
+    command += ["--otlp-grpc-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = [

@@ -23,7 +23,9 @@ def up(
     data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. [setting: host]")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the page and of OTLP/HTTP. [setting: port]")] = None,
-    otlp_grpc_port: Annotated[int, typer.Option(help="Port of OTLP/gRPC; not served yet.")] = 4317,
+    otlp_grpc_port: Annotated[
+        int | None, typer.Option(help="Port of OTLP/gRPC, 0 for none. [setting: otlp_grpc_port]")
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Also run the simulated backend and its story.")] = False,
 ) -> None:
     """Everything on this machine, with an embedded PostgreSQL and Redis, until Ctrl-C."""
@@ -32,8 +34,9 @@ def up(
     from trivet.settings import get_settings
 
     settings = get_settings()
+    grpc_port = settings.otlp_grpc_port if otlp_grpc_port is None else otlp_grpc_port
     options = embedded.Options(
-        data_dir or settings.data_dir, host or settings.host, port or settings.port, otlp_grpc_port, demo
+        data_dir or settings.data_dir, host or settings.host, port or settings.port, grpc_port, demo
     )
     try:
         status = embedded.up(options, settings, say)
@@ -56,29 +59,32 @@ def migrate() -> None:
 
 
 @app.command()
-def api() -> None:
-    """The API, OTLP/HTTP and the page: one process."""
-    import gc
+def api(
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="So many, sharing the ports. [setting: api_processes]")
+    ] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="Others of ours listen on the same ports.")] = False,
+) -> None:
+    """The API, OTLP over HTTP and gRPC, and the page, until SIGINT or SIGTERM."""
+    import os
 
-    import uvicorn
-
-    from trivet.app import create_app
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a port that is taken is said once, by us
+    from trivet import serve
+    from trivet.embed.child import EmbedError
+    from trivet.ingest.grpc_server import PortTakenError
     from trivet.settings import get_settings
 
     settings = get_settings()
-    served = create_app()
-    # A batch of spans is thousands of objects that all go at once: looking for cycles among them took a sixth of the time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    uvicorn.run(
-        served,
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level.lower(),
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
+    count = processes or settings.api_processes
+    try:
+        if not shared:
+            serve.refuse_ports_in_use(settings)
+        if count > 1:
+            serve.serve_many(count, say)
+        else:
+            serve.serve(settings, shared=shared)
+    except (EmbedError, PortTakenError) as error:
+        fail(str(error))
 
 
 @app.command()

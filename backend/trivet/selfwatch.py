@@ -7,13 +7,14 @@ from celery import shared_task
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from kombu.connection import Connection as BrokerConnection
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge
 from sqlalchemy import Text, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet import db
+from trivet.exposition import exposition
 from trivet.guard import service as guards
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.outbox import Outbox
@@ -23,8 +24,15 @@ CANARY_LATE_S = 60.0
 BROKER_TIMEOUT_S = 1.0
 SCHEDULE = {"selfwatch.canary_control": (10.0, "control"), "selfwatch.canary_work": (10.0, "work")}
 
-_waiting = Gauge("trivet_outbox_waiting", "Hand-offs that the broker has not taken yet.")
-_canary_age = Gauge("trivet_canary_age_seconds", "Time since a task of this queue last came back.", ["queue"])
+_waiting = Gauge(
+    "trivet_outbox_waiting", "Hand-offs that the broker has not taken yet.", multiprocess_mode="mostrecent"
+)
+_canary_age = Gauge(
+    "trivet_canary_age_seconds",
+    "Time since a task of this queue last came back.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
 
 
 class Canary(db.Base):
@@ -107,7 +115,7 @@ def _queues(seen: dict[str, datetime]) -> dict[str, Any]:
 
 @root_router.get("/metrics", include_in_schema=False)
 def metrics() -> Response:
-    """Prometheus exposition of this process and of what the database says about the queues."""
+    """Prometheus exposition of the API's processes and of what the database says about the queues."""
     try:
         with db.transaction() as session:
             _waiting.set(session.scalar(select(func.count()).select_from(Outbox)) or 0)
@@ -115,4 +123,4 @@ def metrics() -> Response:
                 _canary_age.labels(queue).set((utc_now() - at).total_seconds())
     except SQLAlchemyError:
         pass  # the process's own counters are worth having when the database is away
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)

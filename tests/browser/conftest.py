@@ -35,6 +35,7 @@ def start_up(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     settings = {"TRIVET_ADMIN_EMAIL": EMAIL, "TRIVET_ADMIN_PASSWORD": PASSWORD, "TRIVET_BOOTSTRAP_KEY": KEY}
     env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")} | settings
     command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", str(folder), "--port", str(port), *options]
+    command += ["--otlp-grpc-port", "0"]
     with (folder / "up.out").open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True, env=env)
     deadline = time.monotonic() + START_LIMIT_S

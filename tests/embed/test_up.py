@@ -39,6 +39,7 @@ class Up:
         self.lines: list[str] = []
         env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")} | dict(settings)
         command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", str(data_dir), "--port", str(port)]
+        command += ["--otlp-grpc-port", str(free_port())]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -37,6 +37,7 @@ def api() -> Iterator[httpx.Client]:
         port = probe.getsockname()[1]
     env = {k: v for k, v in os.environ.items() if not k.startswith("TRIVET_")} | {"TRIVET_BOOTSTRAP_KEY": KEY}
     command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", str(folder), "--port", str(port)]
+    command += ["--otlp-grpc-port", "0"]
     with (folder / "console.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
     headers = {"Authorization": f"Bearer {KEY}"}

@@ -21,26 +21,26 @@ class EmbedError(RuntimeError):
 
 def spawn(
     command: Sequence[str],
-    log: Path,
+    log: Path | None,
     *,
     death_signal: signal.Signals = signal.SIGTERM,
     account: Account | None = None,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` so that it dies with us; both its outputs are appended to `log`.
+    """Start `command` so that it dies with us; both its outputs are appended to `log`, or go where ours go.
 
     It gets a session of its own: Ctrl-C reaches only the supervisor, which stops its children in order.
     Must be called from a thread that lives as long as the child should: the kernel ties the leash to it.
     """
     uid, gid = (account.uid, account.gid) if account else (-1, -1)
     leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), str(int(death_signal)), str(uid), str(gid)]
-    with open_log(log) as output:
+    with open_log(log) if log else contextlib.nullcontext() as output:
         return subprocess.Popen(
             [*leash, *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if log else None,
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,

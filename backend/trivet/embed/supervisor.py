@@ -23,12 +23,12 @@ _LOGS_EVERY_S = 5.0
 
 
 class Part(Protocol):
-    """Something with one main process, its log in a file. `stop` is safe to call on a dead part."""
+    """Something with one main process, its log in a file of its own or, for None, where ours goes. `stop` is safe to call on a dead part."""
 
     @property
     def name(self) -> str: ...
     @property
-    def log(self) -> Path: ...
+    def log(self) -> Path | None: ...
     @property
     def process(self) -> subprocess.Popen[bytes] | None: ...
     def start(self) -> None: ...
@@ -42,7 +42,7 @@ class Program:
         self,
         name: str,
         command: Sequence[str],
-        log: Path,
+        log: Path | None,
         env: Mapping[str, str],
         *,
         stop_s: float,
@@ -128,7 +128,7 @@ class Supervisor:
                 self._say(line)
         if now >= self._logs_due:
             self._logs_due = now + _LOGS_EVERY_S
-            bound_logs([watched.part.log for watched in self._watched])
+            bound_logs([watched.part.log for watched in self._watched if watched.part.log])
 
     def _look_at(self, watched: _Watched, now: float) -> None:
         if watched.finished:
@@ -150,7 +150,8 @@ class Supervisor:
         watched.failures = 1 if now - watched.started_at > _HEALTHY_S else watched.failures + 1
         watched.due_at = now + pause_s(watched.failures)
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        self._say(f"{part.name} died ({how}); restart in {pause_s(watched.failures):g} s; its log: {part.log}")
+        log = f"; its log: {part.log}" if part.log else ""
+        self._say(f"{part.name} died ({how}); restart in {pause_s(watched.failures):g} s{log}")
 
     def _restart(self, watched: _Watched, now: float) -> None:
         watched.part.stop()  # frees what the dead one held
@@ -166,6 +167,12 @@ class Supervisor:
     def dead(self, name: str) -> bool:
         """Whether the part named so is down at this moment."""
         return any(w.part.name == name and w.due_at is not None for w in self._watched)
+
+    def ask_all_to_stop(self) -> None:
+        """Let every part begin to stop now, so that waiting for one after the other takes no longer than for the slowest."""
+        for watched in self._watched:
+            if watched.part.process is not None and watched.part.process.poll() is None:
+                watched.part.process.terminate()
 
     def stop(self) -> None:
         """Stop every part, the last started first. Each has its own time limit."""

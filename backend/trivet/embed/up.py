@@ -1,12 +1,10 @@
 """`trivet up`: everything on one machine, in one data directory, until Ctrl-C."""
 
 import contextlib
-import errno
 import http.client
 import os
 import shlex
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +16,7 @@ from trivet.embed.child import EmbedError, spawn, stop
 from trivet.embed.echo import Echo
 from trivet.embed.logs import tail
 from trivet.embed.place import Lock, make_folder
+from trivet.embed.ports import refuse_port_in_use
 from trivet.embed.postgres import EmbeddedPostgres
 from trivet.embed.redis import EmbeddedRedis
 from trivet.embed.supervisor import Program, Supervisor
@@ -57,6 +56,8 @@ def up(options: Options, settings: Settings, say: Say) -> int:
     """Run until SIGINT or SIGTERM; the exit status. `say` gets each line for the console."""
     data_dir = options.data_dir.absolute()
     refuse_port_in_use(options.host, options.port)
+    if options.otlp_grpc_port:
+        refuse_port_in_use(options.host, options.otlp_grpc_port, "--otlp-grpc-port")
     make_folder(data_dir, mode=0o711)
     lock = Lock(data_dir / "up.lock", f"the data directory {data_dir}")
     lock.take()
@@ -115,6 +116,7 @@ def _environment(options: Options, settings: Settings, admin: keepsakes.Admin) -
         "TRIVET_DATA_DIR": str(data_dir),
         "TRIVET_HOST": options.host,
         "TRIVET_PORT": str(options.port),
+        "TRIVET_OTLP_GRPC_PORT": str(options.otlp_grpc_port),
         "TRIVET_SECRET_KEY": keepsakes.secret_key(data_dir, settings.secret_key.get_secret_value()),
         "TRIVET_ADMIN_EMAIL": admin.email,
         "TRIVET_ADMIN_PASSWORD": admin.password or settings.admin_password.get_secret_value(),
@@ -192,7 +194,8 @@ def _welcome(options: Options, admin: keepsakes.Admin, seconds: float, secret_ke
     if options.demo:
         yield from _demo_people(secret_key)
     yield f"keys:     trivet keys create NAME --scopes ingest,policy --data-dir {shlex.quote(str(options.data_dir))}"
-    yield f"OTLP:     {url}/v1/traces (HTTP). OTLP/gRPC on {options.otlp_grpc_port} is not served yet."
+    grpc = f"; gRPC: {url.rpartition(':')[0]}:{options.otlp_grpc_port}" if options.otlp_grpc_port else ""
+    yield f"OTLP:     {url} (HTTP: /v1/traces, /v1/metrics, /v1/logs){grpc}"
     yield f"logs:     {options.data_dir}/logs, or `trivet logs --data-dir {options.data_dir}`"
     yield "Ctrl-C stops everything; the data stays."
     if options.demo:
@@ -204,24 +207,6 @@ def _demo_people(secret_key: str) -> Iterator[str]:
 
     for email, password, purpose in sign_ins(secret_key):
         yield f"          {email:<20}  {password}  {purpose}"
-
-
-def refuse_port_in_use(host: str, port: int) -> None:
-    """Raise `EmbedError` where the port cannot be listened on, saying what to do."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise EmbedError(
-                    f"cannot listen on {host}, port {port}: {error.strerror}; see --host, --port"
-                ) from error
-            raise EmbedError(
-                f"port {port} on {host} is in use: give another with --port {port + 1}, "
-                f"or stop who holds it (`ss -ltnp 'sport = :{port}'` names it)"
-            ) from error
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def _named(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _answer(send: Send, status: int, media_type: str, content: bytes, more: Mapping[str, str]) -> None:
+async def _answer(send: Send, status: int, media_type: str, content: bytes, more: dict[str, str]) -> None:
     headers = {"content-type": media_type, "content-length": str(len(content))} | more
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})

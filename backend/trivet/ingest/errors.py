@@ -9,6 +9,10 @@ class Malformed(TrivetError):
     status = 400
 
 
+class NoMessage(Malformed):
+    """A gRPC call that ended without its message: cancelled, or over the limit as sent, which the core has answered."""
+
+
 class UnknownEncoding(TrivetError):
     status = 415
 
