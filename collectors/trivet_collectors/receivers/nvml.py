@@ -1,30 +1,37 @@
 """NVIDIA GPUs of this node through NVML, keyed by UUID: the index order is PCI order and can change.
 
 A reading that is missing is absent, never zero. What a device does not support is asked once and remembered. A device
-that is lost or hangs is left out and said once; the others go on. XID events, which come and are not asked for, will have a
-thread of their own.
+that is lost or hangs is left out and said once, also as a health event; the others go on.
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import pynvml
 
-from trivet_collectors.pipeline.bounded import Bounded
+from trivet_collectors import semconv
+from trivet_collectors.pipeline.bounded import Bounded, Done
+from trivet_collectors.pipeline.increments import Increments
 from trivet_collectors.pipeline.reading import Reading
-from trivet_collectors.receivers.gpu import DeviceSnapshot, readings
-from trivet_collectors.receivers.nvml_signals import SIGNALS, UNSUPPORTED, Signal
+from trivet_collectors.receivers.gpu import Card, Value, readings
+from trivet_collectors.receivers.gpu_health import HealthWatch
+from trivet_collectors.receivers.nvml_absence import Absence
+from trivet_collectors.receivers.nvml_device import DRIVER_AWAY, Device
+from trivet_collectors.receivers.nvml_events import XidWatch
+from trivet_collectors.receivers.nvml_processes import names_in, process_memory
 
 log = logging.getLogger("trivet.collector")
 
 DEVICES_MAX: Final = 64
 DRIVER: Final = "driver"  # the name of the one bounded call that is not a device's UUID
 OPEN_TIMEOUT_S: Final = 30.0  # without persistence mode the first call loads the driver
+LET_GO_S: Final = 1.0
 
 # The driver is not there, or not the one this process has loaded the library of.
 NO_DRIVER: Final = {
@@ -32,12 +39,6 @@ NO_DRIVER: Final = {
     pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "load the kernel module (modprobe nvidia) or reboot",
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was upgraded: reload the kernel module or reboot",
     pynvml.NVML_ERROR_NO_PERMISSION: "let this user open /dev/nvidia*",
-}
-LOST: Final = {pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED}
-DRIVER_AWAY: Final = {
-    pynvml.NVML_ERROR_UNINITIALIZED,
-    pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
-    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
 }
 
 
@@ -61,16 +62,34 @@ class Listing:
 
 @dataclass
 class NvmlReceiver:
-    """Reads every GPU once per `read_round`, within about `round_timeout_s`, whatever the driver does."""
+    """Reads every GPU once per `read`, within about `round_timeout_s`, whatever the driver does.
+
+    What changes seldom or costs more is asked every `slow_interval_s`. `processes_max` are told one by one for each card;
+    `proc` is where the host's /proc is mounted, when it is not this process's own.
+    """
 
     round_timeout_s: float = 5.0
+    slow_interval_s: float = 10.0
+    processes_max: int = 16
+    proc: Path | None = None
     _open: bool = field(default=False, init=False)
-    _bounded: Bounded[str] = field(default_factory=Bounded, init=False)
-    _unsupported: set[tuple[str, Signal]] = field(default_factory=set, init=False)
-    _known: set[str] = field(default_factory=set, init=False)  # UUIDs ever seen
-    _absent: set[str] = field(default_factory=set, init=False)  # those of them not read last time, already said
+    _epoch: int = field(default=0, init=False)  # how often the driver was found
+    _slow_due: float = field(default=0.0, init=False)
+    _listed: Listing | None = field(default=None, init=False)
+    _devices: dict[str, Device] = field(default_factory=dict, init=False)
     _uuid_at: dict[int, str] = field(default_factory=dict, init=False)  # by index, when last listed
     _driver_away: bool = field(default=False, init=False)
+    _bounded: Bounded[str] = field(default_factory=Bounded, init=False)
+    _absence: Absence = field(default_factory=Absence, init=False)
+    _increments: Increments = field(default_factory=Increments, init=False)
+    _health: HealthWatch = field(default_factory=HealthWatch, init=False)
+    _xids: XidWatch = field(default_factory=XidWatch, init=False)
+
+    def __post_init__(self) -> None:
+        names = names_in(self.proc)
+        own = process_memory(self.processes_max, names, on_instance=False)
+        of_instance = process_memory(self.processes_max, names, on_instance=True)
+        self._device = partial(Device, own=own, of_instance=of_instance)
 
     def open(self) -> None:
         """Finds the driver, or raises NoDriverError."""
@@ -78,49 +97,69 @@ class NvmlReceiver:
         if opened is None or opened.error is not None:
             raise NoDriverError(opened.error if opened else None)
         self._open = True
+        self._epoch += 1
 
     def close(self) -> None:
         """Lets the driver go, unless it hangs."""
-        if self._open and not any(self._bounded.hangs(name) for name in (DRIVER, *self._known)):
-            self._bounded.run({DRIVER: pynvml.nvmlShutdown}, timeout_s=1.0)
+        let_go = self._xids.close(LET_GO_S)
+        if self._open and let_go and not any(self._bounded.hangs(name) for name in (DRIVER, *self._devices)):
+            self._bounded.run({DRIVER: pynvml.nvmlShutdown}, LET_GO_S)
+        self._bounded.close()
         self._open = False
 
     def read(self) -> list[Reading]:
-        """One round as readings of the metrics in `semconv`."""
-        return [reading for snapshot in self.read_round() for reading in readings(snapshot)]
-
-    def read_round(self) -> list[DeviceSnapshot]:
-        """What could be read now; empty while the driver is away. NoDriverError when it was replaced under us, which only
+        """What could be read now; no sample while the driver is away. NoDriverError when it was replaced under us, which only
         a new process can follow.
         """
-        deadline = time.monotonic() + self.round_timeout_s
-        listing = self._listing()
-        if listing is None:
-            return []
-        calls = {uuid: self._reading_of(uuid, listing) for uuid in listing.handles}
-        done = self._bounded.run(calls, max(0.0, deadline - time.monotonic()))
-        self._say_who_is_absent(calls.keys(), {**listing.errors, **{uuid: d.error for uuid, d in done.items()}})
-        return [d.value for d in done.values() if d.value is not None]
+        found = [*self._counted(self._sampled()), *self._xid_readings()]
+        return [*found, *self._health.events(found), *self._absence.events()]
 
-    def _listing(self) -> Listing | None:
-        """What the driver lists, or None while there is no driver to ask."""
-        listing = self._bounded.run({DRIVER: self._list}, self.round_timeout_s).get(DRIVER)
-        if listing is None:
+    def _sampled(self) -> list[Reading]:
+        """What the devices answer, with counters as running totals; nothing while there is no driver to ask."""
+        slow = time.monotonic() >= self._slow_due
+        try:
+            done = self._round(time.monotonic() + self.round_timeout_s, slow=slow)
+        except pynvml.NVMLError as error:
+            self._lose_driver(error)
+            return []
+        if slow and done:
+            self._slow_due = time.monotonic() + self.slow_interval_s
+        return [reading for answer in done.values() for reading in answer.value or ()]
+
+    def _round(self, deadline: float, *, slow: bool) -> Mapping[str, Done[list[Reading]]]:
+        """What each device answered. Raises NVMLError where that ends every device's round."""
+        if slow or not self._open or self._absence or self._listed is None:
+            self._listed = self._list()
+        if self._listed is None:
+            return {}
+        calls = {uuid: partial(self._devices[uuid].read, slow=slow) for uuid in self._listed.handles}
+        done = self._bounded.run(calls, max(0.0, deadline - time.monotonic()))
+        errors = {uuid: answer.error for uuid, answer in done.items()}
+        for error in errors.values():
+            if error is not None and _ends_everything(error):
+                raise error
+        self._absence.note(calls.keys(), {**self._listed.errors, **errors})
+        return done
+
+    def _list(self) -> Listing | None:
+        """What the driver lists, or None while it does not answer."""
+        listed = self._bounded.run({DRIVER: self._ask_for_list}, self.round_timeout_s).get(DRIVER)
+        if listed is None:
             self._say_driver("the driver does not answer")
             return None
-        if listing.error is None:
-            self._say_driver(None)
-            return listing.value
-        if not isinstance(listing.error, pynvml.NVMLError):
-            raise listing.error
-        if listing.error.value == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
-            raise NoDriverError(listing.error)
-        if listing.error.value in DRIVER_AWAY:
-            self._open = False
-        self._say_driver(str(listing.error))
-        return None
+        if listed.error is not None:
+            raise listed.error
+        listing = listed.value
+        assert listing is not None
+        self._say_driver(None)
+        for uuid, handle in listing.handles.items():
+            if uuid not in self._devices:
+                self._devices[uuid] = self._device(uuid, handle, listing.driver_version)
+            self._devices[uuid].found_at(handle)
+        self._xids.watch(self._epoch, listing.handles)
+        return listing
 
-    def _list(self) -> Listing:
+    def _ask_for_list(self) -> Listing:
         if not self._open:
             self._open_again()
         listing = Listing(driver_version=pynvml.nvmlSystemGetDriverVersion())
@@ -129,7 +168,7 @@ class NvmlReceiver:
                 handle = pynvml.nvmlDeviceGetHandleByIndex(index)
                 uuid = pynvml.nvmlDeviceGetUUID(handle)
             except pynvml.NVMLError as error:
-                if error.value in DRIVER_AWAY:
+                if _ends_everything(error):
                     raise
                 # A lost device may no longer say who it is; its place in the list does.
                 listing.errors[self._uuid_at.get(index, f"at index {index}")] = error
@@ -140,45 +179,32 @@ class NvmlReceiver:
 
     def _open_again(self) -> None:
         """Looks for a driver that went away. What its successor supports is asked anew."""
+        self._xids.rest(LET_GO_S)
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
         pynvml.nvmlInit()
-        self._unsupported.clear()
+        self._devices.clear()
+        self._epoch += 1
+        self._slow_due = 0.0
         self._open = True
 
-    def _reading_of(self, uuid: str, listing: Listing) -> Callable[[], DeviceSnapshot]:
-        def read() -> DeviceSnapshot:
-            fields: dict[str, Any] = {}
-            for signal in SIGNALS:
-                fields |= self._ask(uuid, signal, listing.handles[uuid])
-            return DeviceSnapshot(uuid=uuid, driver_version=listing.driver_version, **fields)
+    def _lose_driver(self, error: pynvml.NVMLError) -> None:
+        if error.value == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+            raise NoDriverError(error)
+        if error.value in DRIVER_AWAY:
+            self._open = False
+        self._listed = None
+        self._say_driver(str(error))
 
-        return read
+    def _counted(self, found: list[Reading]) -> Iterator[Reading]:
+        yield from (reading for reading in found if reading.metric.kind != "counter")
+        yield from self._increments.over(reading for reading in found if reading.metric.kind == "counter")
 
-    def _ask(self, uuid: str, signal: Signal, handle: Any) -> dict[str, Any]:
-        """The signal's fields, or none of them. Only a lost device or driver ends the device's snapshot."""
-        if (uuid, signal) in self._unsupported:
-            return {}
-        try:
-            return signal(handle)
-        except pynvml.NVMLError as error:
-            if error.value in LOST | DRIVER_AWAY:
-                raise
-            if error.value in UNSUPPORTED:
-                self._unsupported.add((uuid, signal))
-            return {}
-
-    def _say_who_is_absent(self, listed: AbstractSet[str], errors: Mapping[str, Exception | None]) -> None:
-        """Once when a device goes, once when it is back. `errors` has None for each that was read."""
-        self._known |= listed
-        absent = dict.fromkeys(self._known - errors.keys(), "the driver no longer lists it")
-        absent |= dict.fromkeys(listed - errors.keys(), "it does not answer")
-        absent |= {uuid: str(error) for uuid, error in errors.items() if error is not None}
-        for uuid in absent.keys() - self._absent:
-            log.warning("GPU %s is left out until it can be read again: %s", uuid, absent[uuid])
-        for uuid in self._absent - absent.keys():
-            log.warning("GPU %s is back", uuid)
-        self._absent = set(absent)
+    def _xid_readings(self) -> Iterator[Reading]:
+        for (uuid, code), count in self._xids.take().items():
+            device = self._devices.get(uuid)
+            card = device.card if device else Card(uuid, None)
+            yield from readings(card, [Value(semconv.TRIVET_GPU_XID, count, {semconv.TRIVET_GPU_XID_CODE: code})])
 
     def _say_driver(self, problem: str | None) -> None:
         if problem is not None and not self._driver_away:
@@ -186,3 +212,9 @@ class NvmlReceiver:
         if problem is None and self._driver_away:
             log.warning("the NVIDIA driver is back")
         self._driver_away = problem is not None
+
+
+def _ends_everything(error: Exception) -> bool:
+    """Whether no device can be read: the driver is away, or was replaced."""
+    value = error.value if isinstance(error, pynvml.NVMLError) else None
+    return value in DRIVER_AWAY or value == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH

@@ -1,14 +1,19 @@
-"""What NVML is asked about a device. Each signal gives the fields of a snapshot that it can read, in the snapshot's units.
+"""What NVML is asked about a card: each signal gives the values that it can read, in the metrics' units.
 
-MIG, ECC and XID will be further signals.
+A further signal is a further line. FAST ones are asked at every sample; SLOW ones, which change seldom or cost more, once
+for each time that is sent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pynvml
 
-Signal = Callable[[Any], dict[str, Any]]
+from trivet_collectors import semconv
+from trivet_collectors.receivers.gpu import Value, throttle_reasons
+from trivet_collectors.semconv import Metric
 
 UNSUPPORTED: Final = {
     pynvml.NVML_ERROR_NOT_SUPPORTED,
@@ -20,75 +25,94 @@ UNSUPPORTED: Final = {
 BLANKS: Final = {2**32 - 1, 2**64 - 1, *range(9223372036854775792, 9223372036854775800)}
 
 
-def _utilization(handle: Any) -> dict[str, Any]:
-    percent = number(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
-    return {"utilization": None if percent is None else percent / 100}
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """A question about a card, by its handle. Known by identity: what a card does not support is remembered."""
+
+    ask: Callable[[Any], Iterator[Value]]
 
 
-def _memory(handle: Any) -> dict[str, Any]:
+def scaled(raw: int, divisor: int = 1) -> float | None:
+    """The number in a unit `divisor` times as large, or None where NVML wrote "not available"."""
+    if raw in BLANKS:
+        return None
+    return raw if divisor == 1 else raw / divisor
+
+
+def _utilization(handle: Any) -> Iterator[Value]:
+    yield Value(semconv.HW_GPU_UTILIZATION, scaled(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu, 100))
+
+
+def _memory(handle: Any) -> Iterator[Value]:
     try:  # v2 leaves the driver's own reserve out of "used"; v1, on drivers before 510, counts it in
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
     except pynvml.NVMLError as error:
         if error.value not in UNSUPPORTED:
             raise
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    return {"memory_used_bytes": number(memory.used), "memory_total_bytes": number(memory.total)}
+    yield Value(semconv.HW_GPU_MEMORY_USAGE, scaled(memory.used))
+    yield Value(semconv.HW_GPU_MEMORY_LIMIT, scaled(memory.total))
 
 
-def _power(handle: Any) -> dict[str, Any]:
-    milliwatts = number(pynvml.nvmlDeviceGetPowerUsage(handle))
-    return {"power_watts": None if milliwatts is None else milliwatts / 1000}
+def _power(handle: Any) -> Iterator[Value]:
+    yield Value(semconv.HW_POWER, scaled(pynvml.nvmlDeviceGetPowerUsage(handle), 1000))
 
 
-def _energy(handle: Any) -> dict[str, Any]:
-    millijoules = number(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
-    return {"energy_joules": None if millijoules is None else millijoules / 1000}
+def _energy(handle: Any) -> Iterator[Value]:
+    yield Value(semconv.HW_ENERGY, scaled(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle), 1000))
 
 
-def _temperature(handle: Any) -> dict[str, Any]:
-    return {"temperature_celsius": number(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU))}
+def _temperature(handle: Any) -> Iterator[Value]:
+    degrees = pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)
+    yield Value(semconv.HW_TEMPERATURE, scaled(degrees))
 
 
-def _clock_sm(handle: Any) -> dict[str, Any]:
-    return {"clock_sm_mhz": number(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM))}
+def _clock(metric: Metric, kind: int, handle: Any) -> Iterator[Value]:
+    yield Value(metric, scaled(pynvml.nvmlDeviceGetClockInfo(handle, kind)))
 
 
-def _clock_memory(handle: Any) -> dict[str, Any]:
-    return {"clock_memory_mhz": number(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM))}
-
-
-def _throttle(handle: Any) -> dict[str, Any]:
+def _throttle(handle: Any) -> Iterator[Value]:
     try:
-        return {"throttle_bits": pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)}
+        bits = pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)
     except pynvml.NVMLError as error:  # the name before driver 535
         if error.value != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
             raise
-        return {"throttle_bits": pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)}
+        bits = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+    return throttle_reasons(bits)
 
 
-def _model(handle: Any) -> dict[str, Any]:
-    return {"model": pynvml.nvmlDeviceGetName(handle)}
+def _throttled(policy: int, handle: Any) -> Iterator[Value]:
+    nanoseconds = pynvml.nvmlDeviceGetViolationStatus(handle, policy).violationTime
+    detail = {semconv.TRIVET_GPU_THROTTLE_REASON: semconv.GPU_THROTTLE_POLICIES[policy]}
+    yield Value(semconv.TRIVET_GPU_THROTTLE_TIME, scaled(nanoseconds, 10**9), detail)
 
 
-def _name(handle: Any) -> dict[str, Any]:
-    # The device file's number stays while the driver is loaded; the index does not when a neighbour falls off.
-    return {"name": f"nvidia{pynvml.nvmlDeviceGetMinorNumber(handle)}"}
+def _ecc(kind: int, name: str, handle: Any) -> Iterator[Value]:
+    # Volatile counts begin anew with the driver, as the increments do.
+    count = pynvml.nvmlDeviceGetTotalEccErrors(handle, kind, pynvml.NVML_VOLATILE_ECC)
+    yield Value(semconv.HW_ERRORS, scaled(count), {semconv.ERROR_TYPE: name})
 
 
-# Each gives the fields of a snapshot that it can read. A further signal is a further line.
-SIGNALS: Final[tuple[Signal, ...]] = (
-    _model,
-    _name,
-    _utilization,
-    _memory,
-    _power,
-    _energy,
-    _temperature,
-    _clock_sm,
-    _clock_memory,
-    _throttle,
+def _row_remap(handle: Any) -> Iterator[Value]:
+    _, _, pending, failure = pynvml.nvmlDeviceGetRemappedRows(handle)
+    for state, holds in (("pending", pending), ("failure", failure)):
+        yield Value(semconv.TRIVET_GPU_ROW_REMAP, int(bool(holds)), {semconv.TRIVET_GPU_ROW_REMAP_STATE: state})
+
+
+MEMORY: Final = Signal(_memory)  # the one of these that a MIG instance has too
+FAST: Final = (
+    Signal(_utilization),
+    MEMORY,
+    Signal(_power),
+    Signal(_energy),
+    Signal(_temperature),
+    Signal(partial(_clock, semconv.TRIVET_GPU_CLOCK_SM, pynvml.NVML_CLOCK_SM)),
+    Signal(partial(_clock, semconv.TRIVET_GPU_CLOCK_MEMORY, pynvml.NVML_CLOCK_MEM)),
+    Signal(_throttle),
 )
-
-
-def number(raw: int) -> int | None:
-    return None if raw in BLANKS else raw
+SLOW: Final = (
+    Signal(partial(_ecc, pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED, semconv.ECC_CORRECTED)),
+    Signal(partial(_ecc, pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, semconv.ECC_UNCORRECTED)),
+    Signal(_row_remap),
+    *(Signal(partial(_throttled, policy)) for policy in semconv.GPU_THROTTLE_POLICIES),
+)
