@@ -1,4 +1,4 @@
-"""Calls still running, as their backends tell.
+"""Calls still running, as their backends tell, and since when a scenario has had work in flight.
 
 Additive: the release before this one keeps working while it runs.
 """
@@ -16,8 +16,8 @@ def upgrade() -> None:
     op.create_table(
         "running_call",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
-        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
-        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("trace_id", sa.Uuid(), nullable=False),
+        sa.Column("span_id", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -32,7 +32,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "trace_id", "span_id", name=op.f("pk_running_call")),
         prefixes=["UNLOGGED"],
     )
+    op.add_column("ladder_state", sa.Column("in_flight_since", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("ladder_state", "in_flight_since")
     op.drop_table("running_call")

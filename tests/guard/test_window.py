@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from trivet.card.presets import preset
-from trivet.guard.window import Present, Slice, of_present, window
+from trivet.guard.window import Governing, Slice, measured_under, window
 from trivet.rollup.read import Usage
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -32,19 +32,19 @@ class TestWhatCounts:
         ],
     )
     def test_is_what_ran_under_the_present_revision_and_level(self, slice_, counts):
-        present = Present(revision=2, level=1, since=NOON + timedelta(seconds=14))
-        assert bool(of_present([slice_], present)) is counts
+        governing = Governing(revision=2, level=1, since=NOON + timedelta(seconds=14))
+        assert bool(measured_under([slice_], governing)) is counts
 
     def test_of_a_scenario_registered_a_moment_ago_is_everything(self):
         slices = [bucket(-20), bucket(0), bucket(0, 1, 0)]
-        assert of_present(slices, Present(revision=1, level=0, since=None)) == slices
+        assert measured_under(slices, Governing(revision=1, level=0, since=None)) == slices
 
 
 class TestTheCostOfAnHour:
     """A steady 3.4 requests/s at $0.001; the level changed at 12:00:04 and requests take a while to finish."""
 
     GUARD = next(g for g in preset("real-time-chat").guards if g.metric == "cost_per_hour")
-    PRESENT = Present(revision=2, level=1, since=NOON + timedelta(seconds=4))
+    GOVERNING = Governing(revision=2, level=1, since=NOON + timedelta(seconds=4))
 
     def seen(self, at):
         finished = {0: 1, 10: 34, 20: 34, 30: 34}
@@ -53,7 +53,7 @@ class TestTheCostOfAnHour:
             for s, n in finished.items()
             if s < at
         ]
-        return window(slices, self.GUARD, self.PRESENT, NOON + timedelta(seconds=at), "USD")
+        return window(slices, self.GUARD, self.GOVERNING, NOON + timedelta(seconds=at), preset("real-time-chat"))
 
     @pytest.mark.parametrize("at", [5, 6, 10, 15, 19])
     def test_is_not_known_until_a_whole_bucket_ran_under_what_governs(self, at):

@@ -18,7 +18,7 @@ from trivet.console.measures import Now, priced_requests
 from trivet.fleet.models import Backend
 from trivet.guard import service as guards
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.guard.window import Present, Slice, of_present
+from trivet.guard.window import Governing, Slice, measured_under
 from trivet.identity.models import User
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
@@ -236,7 +236,7 @@ def _lately(
 def _now(slices: list[Slice], active: ActiveCard | None, ladder: LadderState | None, now: datetime) -> Now:
     start = back(now, LATELY_S).start
     governs = present_of(active, ladder) if active else None
-    since = of_present(slices, governs) if governs else slices
+    since = measured_under(slices, governs) if governs else slices
     lately = [s for s in slices if s.bucket >= start]
     here = [s for s in since if s.bucket >= start]
     from_before = bool(lately) and not here
@@ -255,11 +255,11 @@ def _now(slices: list[Slice], active: ActiveCard | None, ladder: LadderState | N
     )
 
 
-def present_of(active: ActiveCard, ladder: LadderState | None) -> Present:
+def present_of(active: ActiveCard, ladder: LadderState | None) -> Governing:
     """What governs now, and since when, as the guards see it."""
     if ladder is None or (active.first and ladder.since <= active.active_from):
-        return Present(active.number, ladder.level if ladder else 0, None)
-    return Present(active.number, ladder.level, max(active.active_from, ladder.since))
+        return Governing(active.number, ladder.level if ladder else 0, None)
+    return Governing(active.number, ladder.level, max(active.active_from, ladder.since))
 
 
 def back(now: datetime, seconds: int) -> Interval:

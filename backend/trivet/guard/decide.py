@@ -1,8 +1,8 @@
 """What one guard says about one window of numbers, and why. Pure.
 
 A guard breaks past `enter` once that has lasted `for_s`, and is whole again only at `leave`. Too few requests are no data:
-a state of its own that neither breaks a guard nor makes it whole. A stall (silence while work is in flight) needs counters
-of what is in flight; until they are read, no verdict says so.
+a state of its own that neither breaks a guard nor makes it whole. Silence of a whole window while work was in flight is a
+stall: it breaks the guards of served requests, and ends when requests finish again.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from trivet.card.content import LOWER_IS_WORSE, Guard
 from trivet.kit.histogram import quantiles_ms
 
 Word = Literal["ok", "breach", "stall", "no_data"]
+AGAIN = "requests finish again"  # how the end of a stall begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,33 @@ class Window:
     latency_count: int = 0
     ttft: bytes = b""
     ttft_count: int = 0
+    overdue: int = 0  # of the sample: calls that still run, with the age they have
+    rate_limits: int = 0
+    health_events: int = 0
+    cold_starts: int = 0
+    finished: bool = True  # whether anything did, under whatever revision and level
+    silence: "Silence | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing finished in a whole window while work was in flight, without a gap since `since`; `words` say what."""
+
+    since: datetime
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a guard stood before: `broken` while its breach is open, which a lack of data does not end."""
+    """How a guard stood before: `broken` while its breach is open, which a lack of data does not end.
+
+    `by_stall` where silence alone opened it, and no number since.
+    """
 
     broken: bool = False
     over_since: datetime | None = None
     clear_since: datetime | None = None
+    by_stall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,7 @@ class _Measure:
     value: Callable[[Window], float | None]
     show: Callable[[float], str]
     of_what: str = "requests"
+    stalls: bool = True  # whether silence breaks it: not what is spent or scored
 
 
 def _p95(data: bytes) -> float | None:
@@ -84,8 +104,12 @@ def _amount(value: float) -> str:
     return f"{value:.4g}"
 
 
+def _count(value: float) -> str:
+    return f"{value:.0f}"
+
+
 def _rate(count: Callable[[Window], int]) -> Callable[[Window], float | None]:
-    return lambda w: count(w) / w.served
+    return lambda w: count(w) / w.served if w.served else None
 
 
 MEASURES: dict[str, _Measure] = {
@@ -94,10 +118,22 @@ MEASURES: dict[str, _Measure] = {
     "error_rate": _Measure("error rate", lambda w: w.served, _rate(lambda w: w.errors + w.timeouts), _percent),
     "timeout_rate": _Measure("timeout rate", lambda w: w.served, _rate(lambda w: w.timeouts), _percent),
     "refusal_rate": _Measure("refusal rate", lambda w: w.served, _rate(lambda w: w.refusals), _percent),
-    "cost_per_request": _Measure("cost per request", lambda w: w.priced, lambda w: w.cost / w.priced, _amount),
-    "cost_per_hour": _Measure("cost per hour", lambda w: w.priced, lambda w: w.cost * 3600 / w.seconds, _amount),
-    "quality": _Measure("quality", lambda w: w.scores, lambda w: w.score_total / w.scores, _amount, "scores"),
-}
+    "rate_limit_rate": _Measure("rate limited", lambda w: w.served, _rate(lambda w: w.rate_limits), _percent),
+    "cold_start_rate": _Measure("cold starts", lambda w: w.served, _rate(lambda w: w.cold_starts), _percent),
+    # An event is evidence without any request: a model that cannot be loaded serves none.
+    "health_events": _Measure(
+        "health events", lambda w: w.served + w.health_events, lambda w: float(w.health_events), _count, "requests or events"
+    ),
+    "cost_per_request": _Measure(
+        "cost per request", lambda w: w.priced, lambda w: w.cost / w.priced, _amount, stalls=False
+    ),
+    "cost_per_hour": _Measure(
+        "cost per hour", lambda w: w.priced, lambda w: w.cost * 3600 / w.seconds, _amount, stalls=False
+    ),
+    "quality": _Measure(
+        "quality", lambda w: w.scores, lambda w: w.score_total / w.scores, _amount, "scores", stalls=False
+    ),
+}  # fmt: skip
 
 
 def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Verdict:
@@ -106,15 +142,22 @@ def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Ve
     sample = measure.sample(window)
     value = measure.value(window) if sample >= guard.minimum_sample else None
     if value is None:
-        return _no_data(guard, measure, sample, window, before)
+        silent = measure.stalls and window.silence is not None
+        return _silent(guard, measure, window, before, now) if silent else _no_data(guard, measure, window, before)
     safe = _past(guard, guard.leave, value)
     clear_since = None if safe else (before.clear_since or now)
     seen = Verdict("ok", "", value, guard.enter, sample, Standing(before.broken, None, clear_since))
+    past = _past(guard, guard.enter, value)
+    if before.broken and before.by_stall and not past:
+        reason = f"{AGAIN}: {_said(measure, window, value)}, limit {measure.show(guard.enter)}"
+        return replace(seen, reason=reason, standing=replace(seen.standing, broken=False))
     if before.broken:
-        return _while_broken(guard, measure, seen, value)
-    if not _past(guard, guard.enter, value):
-        return replace(seen, reason=f"{measure.label} {measure.show(value)}, limit {measure.show(guard.enter)}")
-    return _past_enter(guard, measure, replace(seen, standing=Standing(False, before.over_since or now, None)), now)
+        return _while_broken(guard, measure, seen, window, value)
+    if not past:
+        return replace(seen, reason=f"{_said(measure, window, value)}, limit {measure.show(guard.enter)}")
+    over = replace(seen, standing=Standing(False, before.over_since or now, None))
+    reason = f"{_said(measure, window, value)} {_side(guard)} {measure.show(guard.enter)}"
+    return _lasting(guard, over, reason, "breach", now)
 
 
 def _past(guard: Guard, threshold: float, value: float) -> bool:
@@ -126,25 +169,53 @@ def _side(guard: Guard) -> str:
     return "under" if guard.metric in LOWER_IS_WORSE else "over"
 
 
-def _no_data(guard: Guard, measure: _Measure, sample: int, window: Window, before: Standing) -> Verdict:
+def _said(measure: _Measure, window: Window, value: float) -> str:
+    running = f" with {window.overdue} still running" if window.overdue else ""
+    return f"{measure.label} {measure.show(value)}{running}"
+
+
+def _no_data(guard: Guard, measure: _Measure, window: Window, before: Standing) -> Verdict:
+    sample = measure.sample(window)
     reason = f"{sample} {measure.of_what} in {window.seconds:.0f} s, {guard.minimum_sample} needed for a verdict"
+    if before.by_stall and window.finished:
+        return Verdict("no_data", f"{AGAIN}; {reason}", None, guard.enter, sample, Standing())
     if before.broken:
         reason += "; the breach stays open until there are enough"
-    return Verdict("no_data", reason, None, guard.enter, sample, Standing(broken=before.broken))
+    return Verdict("no_data", reason, None, guard.enter, sample, Standing(before.broken, by_stall=before.by_stall))
 
 
-def _while_broken(guard: Guard, measure: _Measure, seen: Verdict, value: float) -> Verdict:
-    said, leave = f"{measure.label} {measure.show(value)}", measure.show(guard.leave)
+def _silent(guard: Guard, measure: _Measure, window: Window, before: Standing, now: datetime) -> Verdict:
+    """Work is in flight and nothing finishes: no data until that has lasted the guard's window, then a stall."""
+    assert window.silence is not None
+    reason = f"nothing finished in {guard.window_s} s while {window.silence.words}"
+    if now - window.silence.since < timedelta(seconds=guard.window_s):
+        short = _no_data(guard, measure, window, before)
+        return replace(
+            short, reason=f"{short.reason}; {window.silence.words}, a stall once that lasts {guard.window_s} s"
+        )
+    standing = Standing(before.broken, before.over_since or now, None, before.by_stall or not before.broken)
+    seen = Verdict("no_data", reason, None, guard.enter, measure.sample(window), standing)
+    if before.broken:
+        return replace(seen, word="stall")
+    return _lasting(guard, seen, reason, "stall", now)
+
+
+def _while_broken(guard: Guard, measure: _Measure, seen: Verdict, window: Window, value: float) -> Verdict:
+    said, leave = _said(measure, window, value), measure.show(guard.leave)
     if seen.standing.clear_since is None:
         beyond = f" {_side(guard)} {measure.show(guard.enter)}" if _past(guard, guard.enter, value) else ""
         return replace(seen, word="breach", reason=f"{said}{beyond}, ends at {leave}")
     return replace(seen, reason=f"{said}, back within {leave}", standing=replace(seen.standing, broken=False))
 
 
-def _past_enter(guard: Guard, measure: _Measure, seen: Verdict, now: datetime) -> Verdict:
-    assert seen.value is not None and seen.standing.over_since is not None
-    reason = f"{measure.label} {measure.show(seen.value)} {_side(guard)} {measure.show(guard.enter)}"
+def _lasting(guard: Guard, seen: Verdict, reason: str, word: Word, now: datetime) -> Verdict:
+    """The verdict `word` once it has lasted `for_s`; until then what was seen, and when it breaks."""
+    assert seen.standing.over_since is not None
     lasted = now - seen.standing.over_since
     if lasted < timedelta(seconds=guard.for_s):
-        return replace(seen, reason=f"{reason} for {lasted.total_seconds():.0f} s, breaks after {guard.for_s:g} s")
-    return replace(seen, word="breach", reason=reason, standing=Standing(broken=True))
+        return replace(
+            seen,
+            reason=f"{reason} for {lasted.total_seconds():.0f} s, breaks after {guard.for_s:g} s",
+            standing=replace(seen.standing, by_stall=False),
+        )
+    return replace(seen, word=word, reason=reason, standing=Standing(broken=True, by_stall=word == "stall"))

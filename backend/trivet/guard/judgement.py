@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from trivet.card.service import ActiveCard
 from trivet.guard.decide import Standing, Verdict, verdict
 from trivet.guard.ladder import State, Stay, Step, step
-from trivet.guard.window import Present, Slice, window
+from trivet.guard.window import ALONE, Beside, Governing, Slice, window
 
 FAILURE_WORDS_MAX = 200
 
@@ -20,7 +20,8 @@ class Case:
     ladder: State
     before: Mapping[str, Standing]
     slices: Sequence[Slice]
-    present: Present
+    governing: Governing
+    beside: Beside = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ def judge(case: Case, now: datetime) -> Judgement:
     card = case.card.card
     verdicts = {
         guard.name: verdict(
-            guard, window(case.slices, guard, case.present, now, card.cost.currency), case.before[guard.name], now
+            guard,
+            window(case.slices, guard, case.governing, now, card, beside=case.beside),
+            case.before[guard.name],
+            now,
         )
         for guard in card.guards
     }

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from trivet.card.content import Card, Guard
 from trivet.guard.decide import Verdict
 
+BREAKS = ("breach", "stall")
 STEPPING_BACK = "stepping back from level "  # how the reason of a step down to a level above 0 begins
 
 
@@ -54,7 +55,7 @@ def step(state: State, verdicts: Mapping[str, Verdict], card: Card, now: datetim
     if free.level > card.top:
         moved = State(card.top, now)
         return Step(moved, f"the card's ladder ends at level {card.top}")
-    broken = [guard for guard in card.guards if guard.raises_to and _is(verdicts, guard, "breach")]
+    broken = [guard for guard in card.guards if guard.raises_to and _breaks(verdicts, guard)]
     highest = max((guard.raises_to for guard in broken), default=0)
     if highest > free.level:
         return _up(free, broken, verdicts, card, now)
@@ -104,9 +105,9 @@ def _stay_left(state: State, card: Card, now: datetime) -> float:
     return max(0.0, here.min_stay_s - (now - state.since).total_seconds()) if here else 0.0
 
 
-def _is(verdicts: Mapping[str, Verdict], guard: Guard, word: str) -> bool:
+def _breaks(verdicts: Mapping[str, Verdict], guard: Guard) -> bool:
     found = verdicts.get(guard.name)
-    return found is not None and found.word == word
+    return found is not None and found.word in BREAKS
 
 
 def _why(verdicts: Mapping[str, Verdict], broken: list[Guard]) -> str:

@@ -64,6 +64,9 @@ class LadderState(Base):
     calm_since: Mapped[datetime | None]
     held_until: Mapped[datetime | None]  # a person's hold: the automaton keeps off until then
     held_by: Mapped[str | None]
+    in_flight_since: Mapped[
+        datetime | None
+    ]  # work has been in flight without a gap since then; null while there is none
 
 
 class GuardRun(Base):

@@ -18,12 +18,14 @@ from trivet import outbox
 from trivet.card import service as cards
 from trivet.card.content import LOWER_IS_WORSE, Guard
 from trivet.card.service import ActiveCard
-from trivet.guard import judgement
+from trivet.guard import judgement, signs
 from trivet.guard.decide import Standing, Verdict
+from trivet.guard.flow import Event
 from trivet.guard.judgement import Case, Judgement
 from trivet.guard.ladder import State, Stay, Step
 from trivet.guard.models import Breach, GuardRun, GuardState, LadderState
-from trivet.guard.window import AHEAD, BUCKET_S, Present, Slice, of_present, starts
+from trivet.guard.window import AHEAD, BUCKET_S, Beside, Governing, Slice, measured_under, starts
+from trivet.ingest import running
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.kit.locks import Lock
@@ -33,6 +35,7 @@ ANOTHER_REVISION = "another revision governs now"  # why a breach ended that no 
 UNREADABLE = "the active card cannot be read: activate another revision"
 TOLD_MAX = 1_000
 STATE_WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
+OF_EVENTS = frozenset({"rate_limit_rate", "cold_start_rate", "health_events"})
 GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
 _told: set[tuple[int, str]] = set()
 _log = logging.getLogger(__name__)
@@ -47,26 +50,28 @@ class _Scenario:
     states: dict[str, GuardState]
     open: dict[str, Breach]
     slices: list[Slice]
+    beside: Beside
 
     def case(self) -> Case:
         """What the judgement rests on."""
         row = self.ladder
         state = State(row.level, row.since, row.calm_since, row.held_until, row.held_by)
         before = {guard.name: self._standing(guard) for guard in self.card.card.guards}
-        return Case(self.card, state, before, self.slices, _present(self.card, row))
+        return Case(self.card, state, before, self.slices, _governing(self.card, row), self.beside)
 
     def _standing(self, guard: Guard) -> Standing:
         """How the guard stood under this revision; a new revision starts afresh."""
         state = self.states.get(guard.name)
-        broken = guard.name in self.open
+        breach = self.open.get(guard.name)
+        broken, by_stall = breach is not None, breach is not None and breach.worst_value is None
         if state is None or state.revision != self.card.number:
-            return Standing(broken=broken)
-        return Standing(broken, state.over_since, state.clear_since)
+            return Standing(broken, by_stall=by_stall)
+        return Standing(broken, state.over_since, state.clear_since, by_stall)
 
 
-def _present(card: ActiveCard, ladder: LadderState) -> Present:
+def _governing(card: ActiveCard, ladder: LadderState) -> Governing:
     untouched = card.first and ladder.since <= card.active_from
-    return Present(card.number, ladder.level, None if untouched else max(card.active_from, ladder.since))
+    return Governing(card.number, ladder.level, None if untouched else max(card.active_from, ladder.since))
 
 
 def evaluate(session: Session, now: datetime) -> int | None:
@@ -104,10 +109,15 @@ def _load(session: Session, now: datetime) -> list[_Scenario]:
     opened: dict[int, dict[str, Breach]] = {id_: {} for id_ in active}
     for breach in session.scalars(select(Breach).where(Breach.closed_at.is_(None), Breach.scenario_id.in_(active))):
         opened[breach.scenario_id][breach.guard] = breach
-    slices = _slices(session, active, ladders, now)
+    slices = _slices(session, active, now)
+    beside = _beside(session, active, ladders, slices, now)  # after the slices: see `ingest.running.read`
     return [
-        _Scenario(active[id_], ladders[id_], states[id_], opened[id_], slices.get(id_, [])) for id_ in sorted(active)
-    ]
+        _Scenario(
+            active[id_], ladders[id_], states[id_], opened[id_],
+            measured_under(slices.get(id_, ()), _governing(active[id_], ladders[id_])), beside[id_],
+        )
+        for id_ in sorted(active)
+    ]  # fmt: skip
 
 
 def _say_who_has_no_card(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> None:
@@ -155,10 +165,8 @@ def _close_of_other_revisions(session: Session, active: Mapping[int, ActiveCard]
     )
 
 
-def _slices(
-    session: Session, active: Mapping[int, ActiveCard], ladders: Mapping[int, LadderState], now: datetime
-) -> dict[int, list[Slice]]:
-    """Usage by scenario in the longest window of any guard, of the present revisions and levels."""
+def _slices(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> dict[int, list[Slice]]:
+    """Usage by scenario in the longest window of any guard."""
     first = min(starts(guard, now) for card in active.values() for guard in card.card.guards)
     found = read.usage(
         session,
@@ -170,7 +178,36 @@ def _slices(
     slices: dict[int, list[Slice]] = {}
     for (scenario_id, bucket, revision, level, currency), usage in found.items():
         slices.setdefault(scenario_id, []).append(Slice(bucket, revision, level, currency, usage))
-    return {id_: of_present(of, _present(active[id_], ladders[id_])) for id_, of in slices.items()}
+    return slices
+
+
+def _beside(
+    session: Session,
+    active: Mapping[int, ActiveCard],
+    ladders: Mapping[int, LadderState],
+    slices: Mapping[int, Sequence[Slice]],
+    now: datetime,
+) -> dict[int, Beside]:
+    """What is known of each scenario beside its requests. Notes since when it has had work in flight."""
+    calls = running.read(session, active, now)
+    moving = signs.in_flight(session, active, {id_: len(of) for id_, of in calls.items()}, now)
+    events = _events(session, active, now)
+    for id_, ladder in ladders.items():
+        ladder.in_flight_since = (ladder.in_flight_since or now) if id_ in moving else None
+    served = {id_: [s.bucket for s in of if s.usage.requests > s.usage.rejections] for id_, of in slices.items()}
+    return {
+        id_: Beside(
+            calls.get(id_, ()), events.get(id_, ()), max(served.get(id_, ()), default=None),
+            moving.get(id_), ladders[id_].in_flight_since,
+        )
+        for id_ in active
+    }  # fmt: skip
+
+
+def _events(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> dict[int, list[Event]]:
+    """Health events and cold starts, where any card guards them."""
+    guards = [guard for card in active.values() for guard in card.card.guards if guard.metric in OF_EVENTS]
+    return signs.events(session, active, min(starts(guard, now) for guard in guards), now) if guards else {}
 
 
 def _judge(session: Session, scenario: _Scenario, rows: list[dict[str, Any]], now: datetime) -> int | None:

@@ -5,17 +5,21 @@ judge what came after. Requests that say neither count from the first whole buck
 from there too, and only once that bucket is whole: what has finished a moment after a change says nothing of an hour.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from trivet.card.content import Guard
-from trivet.guard.decide import Window
+from trivet.card.content import Card, Guard
+from trivet.guard import flow
+from trivet.guard.decide import Silence, Window
+from trivet.guard.flow import Event, InFlight
+from trivet.ingest.running import Overdue
 from trivet.kit.clock import floor
-from trivet.kit.histogram import total
+from trivet.kit.histogram import of, total
 from trivet.rollup.read import Usage
 
 BUCKET_S = 10
+MICROSECOND = timedelta(microseconds=1)
 AHEAD = timedelta(seconds=2 * BUCKET_S)  # the running bucket and one more, for clocks that go a little fast
 
 
@@ -31,22 +35,29 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class Governing:
     """What governs now, and since when; `since` None where nothing governed before, so that nothing is left of it."""
 
     revision: int
     level: int
     since: datetime | None
 
-    def counts(self, of: Slice) -> bool:
+    def counts(self, slice_: Slice) -> bool:
         """Whether the slice was measured under what governs now."""
-        says = (of.revision, of.level) == (self.revision, self.level)
-        says_nothing = of.revision == 0 and of.level in (0, self.level)
+        return self._counts(slice_.revision, slice_.level, slice_.bucket)
+
+    def counts_running(self, call: Overdue, now: datetime) -> bool:
+        """Whether a running call would count, were it to end now."""
+        return self._counts(call.revision, call.level, floor(now, BUCKET_S))
+
+    def _counts(self, revision: int, level: int, bucket: datetime) -> bool:
+        says = (revision, level) == (self.revision, self.level)
+        says_nothing = revision == 0 and level in (0, self.level)
         if not (says or says_nothing):
             return False
         if self.since is None:
             return True
-        return of.bucket >= (floor(self.since, BUCKET_S) if says else _first_whole(self.since))
+        return bucket >= (floor(self.since, BUCKET_S) if says else _first_whole(self.since))
 
 
 def _first_whole(since: datetime) -> datetime:
@@ -60,27 +71,60 @@ def starts(guard: Guard, now: datetime) -> datetime:
     return floor(floor(now, BUCKET_S) - timedelta(seconds=guard.window_s), BUCKET_S)
 
 
-def of_present(slices: Iterable[Slice], present: Present) -> list[Slice]:
+def measured_under(slices: Iterable[Slice], governing: Governing) -> list[Slice]:
     """Those that count."""
-    return [of for of in slices if present.counts(of)]
+    return [each for each in slices if governing.counts(each)]
 
 
-def window(slices: Iterable[Slice], guard: Guard, present: Present, now: datetime, currency: str) -> Window:
-    """The sum of the slices in the guard's window, over the part of it in which they could be measured."""
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known of a scenario beside the requests that have ended.
+
+    `finished_in` is the newest bucket in which anything was served, under whatever revision and level.
+    """
+
+    calls: Sequence[Overdue] = ()
+    events: Sequence[Event] = ()
+    finished_in: datetime | None = None
+    in_flight: InFlight | None = None
+    in_flight_since: datetime | None = None
+
+
+ALONE = Beside()
+
+
+def window(
+    slices: Iterable[Slice], guard: Guard, governing: Governing, now: datetime, card: Card, *, beside: Beside = ALONE
+) -> Window:
+    """The sum of the slices in the guard's window, over the part of it in which they could be measured.
+
+    A call that still runs and is older than the guard's limit is slow already: it counts with the age it has. One past the
+    card's timeout counts as a timeout. Both leave when their request comes, which then counts instead.
+    """
     start = starts(guard, now)
-    began = max(start, present.since or start)
+    began = max(start, governing.since or start)
     seconds = max(float(BUCKET_S), (now - began).total_seconds())
     if guard.metric == "cost_per_hour":
         start = max(start, _first_whole(began))
         seconds = (now - start).total_seconds()
     used = [s for s in slices if s.bucket >= start]
-    priced = [s for s in used if s.currency == currency and seconds >= BUCKET_S]
+    priced = [s for s in used if s.currency == card.cost.currency and seconds >= BUCKET_S]
     latency, ttft = b"".join(s.usage.latency for s in used), b"".join(s.usage.ttft for s in used)
+    calls = [call for call in beside.calls if governing.counts_running(call, now)]
+    slow = _past_limit(guard, calls, now)
+    late = [c for c in calls if now - c.since > timedelta(milliseconds=card.latency.timeout_ms)]
+    late = late if guard.metric in ("timeout_rate", "error_rate") else []
+    if guard.metric == "p95_latency_ms":
+        latency += of(slow)
+    if guard.metric == "p95_ttft_ms":
+        ttft += of(slow)
+    first_event = start if governing.since is None else max(start, _first_whole(governing.since))
+    events = [event for event in beside.events if event.bucket >= first_event]
     return Window(
         seconds=max(0.0, seconds),
-        served=sum(s.usage.requests - s.usage.rejections for s in used),
+        served=sum(s.usage.requests - s.usage.rejections for s in used) + len(late),
         errors=sum(s.usage.errors for s in used),
-        timeouts=sum(s.usage.timeouts for s in used),
+        timeouts=sum(s.usage.timeouts for s in used) + len(late),
         refusals=sum(s.usage.refusals for s in used),
         priced=sum(max(0, s.usage.requests - s.usage.rejections - s.usage.unpriced_requests) for s in priced),
         cost=float(sum(s.usage.cost for s in priced)),  # compared with a threshold, never booked
@@ -90,4 +134,29 @@ def window(slices: Iterable[Slice], guard: Guard, present: Present, now: datetim
         latency_count=total(latency),
         ttft=ttft,
         ttft_count=total(ttft),
+        overdue=len(slow) + len(late),
+        rate_limits=flow.count(events, flow.LIMITS),
+        health_events=flow.count(events, flow.BREAKS_SERVING),
+        cold_starts=flow.count(events, (flow.COLD_START,)),
+        finished=beside.finished_in is not None and beside.finished_in >= start,
+        silence=_silence(start, governing, beside),
     )
+
+
+def _past_limit(guard: Guard, calls: Iterable[Overdue], now: datetime) -> list[int]:
+    """Ages, in microseconds, of running calls that are past the guard's limit: of those without a first token, for that one."""
+    if guard.metric not in ("p95_latency_ms", "p95_ttft_ms"):
+        return []
+    first_token = guard.metric == "p95_ttft_ms"
+    ages = [(now - c.since) // MICROSECOND for c in calls if not first_token or (c.streamed and not c.answering)]
+    return [age for age in ages if age > guard.enter * 1000]
+
+
+def _silence(start: datetime, governing: Governing, beside: Beside) -> Silence | None:
+    """Whether work is in flight and nothing has finished since `start`. What came before a change is no sign after it."""
+    if beside.in_flight is None or beside.in_flight_since is None:
+        return None
+    if beside.finished_in is not None and beside.finished_in >= start:
+        return None
+    since = beside.in_flight_since
+    return Silence(since if governing.since is None else max(since, governing.since), beside.in_flight.words)

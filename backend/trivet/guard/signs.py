@@ -1,0 +1,109 @@
+"""The signals that guards read: one statement a look for all scenarios, and a second where a signal names only its backend."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, union_all
+from sqlalchemy.orm import Session
+
+from trivet.fleet.models import Backend
+from trivet.guard import flow
+from trivet.guard.flow import COLD_START, Event, InFlight, Sign
+from trivet.guard.window import AHEAD, BUCKET_S
+from trivet.ingest.models import UsageDelta
+from trivet.kit.clock import floor
+from trivet.kit.interval import Interval
+from trivet.rollup import signals
+from trivet.rollup.models import Rollup1h, Rollup10s
+from trivet.rollup.read import one_of
+from trivet_collectors import semconv as sc
+
+SERIES = ("tenant_id", "model_id", "pool_id")
+SERVED_LATELY = timedelta(hours=1)
+EVENTS = (sc.TRIVET_HEALTH.name, sc.TRIVET_COLD_STARTS.name)
+
+
+def in_flight(session: Session, active: Collection[int], told: Mapping[int, int], now: datetime) -> dict[int, InFlight]:
+    """What moves at `now`, by scenario, of those of which something does."""
+    by = ["scenario_id", "backend_id", "metric", "bucket", *SERIES]
+    within = Interval(floor(now - flow.FRESH, BUCKET_S), floor(now, BUCKET_S) + AHEAD)
+    found = signals.read(session, within, by, {"metric": flow.METRICS}, grain_s=BUCKET_S)
+    signs = [
+        Sign(scenario_id, backend_id, tuple(series), metric, bucket, _value(metric, each))
+        for (scenario_id, backend_id, metric, bucket, *series), each in found.items()
+    ]
+    silent = flow.unnamed(signs)
+    silent -= _finished_lately(session, silent, now)
+    return flow.in_flight(signs, told, _scenarios_of(session, silent, active, now)[0], now)
+
+
+def _value(metric: str, signal: signals.Signal) -> float:
+    if metric in flow.GAUGES:
+        return signal.most if signal.most is not None else signal.last
+    return signal.total
+
+
+def events(session: Session, active: Collection[int], start: datetime, now: datetime) -> dict[int, list[Event]]:
+    """Health events and cold starts since `start`, by scenario.
+
+    One that names no scenario counts for those that its backend, or the GPUs of its pool, serve.
+    """
+    by = ["scenario_id", "backend_id", "pool_id", "bucket", "metric", "detail"]
+    within = Interval(start, floor(now, BUCKET_S) + AHEAD)
+    seen = signals.read(session, within, by, {"metric": EVENTS}, grain_s=BUCKET_S)
+    backends = {key[1] for key in seen if not key[0] and key[1]}
+    pools = {key[2] for key in seen if not key[0] and not key[1] and key[2]}
+    of_backend, of_pool = _scenarios_of(session, backends, active, now, pools)
+    found: dict[int, list[Event]] = {}
+    for (scenario_id, backend_id, pool_id, bucket, metric, detail), each in seen.items():
+        event = Event(bucket, COLD_START if metric == sc.TRIVET_COLD_STARTS.name else detail.split("/")[0], each.total)
+        ids = of_backend.get(backend_id, ()) if backend_id else of_pool.get(pool_id, ())
+        for id_ in [scenario_id] if scenario_id else ids:
+            found.setdefault(id_, []).append(event)
+    return found
+
+
+def _finished_lately(session: Session, backends: Collection[int], now: datetime) -> set[int]:
+    """Those of some backends of which a request has come lately."""
+    if not backends:
+        return set()
+    since = floor(now - flow.FINISHED_LATELY, BUCKET_S)
+    tables: Sequence[Any] = (Rollup10s, UsageDelta)
+    parts = [
+        select(t.backend_id).where(t.bucket >= since, t.requests > t.rejections, one_of(t.backend_id, backends))
+        for t in tables
+    ]
+    return set(session.scalars(union_all(*parts)))
+
+
+def _scenarios_of(
+    session: Session, backends: Collection[int], active: Collection[int], now: datetime, pools: Collection[int] = ()
+) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+    """The scenarios that each backend serves, and that each pool does: as registered, and as requests lately say."""
+    of_backend: dict[int, set[int]] = {}
+    of_pool: dict[int, set[int]] = {}
+    if not backends and not pools:
+        return of_backend, of_pool
+    registered = select(Backend.id, Backend.scenario_ids).where(one_of(Backend.id, backends))
+    for id_, ids in session.execute(registered):
+        of_backend[id_] = set(ids) & set(active)
+    for scenario_id, backend_id, pool_id in _served(session, active, now):
+        if backend_id in backends:
+            of_backend.setdefault(backend_id, set()).add(scenario_id)
+        if pool_id in pools:
+            of_pool.setdefault(pool_id, set()).add(scenario_id)
+    return of_backend, of_pool
+
+
+def _served(session: Session, active: Collection[int], now: datetime) -> Iterable[tuple[int, int, int]]:
+    """Which scenario ran on which backend and pool lately."""
+    since = floor(now - SERVED_LATELY, 3600)
+    tables: Sequence[Any] = (Rollup1h, UsageDelta)
+    parts = [
+        select(t.scenario_id, t.backend_id, t.pool_id)
+        .where(t.bucket >= since, one_of(t.scenario_id, active))
+        .distinct()
+        for t in tables
+    ]
+    return [(s, b, p) for s, b, p in session.execute(union_all(*parts))]
