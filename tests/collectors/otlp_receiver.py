@@ -17,14 +17,18 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 @dataclass(frozen=True)
 class Point:
-    """One data point with the metric it belongs to."""
+    """One data point with the metric it belongs to. Of many samples `value` is the mean."""
 
     metric: str
     unit: str
-    kind: str  # gauge, sum (may fall), counter (monotonic)
-    cumulative: bool
+    kind: str  # samples (a histogram without bounds), histogram, counter (monotonic delta), gauge, sum
     value: float
     attributes: dict[str, str]
+    start_ns: int
+    end_ns: int
+    count: int = 1
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Export:
     points: list[Point]
 
     def of(self, metric: str, gpu: str) -> list[Point]:
-        return [p for p in self.points if p.metric == metric and p.attributes["hw.id"] == gpu]
+        return [p for p in self.points if p.metric == metric and p.attributes.get("hw.id") == gpu]
 
     def value(self, metric: str, gpu: str) -> float | None:
         """The metric's value for this GPU, None where nothing was sent."""
@@ -45,7 +49,7 @@ class Export:
 
     @property
     def gpus(self) -> set[str]:
-        return {p.attributes["hw.id"] for p in self.points}
+        return {p.attributes["hw.id"] for p in self.points if "hw.id" in p.attributes}
 
 
 @dataclass
@@ -85,24 +89,26 @@ class OtlpReceiver:
 
 def taken_apart(headers: dict[str, str], path: str, raw: bytes) -> Export:
     request = ExportMetricsServiceRequest.FromString(raw)
-    assert len(request.resource_metrics) == 1
-    only = request.resource_metrics[0]
-    metrics = [metric for scope in only.scope_metrics for metric in scope.metrics]
-    points = [point for metric in metrics for point in points_of(metric)]
-    return Export(
-        {name.lower(): value for name, value in headers.items()}, path, plain(only.resource.attributes), points
-    )
+    scopes = [scope for resource in request.resource_metrics for scope in resource.scope_metrics]
+    points = [point for scope in scopes for metric in scope.metrics for point in points_of(metric)]
+    first = plain(request.resource_metrics[0].resource.attributes)
+    return Export({name.lower(): value for name, value in headers.items()}, path, first, points)
 
 
 def points_of(metric: Any) -> Iterator[Point]:
-    is_sum = metric.WhichOneof("data") == "sum"
-    data = metric.sum if is_sum else metric.gauge
-    kind = ("counter" if data.is_monotonic else "sum") if is_sum else "gauge"
+    data = getattr(metric, metric.WhichOneof("data"))
     for point in data.data_points:
-        value = getattr(point, point.WhichOneof("value"))
-        yield Point(
-            metric.name, metric.unit, kind, is_sum and data.aggregation_temporality == 2, value, plain(point.attributes)
-        )
+        said = (plain(point.attributes), point.start_time_unix_nano, point.time_unix_nano)
+        if metric.HasField("histogram"):
+            kind = "histogram" if point.explicit_bounds else "samples"
+            least, most = (getattr(point, end) if point.HasField(end) else None for end in ("min", "max"))
+            mean = point.sum / point.count
+            yield Point(metric.name, metric.unit, kind, mean, *said, point.count, least, most)
+        else:
+            delta = metric.HasField("sum") and data.is_monotonic and data.aggregation_temporality == 1
+            kind = "counter" if delta else metric.WhichOneof("data")
+            value = getattr(point, point.WhichOneof("value"))
+            yield Point(metric.name, metric.unit, kind, value, *said)
 
 
 def plain(attributes: Any) -> dict[str, str]:
