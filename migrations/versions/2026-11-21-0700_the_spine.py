@@ -83,6 +83,19 @@ def drop_rules() -> None:
 
 def upgrade() -> None:
     op.create_table(
+        "cache_lookup",
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("span_id", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
+        sa.Column("scenario_id", sa.Integer(), nullable=False),
+        sa.Column("backend_id", sa.Integer(), nullable=False),
+        sa.Column("details", sa.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id", name=op.f("pk_cache_lookup")),
+        postgresql_partition_by="RANGE (started_at)",
+    )
+    op.create_table(
         "canary",
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("returned_at", sa.DateTime(timezone=True), nullable=False),
@@ -211,6 +224,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("promise", name=op.f("pk_invariant_check")),
     )
     op.create_table(
+        "key_name",
+        sa.Column("key_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.SmallInteger(), nullable=False),
+        sa.Column("name_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "kind", "name_id", name=op.f("pk_key_name")),
+    )
+    op.create_table(
         "model",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
@@ -218,6 +238,20 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model")),
         sa.UniqueConstraint("provider", "name", name=op.f("uq_model_provider_name")),
+    )
+    op.create_table(
+        "model_version",
+        sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_model_version")),
+        sa.UniqueConstraint("name", name=op.f("uq_model_version_name")),
+    )
+    op.create_table(
+        "once_seen",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("received_until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_once_seen")),
     )
     op.create_table(
         "outbox",
@@ -301,40 +335,54 @@ def upgrade() -> None:
         "prompt_blocks",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
-        sa.Column("span_id", sa.LargeBinary(), nullable=False),
+        sa.Column("trace_id", sa.Uuid(), nullable=False),
+        sa.Column("span_id", sa.BigInteger(), nullable=False),
         sa.Column("blocks", sa.ARRAY(sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id", name=op.f("pk_prompt_blocks")),
         postgresql_partition_by="RANGE (started_at)",
     )
     op.create_table(
+        "region",
+        sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_region")),
+        sa.UniqueConstraint("name", name=op.f("uq_region_name")),
+    )
+    # Wide columns first, so that none is padded; what may be missing or vary in length comes last of its kind.
+    op.create_table(
         "request",
-        sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("trace_id", sa.LargeBinary(), nullable=False),
-        sa.Column("span_id", sa.LargeBinary(), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("span_id", sa.BigInteger(), nullable=False),
+        sa.Column("trace_id", sa.Uuid(), nullable=False),
+        sa.Column("parent_span_id", sa.BigInteger(), nullable=True),
+        sa.Column("repeats", sa.BigInteger(), nullable=True),
+        sa.Column("ttft_us", sa.BigInteger(), nullable=True),
+        sa.Column("cost_picos", sa.BigInteger(), nullable=True),
+        sa.Column("tenant_id", sa.Integer(), nullable=False),
         sa.Column("scenario_id", sa.Integer(), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("backend_id", sa.Integer(), nullable=False),
         sa.Column("pool_id", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("region_id", sa.Integer(), nullable=False),
         sa.Column("key_id", sa.Integer(), nullable=False),
-        sa.Column("outcome", sa.SmallInteger(), nullable=False),
-        sa.Column("streamed", sa.Boolean(), nullable=False),
         sa.Column("input_tokens", sa.Integer(), nullable=False),
         sa.Column("output_tokens", sa.Integer(), nullable=False),
         sa.Column("cache_read_tokens", sa.Integer(), nullable=False),
         sa.Column("cache_write_tokens", sa.Integer(), nullable=False),
         sa.Column("reasoning_tokens", sa.Integer(), nullable=False),
-        sa.Column("ttft_us", sa.BigInteger(), nullable=True),
-        sa.Column("cost_picos", sa.BigInteger(), nullable=True),
-        sa.Column("price_id", sa.Integer(), nullable=True),
         sa.Column("policy_revision", sa.Integer(), nullable=False),
         sa.Column("policy_generation", sa.Integer(), nullable=False),
-        sa.Column("degrade_level", sa.SmallInteger(), nullable=False),
+        sa.Column("price_id", sa.Integer(), nullable=True),
         sa.Column("output_limit", sa.Integer(), nullable=True),
-        sa.Column("parent_span_id", sa.LargeBinary(), nullable=True),
+        sa.Column("outcome", sa.SmallInteger(), nullable=False),
+        sa.Column("cause", sa.SmallInteger(), nullable=False),
+        sa.Column("shape", sa.SmallInteger(), nullable=False),
+        sa.Column("degrade_level", sa.SmallInteger(), nullable=False),
+        sa.Column("streamed", sa.Boolean(), nullable=False),
         sa.Column("conversation_id", sa.Text(), nullable=True),
         sa.Column("finish_reason", sa.Text(), nullable=True),
         sa.Column("response_id", sa.Text(), nullable=True),
@@ -346,6 +394,22 @@ def upgrade() -> None:
     op.create_index(
         "ix_request_model_unpriced", "request", ["model_id"], unique=False, postgresql_where="cost_picos IS NULL"
     )
+    op.create_index("ix_request_trace_id", "request", ["trace_id"], unique=False, postgresql_using="hash")
+    op.create_index(
+        "ix_request_conversation",
+        "request",
+        ["conversation_id"],
+        unique=False,
+        postgresql_where="conversation_id IS NOT NULL",
+    )
+    op.create_index(
+        "ix_request_received_at",
+        "request",
+        ["received_at"],
+        unique=False,
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": True},
+    )
     op.create_table(
         "rollup_10s",
         sa.Column("bucket", sa.DateTime(timezone=True), nullable=False),
@@ -354,8 +418,12 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("backend_id", sa.Integer(), nullable=False),
         sa.Column("pool_id", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("region_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("context_class", sa.SmallInteger(), nullable=False),
+        sa.Column("streamed", sa.SmallInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
@@ -381,8 +449,12 @@ def upgrade() -> None:
             "model_id",
             "backend_id",
             "pool_id",
+            "version_id",
+            "region_id",
             "revision",
             "level",
+            "context_class",
+            "streamed",
             "currency",
             name=op.f("pk_rollup_10s"),
         ),
@@ -396,8 +468,12 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("backend_id", sa.Integer(), nullable=False),
         sa.Column("pool_id", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("region_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("context_class", sa.SmallInteger(), nullable=False),
+        sa.Column("streamed", sa.SmallInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
@@ -423,8 +499,12 @@ def upgrade() -> None:
             "model_id",
             "backend_id",
             "pool_id",
+            "version_id",
+            "region_id",
             "revision",
             "level",
+            "context_class",
+            "streamed",
             "currency",
             name=op.f("pk_rollup_1h"),
         ),
@@ -438,8 +518,12 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("backend_id", sa.Integer(), nullable=False),
         sa.Column("pool_id", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("region_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("context_class", sa.SmallInteger(), nullable=False),
+        sa.Column("streamed", sa.SmallInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
@@ -465,8 +549,12 @@ def upgrade() -> None:
             "model_id",
             "backend_id",
             "pool_id",
+            "version_id",
+            "region_id",
             "revision",
             "level",
+            "context_class",
+            "streamed",
             "currency",
             name=op.f("pk_rollup_1m"),
         ),
@@ -494,7 +582,7 @@ def upgrade() -> None:
         sa.Column("level", sa.SmallInteger(), nullable=False),
         sa.Column("scored_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("trace_id", sa.LargeBinary(), nullable=True),
+        sa.Column("trace_id", sa.Uuid(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_score")),
         sa.UniqueConstraint("tenant_id", "external_id", name=op.f("uq_score_tenant_id_external_id")),
@@ -528,8 +616,12 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("backend_id", sa.Integer(), nullable=False),
         sa.Column("pool_id", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("region_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("context_class", sa.SmallInteger(), nullable=False),
+        sa.Column("streamed", sa.SmallInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("errors", sa.BigInteger(), nullable=False),
@@ -790,6 +882,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     drop_rules()
+    op.drop_table("cache_lookup")
     op.drop_table("canary")
     op.drop_index(op.f("ix_activation_scenario_id_id"), table_name="activation")
     op.drop_table("activation")
@@ -825,8 +918,12 @@ def downgrade() -> None:
     op.drop_table("rollup_1h")
     op.drop_index(op.f("ix_rollup_10s_bucket"), table_name="rollup_10s")
     op.drop_table("rollup_10s")
+    op.drop_index("ix_request_received_at", table_name="request")
+    op.drop_index("ix_request_conversation", table_name="request")
+    op.drop_index("ix_request_trace_id", table_name="request")
     op.drop_index("ix_request_model_unpriced", table_name="request", postgresql_where="cost_picos IS NULL")
     op.drop_table("request")
+    op.drop_table("region")
     op.drop_table("prompt_blocks")
     op.drop_table("price")
     op.drop_index(op.f("ix_posting_hour"), table_name="posting")
@@ -837,7 +934,10 @@ def downgrade() -> None:
     op.drop_table("policy_seen")
     op.drop_index(op.f("ix_outbox_created_at"), table_name="outbox")
     op.drop_table("outbox")
+    op.drop_table("once_seen")
+    op.drop_table("model_version")
     op.drop_table("model")
+    op.drop_table("key_name")
     op.drop_table("invariant_check")
     op.drop_index(op.f("ix_idempotency_key_created_at"), table_name="idempotency_key")
     op.drop_table("idempotency_key")

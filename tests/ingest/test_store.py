@@ -115,9 +115,10 @@ class TestRow:
             "started_at": start, "ended_at": NOW, "outcome": 0, "streamed": True,
             "input_tokens": 1, "output_tokens": 2, "cache_read_tokens": 3, "cache_write_tokens": 4, "reasoning_tokens": 5,
             "ttft_us": 250_000, "cost_picos": row["cost_picos"], "policy_revision": 2, "policy_generation": 9,
-            "degrade_level": 1, "output_limit": 64, "finish_reason": "stop", "reservation": "v", "prompt_hash": b"h" * 32,
+            "cause": 0, "shape": 0, "repeats": None, "degrade_level": 1, "output_limit": 64, "finish_reason": "stop", "reservation": "v", "prompt_hash": b"h" * 32,
         }  # fmt: skip
-        assert (row["trace_id"], row["span_id"], row["parent_span_id"]) == (b"t" * 16, b"s" * 8, b"p" * 8)
+        ids = (row["trace_id"].bytes, span_bytes(row["span_id"]), span_bytes(row["parent_span_id"]))
+        assert ids == (b"t" * 16, b"s" * 8, b"p" * 8)
         assert (row["conversation_id"], row["response_id"], row["key_id"]) == ("c", "r", 7)
 
     def test_names_become_ids_and_no_name_is_0(self):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tests.support.seeded import seeded
 
-from trivet.ingest.models import COUNTS, HISTOGRAMS
+from trivet.ingest.models import COUNTS, DIMENSIONS, HISTOGRAMS
 from trivet.kit import histogram
 from trivet.rollup.fold import COLUMNS, fold, fold_gpu
 
@@ -15,7 +15,8 @@ START = datetime(2026, 11, 21, 7, 59, 50, tzinfo=UTC)
 def row(seconds=0, tenant=1, currency="USD", latencies_us=(), **counts):
     named = dict.fromkeys(COUNTS, 0) | {"cost": Decimal(0), "score_total": 0.0} | counts
     bucket = START + timedelta(seconds=seconds)
-    return (bucket, tenant, 1, 1, 1, 0, 1, 0, currency, *named.values(), histogram.of(latencies_us), b"", b"")
+    ids = dict.fromkeys(DIMENSIONS, 1) | {"tenant_id": tenant, "currency": currency}
+    return (bucket, *ids.values(), *named.values(), histogram.of(latencies_us), b"", b"")
 
 
 def named(folded):

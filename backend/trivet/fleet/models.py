@@ -21,7 +21,7 @@ from trivet.db import Base
 from trivet.fleet.signal_models import SignalDelta, SignalRollup, SignalSample, SignalSeries
 
 __all__ = [
-    "Backend", "Gpu", "GpuDelta", "GpuRollup", "GpuSample", "Pool", "PoolTerm",
+    "Backend", "Gpu", "GpuDelta", "GpuRollup", "GpuSample", "Pool", "PoolTerm", "Region",
     "SignalDelta", "SignalRollup", "SignalSample", "SignalSeries",
 ]  # fmt: skip
 
@@ -38,6 +38,16 @@ class Backend(Base):
     scenario_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     registered_at: Mapped[datetime | None]
+
+
+class Region(Base):
+    """Where calls were served, as spans name it. Id 0 stands for none."""
+
+    __tablename__ = "region"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Pool(Base):

@@ -17,7 +17,7 @@ from trivet.kit.money import from_picos
 
 BUCKET_US = 10_000_000
 COLUMNS = ("bucket", *DIMENSIONS, *COUNTS, *HISTOGRAMS)
-Key = tuple[int, int, int, int, int, int, int, int, str]  # bucket start in µs, then DIMENSIONS
+Key = tuple[Any, ...]  # bucket start in µs, then DIMENSIONS
 _NO_COST = Decimal(0)
 
 
@@ -49,8 +49,12 @@ def _key(row: Row) -> Key:
         row.model_id,
         row.backend_id,
         row.pool_id,
+        row.version_id,
+        row.region_id,
         fact.revision,
         fact.level,
+        fact.context_class,
+        int(fact.streamed),
         row.cost.currency,
     )
 

@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.fleet.models import Backend, Pool
+from trivet.fleet.models import Backend, Pool, Region
 from trivet.ingest.fact import RequestFact
 from trivet.ingest.row import Row
 from trivet.pricing import service as pricing
+from trivet.pricing.models import ModelVersion
 from trivet.tenant.models import Scenario, Tenant
 
 CACHE_SIZE = 50_000  # names of one kind kept in a process; more, and it starts again from nothing
@@ -51,6 +52,8 @@ _NAMED: dict[str, tuple[Any, Names]] = {
     "scenario": (Scenario, Names()),
     "backend": (Backend, Names()),
     "pool": (Pool, Names()),
+    "version": (ModelVersion, Names()),
+    "region": (Region, Names()),
 }
 _MODELS = Names()
 
@@ -90,7 +93,7 @@ def _met(facts: Iterable[RequestFact], kind: str) -> list[str]:
 def _rows(
     facts: Iterable[RequestFact], tenant_id: int | None, ids: dict[str, dict[Any, int]], models: dict[Any, int]
 ) -> Iterator[Row]:
-    tenants, scenarios, backends, pools = ({**ids[kind], "": NONE} for kind in _NAMED)
+    tenants, scenarios, backends, pools, versions, regions = ({**ids[kind], "": NONE} for kind in _NAMED)
     for fact in facts:
         try:
             row = Row(
@@ -100,6 +103,8 @@ def _rows(
                 models[fact.provider, fact.model] if fact.model else NONE,
                 backends[fact.backend],
                 pools[fact.pool],
+                versions[fact.version],
+                regions[fact.region],
             )
         except KeyError:  # one name too many
             continue

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Numeric,
+    PrimaryKeyConstraint,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.ingest.ids import SpanId, TraceId
 from trivet.ingest.running_model import RunningCall  # noqa: F401  # a table of this context, found by who imports its models
 
 OUTCOMES = ("ok", "error", "timeout", "refused", "rejected")  # stored as their index
@@ -28,44 +30,60 @@ class Request(Base):
     """One LLM call, from one span. Identity: (tenant, start, trace, span). Day partitions by `started_at`.
 
     Tokens are disjoint kinds. `cost_picos` is null where no price is known (then `price_id` is null too). Ids of
-    dimensions are 0 where the span named none. Times are microseconds of UTC.
+    dimensions are 0 where the span named none. Times are microseconds of UTC. A span that tells of a call which
+    another tells better has `repeats`: it counts nowhere.
     """
 
     __tablename__ = "request"
 
-    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    # Wide columns first, so that none is padded.
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
-    trace_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    span_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     ended_at: Mapped[datetime]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    span_id: Mapped[bytes] = mapped_column(SpanId, primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(TraceId, primary_key=True)
+    parent_span_id: Mapped[bytes | None] = mapped_column(SpanId)
+    repeats: Mapped[bytes | None] = mapped_column(SpanId)  # the span that is billed for this call
+    ttft_us: Mapped[int | None] = mapped_column(BigInteger)
+    cost_picos: Mapped[int | None] = mapped_column(BigInteger)
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
     scenario_id: Mapped[int]
     model_id: Mapped[int]
     backend_id: Mapped[int]
     pool_id: Mapped[int]
+    version_id: Mapped[int]
+    region_id: Mapped[int]
     key_id: Mapped[int]
-    outcome: Mapped[int] = mapped_column(SmallInteger)
-    streamed: Mapped[bool]
     input_tokens: Mapped[int] = mapped_column(Integer)
     output_tokens: Mapped[int]
     cache_read_tokens: Mapped[int]
     cache_write_tokens: Mapped[int]
     reasoning_tokens: Mapped[int]
-    ttft_us: Mapped[int | None] = mapped_column(BigInteger)
-    cost_picos: Mapped[int | None] = mapped_column(BigInteger)
-    price_id: Mapped[int | None]
     policy_revision: Mapped[int]
     policy_generation: Mapped[int]
-    degrade_level: Mapped[int] = mapped_column(SmallInteger)
+    price_id: Mapped[int | None]
     output_limit: Mapped[int | None]
-    parent_span_id: Mapped[bytes | None] = mapped_column(LargeBinary)
+    outcome: Mapped[int] = mapped_column(SmallInteger)
+    cause: Mapped[int] = mapped_column(SmallInteger)  # index into `fact.CAUSES`
+    shape: Mapped[int] = mapped_column(SmallInteger)  # index into `fact.SHAPES`
+    degrade_level: Mapped[int] = mapped_column(SmallInteger)
+    streamed: Mapped[bool]
     conversation_id: Mapped[str | None]
     finish_reason: Mapped[str | None]
     response_id: Mapped[str | None]
     reservation: Mapped[str | None]
     prompt_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id"),
         Index("ix_request_model_unpriced", "model_id", postgresql_where="cost_picos IS NULL"),
+        Index("ix_request_trace_id", "trace_id", postgresql_using="hash"),
+        Index("ix_request_conversation", "conversation_id", postgresql_where="conversation_id IS NOT NULL"),
+        Index(
+            "ix_request_received_at",
+            "received_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32, "autosummarize": True},
+        ),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
 
@@ -77,10 +95,48 @@ class PromptBlocks(Base):
 
     tenant_id: Mapped[int] = mapped_column(primary_key=True)
     started_at: Mapped[datetime] = mapped_column(primary_key=True)
-    trace_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    span_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(TraceId, primary_key=True)
+    span_id: Mapped[bytes] = mapped_column(SpanId, primary_key=True)
     blocks: Mapped[list[str]] = mapped_column(ARRAY(Text))
     __table_args__ = ({"postgresql_partition_by": "RANGE (started_at)"},)
+
+
+class KeptLookup(Base):
+    """A retrieval span that looked into a cache and is no request. Kept so that sent twice it is one. Day partitions."""
+
+    __tablename__ = "cache_lookup"
+
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ended_at: Mapped[datetime]
+    span_id: Mapped[bytes] = mapped_column(SpanId, primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(TraceId, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    scenario_id: Mapped[int]
+    backend_id: Mapped[int]
+    details: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    __table_args__ = (
+        PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id"),
+        {"postgresql_partition_by": "RANGE (started_at)"},
+    )
+
+
+class KeyName(Base):
+    """A name that a key has used: how its limit of distinct names is held. `kind` is an index into `names.KINDS`."""
+
+    __tablename__ = "key_name"
+
+    key_id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    name_id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class OnceSeen(Base):
+    """How far `ingest.once` has looked for calls told twice: what was received before is settled. One row."""
+
+    __tablename__ = "once_seen"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    received_until: Mapped[datetime]
 
 
 class Dimensions:
@@ -91,8 +147,12 @@ class Dimensions:
     model_id: Mapped[int]
     backend_id: Mapped[int]
     pool_id: Mapped[int]
+    version_id: Mapped[int]
+    region_id: Mapped[int]
     revision: Mapped[int]
     level: Mapped[int] = mapped_column(SmallInteger)
+    context_class: Mapped[int] = mapped_column(SmallInteger)  # index into `context.CLASSES`
+    streamed: Mapped[int] = mapped_column(SmallInteger)  # 0 or 1
     currency: Mapped[str]
 
 
@@ -118,7 +178,10 @@ class Measures:
     inter_token: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-DIMENSIONS = ("tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "revision", "level", "currency")
+DIMENSIONS = (
+    "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "version_id", "region_id", "revision", "level",
+    "context_class", "streamed", "currency",
+)  # fmt: skip
 COUNTS = (
     "requests", "errors", "timeouts", "refusals", "rejections", "unpriced_requests", "input_tokens", "output_tokens",
     "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost", "scores", "score_total",
@@ -168,7 +231,7 @@ class Score(Base):
     level: Mapped[int] = mapped_column(SmallInteger)
     scored_at: Mapped[datetime]
     source: Mapped[str]
-    trace_id: Mapped[bytes | None] = mapped_column(LargeBinary)
+    trace_id: Mapped[bytes | None] = mapped_column(TraceId)
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (UniqueConstraint("tenant_id", "external_id"), Index(None, "scenario_id", "scored_at"))
 

@@ -5,61 +5,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection, Cursor, sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.ingest import deltas, partitions
+from trivet.ingest import columns, deltas, partitions
+from trivet.ingest.copybytes import joined
 from trivet.ingest.dimensions import rows_of
 from trivet.ingest.fact import TOO_MANY_NEW_NAMES, RequestFact
+from trivet.ingest.ids import span_bytes, span_number
 from trivet.ingest.models import Denial
-from trivet.ingest.row import Row, RowKey, cost_of, instant
+from trivet.ingest.row import UNKNOWN, Row, RowKey, cost_of, instant, shape_of
 from trivet.kit.clock import floor
 from trivet.pricing import service as pricing
 from trivet.settings import get_settings
 
 DAY_S = 86_400
 
-# Columns of `request` in the order rows are copied, with their types: binary COPY converts nothing.
-REQUEST_COLUMNS = {
-    "tenant_id": "int4",
-    "started_at": "timestamptz",
-    "trace_id": "bytea",
-    "span_id": "bytea",
-    "ended_at": "timestamptz",
-    "scenario_id": "int4",
-    "model_id": "int4",
-    "backend_id": "int4",
-    "pool_id": "int4",
-    "key_id": "int4",
-    "outcome": "int2",
-    "streamed": "bool",
-    "input_tokens": "int4",
-    "output_tokens": "int4",
-    "cache_read_tokens": "int4",
-    "cache_write_tokens": "int4",
-    "reasoning_tokens": "int4",
-    "ttft_us": "int8",
-    "cost_picos": "int8",
-    "price_id": "int4",
-    "policy_revision": "int4",
-    "policy_generation": "int4",
-    "degrade_level": "int2",
-    "output_limit": "int4",
-    "parent_span_id": "bytea",
-    "conversation_id": "text",
-    "finish_reason": "text",
-    "response_id": "text",
-    "reservation": "text",
-    "prompt_hash": "bytea",
-}
 KEY_COLUMNS = ("tenant_id", "started_at", "trace_id", "span_id")
 _DELTA_TYPES = [
     "timestamptz",
-    *["int4"] * 6,
-    "int2",
+    *["int4"] * 8,
+    *["int2"] * 3,
     "text",
     *["int8"] * 11,
     "numeric",
@@ -69,9 +39,9 @@ _DELTA_TYPES = [
 ]
 assert len(_DELTA_TYPES) == len(deltas.COLUMNS)
 
-_names = sql.SQL(", ").join(map(sql.Identifier, REQUEST_COLUMNS))
+_names = sql.SQL(", ").join(map(sql.Identifier, columns.COLUMNS))
 _definitions = sql.SQL(", ").join(
-    sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in REQUEST_COLUMNS.items()
+    sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(columns.TYPES[name])) for name in columns.COLUMNS
 )
 _MAKE = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({}) ON COMMIT DELETE ROWS").format(_definitions)
 _FILL = sql.SQL("COPY incoming ({}) FROM STDIN (FORMAT BINARY)").format(_names)
@@ -118,10 +88,11 @@ def store(
 def _write(session: Session, rows: list[Row], key_id: int, now: datetime, *, bound: bool) -> int:
     book = pricing.book(session)
     for row in rows:
-        row.cost = cost_of(row.fact, book)
+        row.key_id, row.shape = key_id, shape_of(row.fact)
+        row.cost = UNKNOWN if row.shape else cost_of(row.fact, book)
     connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
     with connection.cursor(binary=True) as cursor:
-        new = _insert(cursor, rows, key_id)
+        new = _insert(cursor, rows)
         _copy(cursor, "usage_delta", deltas.COLUMNS, _DELTA_TYPES, deltas.deltas_of(new))
         _copy(
             cursor,
@@ -134,63 +105,24 @@ def _write(session: Session, rows: list[Row], key_id: int, now: datetime, *, bou
     return len(new)
 
 
-def _insert(cursor: Cursor[Any], rows: list[Row], key_id: int) -> list[Row]:
+def _insert(cursor: Cursor[Any], rows: list[Row]) -> list[Row]:
     """The rows that were not there yet, now there."""
     cursor.execute(_MAKE)
     with cursor.copy(_FILL) as copy:
-        copy.set_types(list(REQUEST_COLUMNS.values()))
-        for row in rows:
-            copy.write_row(_columns(row, key_id))
+        copy.write(joined(map(columns.packed, rows)))
     cursor.execute(_MOVE)
     if cursor.rowcount == len(rows):
         return rows
-    new = {(tenant_id, start_us, trace_id, span_id) for trace_id, span_id, tenant_id, start_us in cursor}
+    new = {(tenant_id, start_us, trace_id.bytes, span_bytes(span_id)) for trace_id, span_id, tenant_id, start_us in cursor}
     return [row for row in rows if row.key in new]
 
 
-def _columns(row: Row, key_id: int) -> tuple[Any, ...]:
-    """In the order of `REQUEST_COLUMNS`."""
-    fact = row.fact
-    return (
-        row.tenant_id,
-        instant(fact.start_us),
-        fact.trace_id,
-        fact.span_id,
-        instant(fact.end_us),
-        row.scenario_id,
-        row.model_id,
-        row.backend_id,
-        row.pool_id,
-        key_id,
-        fact.outcome,
-        fact.streamed,
-        fact.input_tokens,
-        fact.output_tokens,
-        fact.cache_read_tokens,
-        fact.cache_write_tokens,
-        fact.reasoning_tokens,
-        fact.ttft_us,
-        row.cost.picos,
-        row.cost.price_id,
-        fact.revision,
-        fact.generation or 0,
-        fact.level,
-        fact.output_limit,
-        fact.parent_id,
-        fact.conversation_id,
-        fact.finish_reason,
-        fact.response_id,
-        fact.reservation,
-        fact.prompt_hash,
-    )
-
-
-_BLOCK_TYPES = ["int4", "timestamptz", "bytea", "bytea", "text[]"]
+_BLOCK_TYPES = ["int4", "timestamptz", "uuid", "int8", "text[]"]
 
 
 def _blocks(row: Row) -> tuple[Any, ...]:
     fact = row.fact
-    return row.tenant_id, instant(fact.start_us), fact.trace_id, fact.span_id, list(fact.blocks)
+    return row.tenant_id, instant(fact.start_us), UUID(bytes=fact.trace_id), span_number(fact.span_id), list(fact.blocks)
 
 
 _SEEN_COLUMNS = ("backend_id", "scenario_id", "tenant_id", "bound", "generation", "revision", "level", "seen_at")
@@ -208,13 +140,13 @@ def _seen(rows: list[Row], now: datetime, *, bound: bool) -> list[tuple[Any, ...
 
 
 def _copy(
-    cursor: Cursor[Any], table: str, columns: Sequence[str], types: list[str], rows: Iterable[tuple[Any, ...]]
+    cursor: Cursor[Any], table: str, names: Sequence[str], types: list[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
     rows = list(rows)
     if not rows:
         return
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), names)) as copy:
+    quoted = sql.SQL(", ").join(map(sql.Identifier, names))
+    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), quoted)) as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)

@@ -14,8 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from trivet.ingest.context import class_of
 from trivet.ingest.deltas import COLUMNS, delta
-from trivet.ingest.models import UsageDelta
+from trivet.ingest.models import DIMENSIONS, UsageDelta
 from trivet.ingest.row import COST_LIMIT_PICOS
 from trivet.kit.clock import floor
 from trivet.kit.money import from_picos
@@ -27,30 +28,34 @@ BATCH_ROWS = 5_000
 BUCKET_S = 10
 
 # Only requests that some price covers are taken, so that those which stay unpriced are not read again and again. Another
-# task's batch is skipped. Calls that went well without any token were not measured and stay unpriced (see `row.cost_of`). The partial index on unpriced rows carries the search.
-_TAKE = text("""
-    SELECT r.tenant_id, r.started_at, r.trace_id, r.span_id, r.ended_at, r.scenario_id, r.model_id, r.backend_id,
-           r.pool_id, r.policy_revision AS revision, r.degrade_level AS level, r.input_tokens, r.output_tokens,
-           r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens, m.provider, m.name AS model,
-           coalesce(o.name, '') AS pool
+# task's batch is skipped. Calls that cannot be priced (`shape`) and those that count nowhere (`repeats`) stay as they are. The
+# partial index on unpriced rows carries the search.
+COVERED = """
     FROM request r JOIN model m ON m.id = r.model_id LEFT JOIN pool o ON o.id = r.pool_id
-    WHERE r.cost_picos IS NULL
-      AND (r.outcome <> 0 OR r.input_tokens + r.output_tokens::int8 + r.cache_read_tokens + r.cache_write_tokens
-           + r.reasoning_tokens > 0)
-      AND EXISTS (
+    WHERE r.cost_picos IS NULL AND r.shape = 0 AND r.repeats IS NULL AND EXISTS (
         SELECT FROM price p WHERE p.provider = m.provider AND p.model = m.name
         AND p.effective_from <= r.started_at AND p.pool IN ('', o.name))
+"""
+_TAKE = text(f"""
+    SELECT r.tenant_id, r.started_at, r.trace_id, r.span_id, r.ended_at, r.scenario_id, r.model_id, r.backend_id,
+           r.pool_id, r.version_id, r.region_id, r.policy_revision AS revision, r.degrade_level AS level,
+           r.streamed::int AS streamed, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens, m.provider, m.name AS model,
+           coalesce(o.name, '') AS pool
+    {COVERED}
     ORDER BY r.tenant_id, r.started_at, r.trace_id, r.span_id
     LIMIT :rows FOR UPDATE OF r SKIP LOCKED
 """)
 _SET = text("""
     UPDATE request r SET cost_picos = n.cost_picos, price_id = n.price_id
-    FROM unnest(CAST(:tenants AS int4[]), CAST(:starts AS timestamptz[]), CAST(:traces AS bytea[]),
-                CAST(:spans AS bytea[]), CAST(:costs AS int8[]), CAST(:prices AS int4[]))
+    FROM unnest(CAST(:tenants AS int4[]), CAST(:starts AS timestamptz[]), CAST(:traces AS uuid[]),
+                CAST(:spans AS int8[]), CAST(:costs AS int8[]), CAST(:prices AS int4[]))
          AS n (tenant_id, started_at, trace_id, span_id, cost_picos, price_id)
     WHERE r.tenant_id = n.tenant_id AND r.started_at = n.started_at AND r.trace_id = n.trace_id
       AND r.span_id = n.span_id AND r.cost_picos IS NULL
 """)
+
+
+_KEPT = DIMENSIONS[: DIMENSIONS.index("context_class")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,8 @@ def corrections_of(priced: Sequence[Priced]) -> list[dict[str, Any]]:
     for each in priced:
         r = each.request
         bucket = floor(r.ended_at, BUCKET_S)
-        own = (bucket, r.tenant_id, r.scenario_id, r.model_id, r.backend_id, r.pool_id, r.revision, r.level)
+        context = class_of(r.input_tokens + r.cache_read_tokens + r.cache_write_tokens)
+        own = (bucket, *(getattr(r, name) for name in _KEPT), context, r.streamed)
         for currency, unpriced, cost in (("", -1, Decimal(0)), (each.currency, 0, from_picos(each.picos))):
             before = groups.get((*own, currency), (0, Decimal(0)))
             groups[(*own, currency)] = (before[0] + unpriced, before[1] + cost)
@@ -119,5 +125,5 @@ def corrections_of(priced: Sequence[Priced]) -> list[dict[str, Any]]:
 
 def _correction(key: tuple[Any, ...], unpriced: int, cost: Decimal) -> dict[str, Any]:
     bucket: datetime = key[0]
-    dimensions = dict(zip(COLUMNS[1:9], key[1:], strict=True))
+    dimensions = dict(zip(DIMENSIONS, key[1:], strict=True))
     return dict(zip(COLUMNS, delta(bucket, dimensions, {"unpriced_requests": unpriced, "cost": cost}), strict=True))

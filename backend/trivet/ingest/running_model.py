@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, SmallInteger
+from sqlalchemy import SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.ingest.ids import SpanId, TraceId
 
 
 class RunningCall(Base):
@@ -19,8 +20,8 @@ class RunningCall(Base):
     __tablename__ = "running_call"
 
     tenant_id: Mapped[int] = mapped_column(primary_key=True)
-    trace_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    span_id: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    trace_id: Mapped[bytes] = mapped_column(TraceId, primary_key=True)
+    span_id: Mapped[bytes] = mapped_column(SpanId, primary_key=True)
     started_at: Mapped[datetime]
     since: Mapped[datetime]
     seen_at: Mapped[datetime]

@@ -23,6 +23,7 @@ _SUM = text("""
            coalesce(sum(reasoning_tokens), 0), count(*) FILTER (WHERE cost_picos IS NULL),
            coalesce(sum(cost_picos), 0) * 1e-12
     FROM request WHERE started_at >= :reach AND started_at < :end AND ended_at >= :start AND ended_at < :end
+      AND repeats IS NULL
 """)
 _USED = text("SELECT DISTINCT bucket FROM rollup_1h WHERE bucket >= :since ORDER BY bucket")
 

@@ -25,11 +25,12 @@ LINE = ("account", "cost_centre_id", "tenant_id", "scenario_id", "model_id", "po
 
 Costs = dict[tuple[User, int, str], Decimal]
 
-# Requests of some pools that ran within an hour: those that ended in it, and those that ran on.
+# Requests of some pools that ran within an hour: those that ended in it, and those that ran on. Spans that repeat a call
+# which another is billed for count in none.
 _RAN = """
     FROM request
     WHERE pool_id = ANY(CAST(:pools AS int4[])) AND outcome <> :rejected
-      AND started_at >= :reach AND started_at < :end AND ended_at >= :start
+      AND started_at >= :reach AND started_at < :end AND ended_at >= :start AND repeats IS NULL
 """
 _BUSY = text(f"""
     SELECT pool_id, lower(span), upper(span) FROM (
@@ -52,6 +53,7 @@ _FIRST_START = text("""
     SELECT min(started_at) FROM request
     WHERE pool_id = ANY(CAST(:pools AS int4[])) AND outcome <> :rejected
       AND started_at >= :reach AND started_at < :start AND ended_at >= :start AND ended_at < :end
+      AND repeats IS NULL
 """)
 
 

@@ -22,6 +22,16 @@ class Model(Base):
     __table_args__ = (UniqueConstraint("provider", "name"),)
 
 
+class ModelVersion(Base):
+    """A model's version as spans name it: its dated snapshot, weights or adapter. Id 0 stands for none."""
+
+    __tablename__ = "model_version"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Price(Base):
     """What a million tokens cost from `effective_from` on, until the next row of the same provider, model and pool.
 

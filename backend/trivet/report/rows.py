@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from trivet.ingest.ids import span_bytes, span_number
 from trivet.ingest.models import OUTCOMES
 from trivet.kit.body import Instant
 from trivet.kit.clock import rfc3339
@@ -66,8 +68,8 @@ def _after(cursor: str) -> dict[str, Any]:
         return {
             "at": _INSTANT.validate_python(at),
             "tenant": tenant,
-            "trace": bytes.fromhex(trace),
-            "span": bytes.fromhex(span),
+            "trace": UUID(hex=trace),
+            "span": span_number(bytes.fromhex(span)),
         }
     except ValueError as foreign:
         raise Invalid(FOREIGN, field="cursor") from foreign
@@ -81,8 +83,8 @@ def request_key(item: Mapping[str, Any]) -> list[Any]:
 def _request(row: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     duration_ms = (row["ended_at"] - row["started_at"]).total_seconds() * 1000
     return {
-        "trace_id": row["trace_id"].hex(),
-        "span_id": row["span_id"].hex(),
+        "trace_id": row["trace_id"].hex,
+        "span_id": span_bytes(row["span_id"]).hex(),
         "tenant_id": row["tenant_id"],
         **dict(zip(REQUEST_BY, labels.key(REQUEST_BY, row), strict=True)),
         "started_at": rfc3339(row["started_at"]),

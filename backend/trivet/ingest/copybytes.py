@@ -1,0 +1,58 @@
+"""Rows as the bytes of PostgreSQL's binary COPY: packed by `struct`, which is several times quicker than value by value.
+
+Format: PostgreSQL documentation, COPY, "Binary Format". Times are microseconds since 2000. Pure.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+EPOCH_2000_US = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
+
+# What a column of a type takes: its length in bytes and its letter in `struct`. Times are given as µs since 2000, ids of
+# traces and spans as bytes.
+FIXED = {"int8": (8, "q"), "timestamptz": (8, "q"), "int4": (4, "i"), "int2": (2, "h"), "bool": (1, "?"),
+         "uuid": (16, "16s"), "span": (8, "8s")}  # fmt: skip
+
+_length = struct.Struct("!i")
+_int4, _int8 = struct.Struct("!ii"), struct.Struct("!iq")
+
+
+def fixed(types: Sequence[str], columns: int) -> Callable[..., bytes]:
+    """A packer of the fields of some fixed columns that are never null, the first of a row of `columns` in all."""
+    form = struct.Struct("!h" + "".join(f"i{FIXED[kind][1]}" for kind in types))
+    lengths = [FIXED[kind][0] for kind in types]
+    names = [f"v{n}" for n in range(len(types))]
+    fields = ", ".join(f"{length}, {name}" for length, name in zip(lengths, names, strict=True))
+    # One call with the lengths written out: a loop over the fields would cost more than the packing.
+    made: Callable[..., bytes] = eval(  # noqa: S307  # our own names and numbers
+        f"lambda {', '.join(names)}: pack({columns}, {fields})", {"pack": form.pack}
+    )
+    return made
+
+
+def int4(value: int | None) -> bytes:
+    return NULL if value is None else _int4.pack(4, value)
+
+
+def int8(value: int | None) -> bytes:
+    return NULL if value is None else _int8.pack(8, value)
+
+
+def binary(value: bytes | None) -> bytes:
+    """A bytea or, of 8 bytes, the int8 that a span id is."""
+    return NULL if value is None else _length.pack(len(value)) + value
+
+
+def text(value: str | None) -> bytes:
+    if value is None:
+        return NULL
+    encoded = value.encode()
+    return _length.pack(len(encoded)) + encoded
+
+
+def joined(rows: Iterable[bytes]) -> bytes:
+    """A whole COPY of packed rows."""
+    return b"".join((HEADER, *rows, TRAILER))

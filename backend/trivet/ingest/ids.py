@@ -1,0 +1,47 @@
+"""Ids of traces and spans: bytes in Python, a uuid and an int8 in the database, where every byte is paid for daily."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Dialect, Uuid
+from sqlalchemy.types import TypeDecorator
+
+
+class TraceId(TypeDecorator[bytes]):
+    """16 bytes, as a uuid."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> Any:
+        del dialect
+        return None if value is None else UUID(bytes=value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        del dialect
+        return None if value is None else value.bytes
+
+
+class SpanId(TypeDecorator[bytes]):
+    """8 bytes, as an int8."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else span_number(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        del dialect
+        return None if value is None else span_bytes(value)
+
+
+def span_number(span_id: bytes) -> int:
+    """A span id as its column holds it."""
+    return int.from_bytes(span_id, "big", signed=True)
+
+
+def span_bytes(number: int) -> bytes:
+    """A span id out of its column."""
+    return number.to_bytes(8, "big", signed=True)
