@@ -1,175 +1,86 @@
-"""Spans per second into one API process, beside a raw COPY of the same rows into the same database in the same run.
+"""Spans per second, durable, beside a raw COPY of the same rows into the same database in the same run.
 
-512-span batches of some 20 attributes, protobuf, four senders, a durable PostgreSQL 18 on this machine. The raw COPY
-commits every 512 rows into a table with the same columns and the same primary key: what is left when nothing is
-decoded, normalised, priced, deduplicated or summed.
+Spans have some 20 attributes; a batch is 512 of them, protobuf. Senders, API and PostgreSQL share this machine's cores:
+what the senders use counts against us, and is said.
+
+    python -m bench.ingest [one two small grpc]        python -m bench.ingest --seconds 20 one
 """
 
-import http.client
+import argparse
 import os
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import psycopg
-from bench.spans import export
+from bench import copy, say
+from bench.load import Result, load
+from bench.stack import cpu_s, dsn_of, postgres_pids, running
 
-BATCH = 512
-PROBES = 8  # batches that only find out how many to make
-SENDERS = 4
-GOAL = 10_000  # spans/s
-KEY = "tvt_bench-" + "0" * 40
+SECONDS = 8.0
 
 
-def main(seconds: float = 8.0) -> bool:
-    """Print both figures and their ratio; true where the goal is met."""
-    from trivet import schema
-    from trivet.embed.postgres import EmbeddedPostgres
+@dataclass(frozen=True)
+class Case:
+    """How it is sent, and what is wanted: spans/s, and a share of COPY's rows/s where one is named."""
 
-    with tempfile.TemporaryDirectory(prefix="trivet-bench-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
-        postgres.ensure_database()
-        schema.upgrade(postgres.url())
-        with api(postgres.url(), Path(folder)) as (port, pid):
-            post(port, [export(BATCH, batch=0)])  # names, prices and partitions are made
-            before_s = cpu_s(pid)
-            spans, took_s, waits_ms = load(port, seconds)
-            used_s = cpu_s(pid) - before_s
-        dsn = postgres.url().replace("+psycopg", "")
-        stored, rows = fetch(dsn)
-        copied_per_s = raw_copy(dsn, rows)
-    rate = (spans - PROBES * BATCH) / took_s
-    assert stored == spans + BATCH, f"{stored} rows for {spans + BATCH} spans"
-    waits_ms.sort()
-    print(f"ingest   {rate:10,.0f} spans/s   {SENDERS} senders, {BATCH} spans each, {spans:,} spans in {took_s:.1f} s")
-    print(f"         answers p50 {at(waits_ms, 0.5):.0f} ms, p95 {at(waits_ms, 0.95):.0f} ms")
-    print(f"         {used_s / spans * 1e6:.0f} µs of CPU a span: {spans / used_s:,.0f} spans/s of a core to itself")
-    print(f"raw COPY {copied_per_s:10,.0f} rows/s    {len(rows):,} of the same rows, {BATCH} a commit")
-    print(
-        f"ratio    {rate / copied_per_s:10.2f}           goal {GOAL:,} spans/s: {'met' if rate >= GOAL else 'missed'}"
+    title: str
+    processes: int
+    connections: int
+    spans: int
+    per_s: int
+    of_copy: float = 0.0
+    grpc: bool = False
+
+
+CASES = {
+    "one": Case("512-span batches, one process", 1, 4, 512, 20_000, 0.15),
+    "two": Case("512-span batches, two processes", 2, 16, 512, 35_000, 0.25),
+    "small": Case("10-span exports, 64 clients", 1, 64, 10, 5_000),
+    "grpc": Case("gRPC, 512-span batches", 1, 4, 512, 15_000, grpc=True),
+}
+
+
+def measure(case: Case, seconds: float) -> bool:
+    """One case on a fresh database; whether its goals are met."""
+    with running(case.processes) as (postgres, api):
+        options = {"connections": case.connections, "spans": case.spans, "grpc": case.grpc}
+        options["port"] = api.grpc_port if case.grpc else api.port
+        warm = load(**options, seconds=1.0, seed=1)  # names, prices, partitions and caches are made
+        before = cpu_s(*api.pids()), cpu_s(*postgres_pids(postgres))
+        result = load(**options, seconds=seconds, seed=2)
+        used = cpu_s(*api.pids()) - before[0], cpu_s(*postgres_pids(postgres)) - before[1]
+        found = copy.stored(dsn_of(postgres))
+        copied = copy.rows_per_s(dsn_of(postgres))
+    if found != result.spans + warm.spans:
+        raise AssertionError(f"{found} rows for {result.spans + warm.spans} acknowledged spans")
+    ratio = result.per_s / copied
+    met = result.per_s >= case.per_s and ratio >= case.of_copy and set(result.statuses) <= {"200", "OK"}
+    goal = f"{case.per_s:,} spans/s" + (f", {case.of_copy:g} of COPY" if case.of_copy else "")
+    say.verdict(case.title, f"{result.per_s:,.0f} spans/s, {ratio:.2f} of COPY", goal, met=met)
+    _beside(result, used, copied)
+    return met
+
+
+def _beside(result: Result, used: tuple[float, float], copied: float) -> None:
+    exports = sum(result.statuses.values()) / result.seconds
+    answers = f"{exports:,.0f} exports/s, answers p50 {result.at(0.5):.0f} ms, p95 {result.at(0.95):.0f} ms"
+    say.note(f"raw COPY {copied:,.0f} rows/s, {copy.BATCH} a commit; {answers}; {result.statuses}")
+    cores = (*used, result.cpu_s)
+    per_span = (f"{name} {seconds / result.spans * 1e6:.0f}" for name, seconds in zip(_WHO, cores, strict=True))
+    say.note(
+        f"µs of CPU a span: {', '.join(per_span)}; {sum(cores) / result.seconds:.1f} of {os.cpu_count()} cores at work"
     )
-    return rate >= GOAL
 
 
-def at(ascending: list[float], share: float) -> float:
-    return ascending[int(len(ascending) * share)]
+_WHO = ("API", "PostgreSQL", "senders")
 
 
-@contextmanager
-def api(url: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """One API process: its port and process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "TRIVET_DATABASE_URL": url,
-        "TRIVET_BOOTSTRAP_KEY": KEY,
-        "TRIVET_SECRET_KEY": "bench",
-        "TRIVET_DATA_DIR": str(folder),
-        "TRIVET_PORT": str(port),
-        "TRIVET_LOG_LEVEL": "warning",
-    }
-    command = [sys.executable, "-m", "trivet.cli", "api"]
-    process = subprocess.Popen(command, env=environment)
-    try:
-        wait(port, process)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def wait(port: int, process: "subprocess.Popen[bytes]", limit_s: float = 30.0) -> None:
-    """Until the process answers."""
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError("the API did not start")
-
-
-def post(port: int, bodies: list[bytes]) -> list[float]:
-    """Send each body; milliseconds of each answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-protobuf"}
-    waits = []
-    for body in bodies:
-        start = time.perf_counter()
-        connection.request("POST", "/v1/traces", body, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.status != 200 or content:
-            raise RuntimeError(f"{answer.status}: {content[:200]!r}")
-        waits.append((time.perf_counter() - start) * 1000)
-    connection.close()
-    return waits
-
-
-def load(port: int, seconds: float) -> tuple[int, float, list[float]]:
-    """(spans sent, seconds without the probes, milliseconds of each answer). Bodies are made before the clock starts."""
-    probe = [export(BATCH, batch=n) for n in range(1, PROBES + 1)]
-    start = time.perf_counter()
-    post(port, probe)
-    per_body_s = (time.perf_counter() - start) / len(probe)
-    share = max(4, int(seconds / per_body_s / SENDERS))
-    bodies = [[export(BATCH, batch=100 + sender * share + n) for n in range(share)] for sender in range(SENDERS)]
-    waits: list[float] = []
-    threads = [threading.Thread(target=lambda own=own: waits.extend(post(port, own))) for own in bodies]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    took_s = time.perf_counter() - start
-    if len(waits) != SENDERS * share:
-        raise RuntimeError("some senders failed")
-    return (SENDERS * share + PROBES) * BATCH, took_s, waits
-
-
-def fetch(dsn: str, limit: int = 100_000) -> tuple[int, list[tuple[Any, ...]]]:
-    """(rows stored, some of them as tuples)."""
-    with psycopg.connect(dsn) as connection:
-        total = connection.execute("SELECT count(*) FROM request").fetchone()
-        rows = connection.execute("SELECT * FROM request ORDER BY random() LIMIT %s", [limit]).fetchall()
-    assert total is not None
-    return int(total[0]), rows
-
-
-def raw_copy(dsn: str, rows: list[tuple[Any, ...]]) -> float:
-    """Rows per second of a binary COPY that commits every `BATCH` rows."""
-    with psycopg.connect(dsn) as connection:
-        connection.execute("CREATE TABLE bench_copy (LIKE request INCLUDING DEFAULTS)")
-        connection.execute("ALTER TABLE bench_copy ADD PRIMARY KEY (tenant_id, started_at, trace_id, span_id)")
-        types = [t for (t,) in connection.execute(
-            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'bench_copy'::regclass "
-            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
-        )]  # fmt: skip
-        connection.commit()
-        start = time.perf_counter()
-        for first in range(0, len(rows), BATCH):
-            with connection.cursor().copy("COPY bench_copy FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types(types)
-                for row in rows[first : first + BATCH]:
-                    copy.write_row(row)
-            connection.commit()
-        return len(rows) / (time.perf_counter() - start)
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", default=list(CASES), help=f"some of {', '.join(CASES)}")
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    given = parser.parse_args()
+    return 0 if all([measure(CASES[name], given.seconds) for name in given.cases]) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+    sys.exit(main())

@@ -9,7 +9,6 @@ import json
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.ingest import KEY, wait
+from bench.stack import KEY, free_port, wait
 
 ROUNDS = 20
 CALLS = 40
@@ -109,9 +108,7 @@ def running(folder: Path) -> Iterator[int]:
         redis = stack.enter_context(EmbeddedRedis(folder))
         postgres.ensure_database()
         schema.upgrade(postgres.url())
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         environment = os.environ | {
             "TRIVET_DATABASE_URL": postgres.url(),
             "TRIVET_BROKER_URL": redis.url(),
@@ -119,6 +116,7 @@ def running(folder: Path) -> Iterator[int]:
             "TRIVET_SECRET_KEY": "bench",
             "TRIVET_DATA_DIR": str(folder),
             "TRIVET_PORT": str(port),
+            "TRIVET_OTLP_GRPC_PORT": "0",
             "TRIVET_LOG_LEVEL": "WARNING",
         }
         api = stack.enter_context(program(environment, folder, "api"))

@@ -2,18 +2,13 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
+from bench.stack import free_port
+
 GOAL_S = 10.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_s(data_dir: str) -> float:
