@@ -1,4 +1,4 @@
-"""What the backend sees of Trivet: a loopback server that serves one policy document and keeps the spans it is sent."""
+"""What the backend sees of Trivet: a loopback server that serves one policy document and keeps the spans and events it is sent."""
 
 import gzip
 import hashlib
@@ -6,6 +6,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 KEY = "tvt_for-the-demo-backend"
@@ -15,6 +16,7 @@ class FakeTrivet:
     def __init__(self):
         self.document = {"backend": "demo-1", "scenarios": {}, "valid_until": "2099-01-01T00:00:00Z"}
         self.spans = []
+        self.events = []
         self.polled_etags = []
         outer = self
 
@@ -27,6 +29,12 @@ class FakeTrivet:
                     self._answer(401, b"{}")
                 elif self.path == "/v1/traces":
                     outer._keep(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+                    self._answer(200, b"")
+                elif self.path == "/v1/logs":
+                    request = ExportLogsServiceRequest.FromString(gzip.decompress(body))
+                    outer.events += [r for g in request.resource_logs for s in g.scope_logs for r in s.log_records]
+                    self._answer(200, b"")
+                elif self.path == "/v1/metrics":
                     self._answer(200, b"")
                 else:
                     self._policy()

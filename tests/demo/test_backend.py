@@ -281,6 +281,20 @@ class TestTheProcess:
         with httpx.Client(base_url=url) as client:
             assert post(client, body()).headers["x-trivet-degrade-level"] == "2"
 
+    def test_a_call_that_hangs_is_told_before_it_ends(self, trivet, start):
+        _, url = start()
+        with httpx.Client(base_url=url) as client:
+            assert client.post("/simulate/stall", params={"seconds": 2.5}).json()["stalled_s"] == 2.5
+            began = time.monotonic()
+            assert post(client, body(output=1)).status_code == 200
+            assert time.monotonic() - began >= 2.4
+        told = [attributes(event) for event in trivet.events]
+        assert {(t["trivet.scenario"], t["trivet.tenant"], t["trivet.backend"]) for t in told} == {
+            ("support-chat", "acme", "demo-1")
+        }
+        wait_for(lambda: trivet.spans)
+        assert {event.span_id for event in trivet.events} == {trivet.spans[0].span_id}
+
     def test_spans_in_hand_are_sent_before_the_end(self, trivet, start):
         process, url = start()
         with httpx.Client(base_url=url) as client:

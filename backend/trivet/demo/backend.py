@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from opentelemetry.trace import Span, Tracer
@@ -29,6 +29,7 @@ from trivet.demo.telemetry import Caller
 from trivet_collectors import semconv
 from trivet_collectors.policy.client import PolicyClient
 from trivet_collectors.policy.evaluate import FlagValue
+from trivet_collectors.running import RunningCalls, tell
 
 NAME = "demo-1"
 PORT = 8100
@@ -37,6 +38,7 @@ CHUNK_S = 0.12  # how often a stream writes
 POLL_S = 0.5
 CALLER_HEADERS = ("x-trivet-tenant", "x-trivet-scenario", "x-trivet-conversation")
 NAME_LENGTH_MAX = 200
+STALL_MAX_S = 600.0
 # What an answer ran under and how good it is: there is nobody here to judge it, so the model says it itself.
 LEVEL_HEADER = "x-trivet-degrade-level"
 REVISION_HEADER = "x-trivet-policy-revision"
@@ -95,6 +97,7 @@ class Serving:
     engine: Engine = field(default_factory=Engine)
     gate: Gate = field(default_factory=Gate)
     clock: Callable[[], float] = time.monotonic
+    running: RunningCalls | None = None  # told of what becomes of a call before it ends
 
 
 def create_app(serving: Serving) -> FastAPI:
@@ -113,6 +116,11 @@ def create_app(serving: Serving) -> FastAPI:
     @app.get("/v1/models")
     async def models() -> JSONResponse:
         return JSONResponse(wire.model_list(), headers=wire.HEADERS)
+
+    @app.post("/simulate/stall")
+    async def stall(seconds: Annotated[float, Query(ge=0, le=STALL_MAX_S)] = 60.0) -> dict[str, Any]:
+        serving.engine.stall(serving.clock() + seconds)
+        return {"simulated": wire.SAYS_SO, "stalled_s": seconds}
 
     @app.post("/v1/chat/completions")
     async def chat(body: wire.ChatRequest, request: Request) -> Response:
@@ -158,6 +166,7 @@ class _Answer:
 
     def __init__(self, serving: Serving, served: Served, span: Span, body: wire.ChatRequest) -> None:
         self._clock = serving.clock
+        self._running = serving.running
         self._served = served
         self._span = span
         self._body = body
@@ -166,6 +175,7 @@ class _Answer:
 
     async def whole(self, headers: dict[str, str]) -> Response:
         with self._told():
+            await self._turn()
             await self._until(self._served.ends_at_s)
         if self._served.outcome == semconv.OUTCOME_TIMEOUT:
             return _timed_out(headers)
@@ -175,7 +185,10 @@ class _Answer:
         """The status goes out with the first token: a call that gives up in the queue is told so by 504."""
         served = self._served
         with self._told(ends=served.output_tokens == 0):
+            await self._turn()
             await self._until(served.first_token_at_s)
+            if self._running and served.output_tokens:
+                self._running.answering(self._span)
         if served.output_tokens == 0 and served.outcome == semconv.OUTCOME_TIMEOUT:
             return _timed_out(headers)
         return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
@@ -204,6 +217,14 @@ class _Answer:
     def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> bytes:
         return wire.chunk(self._served, self._id, self._created, delta, finish)
 
+    async def _turn(self) -> None:
+        """Waits in the queue, where there is one, and says so."""
+        if self._running is None or self._served.starts_at_s <= self._clock():
+            return
+        self._running.queued(self._span)
+        await self._until(self._served.starts_at_s)
+        self._running.begun(self._span)
+
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, at_s - self._clock()))
 
@@ -230,9 +251,11 @@ def main() -> None:
     """Serve on the loopback until SIGTERM; spans still in hand are sent before the end."""
     options = BackendOptions.from_environment(os.environ)
     provider = telemetry.tracer_provider(telemetry.otlp_exporter(options.endpoint, options.api_key), options.name)
+    running = tell(options.endpoint, options.api_key, telemetry.resource_of(options.name))
+    provider.add_span_processor(running)
     policies = PolicyClient(options.endpoint, options.api_key, options.name, options.state_path, poll_interval_s=POLL_S)
     policies.start()
-    serving = Serving(policies, provider.get_tracer("trivet.demo"), options.name, options.timeouts_s)
+    serving = Serving(policies, provider.get_tracer("trivet.demo"), options.name, options.timeouts_s, running=running)
     try:
         uvicorn.run(
             create_app(serving),

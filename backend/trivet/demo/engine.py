@@ -40,13 +40,20 @@ class Engine:
         self._models = models
         self._lines = {name: Line(spec.slots) for name, spec in models.items()}
         self._caches = {name: PrefixCache() for name in models}
+        self._stuck_until_s = float("-inf")
+
+    def stall(self, until_s: float) -> None:
+        """Begins no call before then, whatever its time limit: what a hung engine looks like from outside."""
+        self._stuck_until_s = until_s
 
     def serve(self, now_s: float, plan: Plan, *, conversation: str, timeout_s: float) -> Served:
         """Takes the call in and says what becomes of it."""
         spec = self._models[plan.model]
         cached = self._caches[plan.model].read(conversation, plan.input_tokens)
         prefill_s = spec.prefill_s(plan.input_tokens - cached)
-        place = self._lines[plan.model].take(now_s, prefill_s + spec.decode_s(plan.output_tokens), now_s + timeout_s)
+        begins_s = max(now_s, self._stuck_until_s)
+        service_s = prefill_s + spec.decode_s(plan.output_tokens)
+        place = self._lines[plan.model].take(begins_s, service_s, begins_s + timeout_s)
         output = _written(spec, plan, place, prefill_s)
         return Served(
             model=spec,

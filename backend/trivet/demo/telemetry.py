@@ -41,11 +41,14 @@ def otlp_exporter(endpoint: str, api_key: str) -> OTLPSpanExporter:
     )
 
 
+def resource_of(backend: str) -> dict[str, str]:
+    """What the process says of itself beside each span, event and metric."""
+    return {"service.name": "trivet-demo-backend", "service.instance.id": backend}
+
+
 def tracer_provider(exporter: SpanExporter, backend: str) -> TracerProvider:
     """A provider of this process's own, not the global one: tests run several."""
-    provider = TracerProvider(
-        resource=Resource.create({"service.name": "trivet-demo-backend", "service.instance.id": backend})
-    )
+    provider = TracerProvider(resource=Resource.create(dict(resource_of(backend))))
     provider.add_span_processor(
         BatchSpanProcessor(
             exporter,

@@ -149,16 +149,18 @@ def _put(session: Session, rows: Sequence[dict[str, Any]], key_id: int, now: dat
     known = {tuple(row) for row in there}
     room = get_settings().running_calls_limit - len(known)
     new = [row for row in rows if _key(row) not in known][: max(0, room)]
-    taken = [row for row in rows if _key(row) in known] + new
+    taken = sorted([*(row for row in rows if _key(row) in known), *new], key=_key)
     if not taken:
         return 0
     put = insert(Kept)
-    changed = {name: put.excluded[name] for name in taken[0] if name not in ("tenant_id", "trace_id", "span_id")}
+    changed: dict[str, Any] = {
+        name: put.excluded[name] for name in taken[0] if name not in ("tenant_id", "trace_id", "span_id")
+    }
     # Where two told of one call, the one heard last is right; `since` stays the earliest, whatever the network did.
     changed["since"] = func.least(Kept.since, put.excluded.since)
     session.connection().execute(
         put.on_conflict_do_update(index_elements=["tenant_id", "trace_id", "span_id"], set_=changed),
-        sorted(taken, key=_key),
+        taken,
     )
     return len(taken)
 
@@ -186,8 +188,8 @@ def read(session: Session, scenario_ids: Collection[int], now: datetime) -> dict
         .limit(READ_MAX)
     )
     found: dict[int, list[Overdue]] = {}
-    for scenario_id, *rest in session.execute(query):
-        found.setdefault(scenario_id, []).append(Overdue(*rest))
+    for scenario_id, revision, level, since, streamed, answering in session.execute(query):
+        found.setdefault(scenario_id, []).append(Overdue(revision, level, since, streamed, answering))
     return found
 
 
