@@ -252,6 +252,7 @@ HEALTH_CONCURRENCY_LIMIT: Final = "concurrency_limit"
 HEALTH_XID: Final = "xid"
 HEALTH_ECC: Final = "ecc"
 HEALTH_GPU_LOST: Final = "gpu_lost"
+HEALTH_DEPLOYMENT: Final = "deployment"  # a gateway calls one of its deployments out, wholly or in part
 HEALTH_KINDS: Final = (
     HEALTH_OUT_OF_MEMORY,
     HEALTH_MODEL_LOAD,
@@ -260,6 +261,7 @@ HEALTH_KINDS: Final = (
     HEALTH_XID,
     HEALTH_ECC,
     HEALTH_GPU_LOST,
+    HEALTH_DEPLOYMENT,
 )
 
 # Log events that Trivet reads.

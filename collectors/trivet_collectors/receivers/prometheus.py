@@ -1,0 +1,107 @@
+"""Scrapes one metrics page: vLLM, SGLang, TGI, Triton, llama.cpp, LiteLLM, Dynamo or dcgm-exporter."""
+
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Sequence
+from http.client import HTTPException, HTTPResponse
+from typing import Any, Final
+
+from trivet_collectors import semconv
+from trivet_collectors.config import ConfigError, PrometheusConfig, secret
+from trivet_collectors.pipeline.destination import NoRedirect
+from trivet_collectors.pipeline.histogram import Spread
+from trivet_collectors.pipeline.reading import Reading
+from trivet_collectors.receivers.prometheus_map import Engine, engine_of, engines
+from trivet_collectors.receivers.prometheus_read import EngineReader
+from trivet_collectors.receivers.prometheus_text import Page, PageError, parse
+from trivet_collectors.receivers.source import SourceError
+
+ACCEPT: Final = "text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5, */*;q=0.1"
+CHUNK: Final = 64 * 1024
+GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class PrometheusSource:
+    """One target. Its name, in what the agent says of itself, is its address without user, query and path."""
+
+    def __init__(self, config: PrometheusConfig) -> None:
+        self.name = f"prometheus {urllib.request.Request(config.url).host}"  # noqa: S310 - http(s) only, see `config`
+        self.interval_s = config.interval_s
+        self._config = config
+        self._reader: EngineReader | None = None
+
+    @property
+    def engine(self) -> str | None:
+        """Whose page it is, once that is known."""
+        return self._reader.engine.name if self._reader else None
+
+    def open(self) -> None:
+        """There is nothing to find before the first scrape."""
+
+    def close(self) -> None:
+        """Each scrape has a connection of its own: what is idle for seconds is often cut."""
+
+    def read(self) -> Sequence[Reading | Spread]:
+        page = self._page()
+        if self._reader is None:
+            self._reader = EngineReader(self._engine(page), self._fixed())
+        return self._reader.read(page)
+
+    def _engine(self, page: Page) -> Engine:
+        engine = engines()[self._config.engine] if self._config.engine else engine_of(page)
+        if engine is None:
+            raise SourceError(
+                f"no engine is known by the names on the page: set engine to one of {', '.join(engines())}"
+            )
+        if not engine.known_by(page):
+            raise SourceError(f"nothing on the page is {engine.name}'s: {' or '.join(engine.prefixes)}")
+        return engine
+
+    def _fixed(self) -> dict[str, str]:
+        said = {
+            semconv.TRIVET_BACKEND: self._config.backend,
+            semconv.TRIVET_SCENARIO: self._config.scenario,
+            semconv.TRIVET_POOL: self._config.pool,
+            semconv.GEN_AI_REQUEST_MODEL: self._config.model,
+        }
+        return {key: text for key, text in said.items() if text}
+
+    def _page(self) -> Page:
+        try:
+            body, content_type = self._fetched()
+            return parse(body, content_type)
+        except PageError as error:
+            raise SourceError(str(error)) from error
+        except urllib.error.HTTPError as error:
+            with error:
+                raise SourceError(f"HTTP {error.code} {error.reason}".strip()) from error
+        except (OSError, HTTPException, ValueError, zlib.error) as error:
+            raise SourceError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
+
+    def _fetched(self) -> tuple[bytes, str]:
+        """The page's bytes and type, within the limits of size and time."""
+        headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", "User-Agent": "trivet-collector"}
+        if self._config.bearer_token_file:
+            try:
+                headers["Authorization"] = f"Bearer {secret(self._config.bearer_token_file, 'bearer_token_file')}"
+            except ConfigError as error:
+                raise SourceError(str(error)) from error
+        deadline = time.monotonic() + self._config.timeout_s
+        request = urllib.request.Request(self._config.url, headers=headers)  # noqa: S310 - http(s) only, see `config`
+        with urllib.request.build_opener(NoRedirect).open(request, timeout=self._config.timeout_s) as response:
+            packed = response.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
+            return self._body(response, packed, deadline), response.headers.get("Content-Type", "")
+
+    def _body(self, response: HTTPResponse, packed: bool, deadline: float) -> bytes:
+        unpack: Any = zlib.decompressobj(GZIP) if packed else None
+        body = bytearray()
+        while chunk := response.read1(CHUNK):
+            room = self._config.bytes_max - len(body) + 1
+            body += unpack.decompress(chunk, room) if unpack else chunk[:room]
+            if len(body) > self._config.bytes_max:
+                raise PageError(f"the page is larger than {self._config.bytes_max} bytes (bytes_max)")
+            if time.monotonic() > deadline:
+                raise PageError(f"the page took longer than {self._config.timeout_s:g} s (timeout_s)")
+        return bytes(body)
