@@ -32,6 +32,7 @@ DEVICES_MAX: Final = 64
 DRIVER: Final = "driver"  # the name of the one bounded call that is not a device's UUID
 OPEN_TIMEOUT_S: Final = 30.0  # without persistence mode the first call loads the driver
 LET_GO_S: Final = 1.0
+EARLY: Final = 0.05  # of the interval: rounds are not quite as regular as clocks
 
 # The driver is not there, or not the one this process has loaded the library of.
 NO_DRIVER: Final = {
@@ -116,14 +117,17 @@ class NvmlReceiver:
 
     def _sampled(self) -> list[Reading]:
         """What the devices answer, with counters as running totals; nothing while there is no driver to ask."""
-        slow = time.monotonic() >= self._slow_due
+        now = time.monotonic()
+        slow = now >= self._slow_due - EARLY * self.slow_interval_s
         try:
-            done = self._round(time.monotonic() + self.round_timeout_s, slow=slow)
+            done = self._round(now + self.round_timeout_s, slow=slow)
         except pynvml.NVMLError as error:
             self._lose_driver(error)
             return []
         if slow and done:
-            self._slow_due = time.monotonic() + self.slow_interval_s
+            # On a grid while nothing was missed, so that each interval that is sent has one.
+            missed = now - self._slow_due >= self.slow_interval_s
+            self._slow_due = (now if missed else self._slow_due) + self.slow_interval_s
         return [reading for answer in done.values() for reading in answer.value or ()]
 
     def _round(self, deadline: float, *, slow: bool) -> Mapping[str, Done[list[Reading]]]:

@@ -56,6 +56,7 @@ class Device:
         self._of_instance = of_instance
         self._instances: dict[str, Source] = {}
         self._partitioned = False
+        self._known = False
 
     @property
     def card(self) -> Card:
@@ -66,9 +67,14 @@ class Device:
         self._source.handle = handle
 
     def read(self, *, slow: bool) -> list[Reading]:
-        """Everything that is asked at every sample, and with `slow` the rest. Raises NVMLError when the device is lost."""
+        """Everything that is asked at every sample, and with `slow`, or the first time, the rest.
+
+        Raises NVMLError when the device is lost.
+        """
+        slow = slow or not self._known
         if slow:
             self._learn()
+            self._known = True
         found = list(self._source.read((*FAST, *self._slow) if slow else FAST))
         signals = (MEMORY, _SLICES, self._of_instance) if slow else (MEMORY,)
         for instance in self._instances.values():

@@ -25,7 +25,8 @@ class XidWatch:
     come before the library is shut down.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, codes_max: int = CODES_MAX) -> None:
+        self._codes_max = codes_max
         self._counting = threading.Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._state = threading.Condition()
@@ -122,7 +123,7 @@ class XidWatch:
             return
         with self._counting:
             key = (uuid, str(code))
-            self._counts[key if key in self._counts or len(self._counts) < CODES_MAX else (uuid, OTHER)] += 1
+            self._counts[key if key in self._counts or len(self._counts) < self._codes_max else (uuid, OTHER)] += 1
 
 
 def _address(handle: Any) -> int | None:

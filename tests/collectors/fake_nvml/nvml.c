@@ -357,6 +357,7 @@ static int next_event(set_t *set, event_t *event) {
         set->seen = number;
         if (!event || gpu < 0 || gpu >= GPUS || !set->registered[gpu]) continue;
         *event = (event_t){.device = &gpus[gpu], .type = XID, .data = code};
+        noted(gpus[gpu].name, "event");
         return 1;
     }
     return 0;
