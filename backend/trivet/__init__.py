@@ -7,6 +7,7 @@ CONTEXTS = (
     "fleet",
     "pricing",
     "ingest",
+    "archive",
     "rollup",
     "ledger",
     "card",

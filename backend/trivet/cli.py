@@ -162,6 +162,21 @@ def export(
         print(f"{count} rows in {out}")
 
 
+@app.command()
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and why the rest stays.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Write days older than their retention to the archive and drop them, as the hourly task does."""
+    from trivet.archive.telling import tell
+    from trivet.kit.clock import utc_now
+    from trivet.settings import get_settings
+
+    use_database(data_dir)
+    for line in tell(utc_now(), get_settings(), dry_run=dry_run):
+        say(line)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What it is for; the audit log names it so.")],

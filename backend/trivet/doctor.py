@@ -32,6 +32,7 @@ def examine(settings: Settings, data_dir: Path) -> list[Finding]:
         ("database", lambda: _database(database_url)),
         ("broker", lambda: _broker(broker_url)),
         ("workers", lambda: _workers(database_url)),
+        ("retention", lambda: _retention(settings, database_url)),
         ("web assets", _web_assets),
         ("disk", lambda: _disk(data_dir)),
     )
@@ -94,6 +95,35 @@ def _workers(url: str) -> Finding:
     if late:
         return Finding("workers", False, f"no task came back from {' and '.join(late)} lately: see `trivet logs`")
     return Finding("workers", True, ", ".join(f"{queue} {age:.0f} s ago" for queue, age in sorted(ages.items())))
+
+
+def _retention(settings: Settings, url: str) -> Finding:
+    """The archive takes a file, and no day waits for it."""
+    if settings.archive_url:
+        from trivet.archive.place import Place
+
+        place = Place(settings.archive_url)
+        place.must_take()
+        where = f"days are written to {place.name}, then dropped"
+    else:
+        where = "days are dropped and written nowhere (TRIVET_ARCHIVE_URL is empty)"
+    if not url:
+        return Finding("retention", True, where)
+    from sqlalchemy import select
+
+    from trivet import db
+    from trivet.archive.models import ArchivedDay
+
+    engine = db.make_engine(url, pool_size=1, max_overflow=0)
+    try:
+        with engine.connect() as connection:
+            failing = select(ArchivedDay.table_name, ArchivedDay.day, ArchivedDay.failure)
+            failed = connection.execute(failing.where(ArchivedDay.failed_at.is_not(None)).limit(1)).first()
+    finally:
+        engine.dispose()
+    if failed:
+        return Finding("retention", False, f"{failed[0]} {failed[1]} could not go: {failed[2]}")
+    return Finding("retention", True, where)
 
 
 def _web_assets() -> Finding:

@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -43,6 +44,9 @@ class Settings(BaseSettings):
     names_per_export_limit: int = Field(
         5_000, description="Most new names of one dimension in one export; items with more are refused one by one."
     )
+    signal_series_limit: int = Field(
+        20_000, description="Most series of signals of one API key; points of more are refused one by one."
+    )
     otlp_concurrent_exports: int = Field(8, description="Exports decoded at once; more wait, then get 503.")
     tokens_limit: int = Field(
         100_000_000, description="Most tokens of one kind in one request; more refuses that span."
@@ -57,6 +61,21 @@ class Settings(BaseSettings):
         ("trivet.scenario", "service.name"), description="Attributes that name the scenario, first found wins."
     )
 
+    retention_days_requests: int = Field(
+        90, ge=0, description="Days that requests, prompt blocks and scores are kept row by row; 0 keeps them for ever."
+    )
+    retention_days_samples: int = Field(
+        45, ge=0, description="Days that single readings of GPUs and signals are kept; 0 keeps them for ever."
+    )
+    retention_days_rollup_10s: int = Field(14, ge=0, description="Days that 10-second rollups are kept; 0: for ever.")
+    retention_days_rollup_1m: int = Field(90, ge=0, description="Days that 1-minute rollups are kept; 0: for ever.")
+    retention_days_rollup_1h: int = Field(1_100, ge=0, description="Days that hourly rollups are kept; 0: for ever.")
+    archive_url: str = Field(
+        "",
+        description="Where a day is written to as Parquet before it is dropped: an absolute path, `s3://bucket/folder` "
+        "(needs `s3fs`), `gs://bucket/folder` (needs `gcsfs`); empty: nowhere, days are dropped.",
+    )
+
     fold_batch_rows: int = Field(20_000, description="Delta rows folded in one transaction.")
     guard_interval_s: float = Field(1.0, description="How often guards are evaluated.")
     running_seen_s: int = Field(5, description="A running call that was not told again for so long is not running.")
@@ -69,6 +88,13 @@ class Settings(BaseSettings):
     session_hours: int = Field(12, description="How long a sign-in lasts.")
     report_concurrent: int = Field(4, description="Reports made at once in one process; more wait, then get 503.")
     page_limit: int = Field(500, description="Most items of one page of a list.")
+
+    @model_validator(mode="after")
+    def _days_fit_together(self) -> Self:
+        """A row may only go once nothing that can still come in, be corrected or be checked needs it."""
+        if wrong := retention_conflict(self):
+            raise ValueError(wrong)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -87,3 +113,23 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The process's settings, read once."""
     return Settings()  # type: ignore[call-arg]  # every field has a default; pydantic's plugin is not used
+
+
+# The live check that rollups equal requests looks so far back, and calls two days further than their end.
+CHECKED_DAYS = 10
+
+
+def retention_conflict(settings: Settings) -> str:
+    """Which two settings contradict each other, in words; empty for none."""
+    late = settings.late_limit_days
+    rows = ("retention_days_requests", "retention_days_samples", "retention_days_rollup_1h")
+    least = dict.fromkeys(rows, max(late + 1, CHECKED_DAYS)) | {
+        "retention_days_rollup_10s": CHECKED_DAYS,
+        "retention_days_rollup_1m": settings.retention_days_rollup_10s or CHECKED_DAYS,
+    }
+    for name, days in least.items():
+        if 0 < getattr(settings, name) < days:
+            why = f"late_limit_days is {late}, and late spans still need the day they belong to"
+            why = why if name in rows and late + 1 >= CHECKED_DAYS else "newer days are still read and checked"
+            return f"{name} is {getattr(settings, name)}: it must be 0 (for ever) or at least {days} ({why})"
+    return ""

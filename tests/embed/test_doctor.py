@@ -24,7 +24,7 @@ class TestDoctor:
             session.add_all(Canary(queue=queue, returned_at=utc_now()) for queue in ("control", "work"))
         found = look(tmp_path, database_url=database, broker_url=broker_url)
         assert {what: f.detail for what, f in found.items() if not f.ok} == {}
-        assert list(found) == ["settings", "database", "broker", "workers", "web assets", "disk"]
+        assert list(found) == ["settings", "database", "broker", "workers", "retention", "web assets", "disk"]
 
     def test_a_silent_worker_is_found(self, tmp_path: Path, database: str) -> None:
         with db.transaction() as session:

@@ -15,3 +15,5 @@ class Lock(IntEnum):
     GUARD = 7_219_006  # one evaluation at a time
     POST = 7_219_007  # one poster at a time, so that sequences have no rivals
     RUNNING = 7_219_010  # exports of one key that tell of running calls, so that its limit holds
+    SERIES = 7_219_015  # exports of one key that make signal series, so that its limit holds
+    RETAIN = 7_219_020  # one retention run at a time

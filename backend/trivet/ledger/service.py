@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from trivet.archive import facts
 from trivet.fleet import service as fleet
 from trivet.fleet.capacity import Stretch, stretches
 from trivet.fleet.models import Pool, PoolTerm
@@ -102,12 +103,20 @@ def _point_to(session: Session, until: datetime) -> None:
 
 
 def post_hour(session: Session, hour: datetime) -> list[int]:
-    """Bring the ledger to what this hour should be; ids of the postings that took (none where nothing changed)."""
+    """Bring the ledger to what this hour should be; ids of the postings that took (none where nothing changed).
+
+    What retention dropped cannot be judged again: without its requests a pool's hour stays as it was posted, and without
+    its rollups the whole hour does.
+    """
+    if not facts.hour_kept(session, hour):
+        return []
     capacity = capacities(session, hour)
     costs = reading.costs(session, hour)
     centres = cost_centres_at(session, hour)
     metered = {key: cost for key, cost in costs.items() if key[1] not in capacity}
     made = [_post(session, METERED, hour, metered_entries(metered, centres), AT_STANDARD)]
+    if facts.rows_gone(session, Interval(hour, hour + HOUR)):
+        return [row_id for row_id in made if row_id is not None]
     names = {row.id: row.name for row in session.scalars(select(Pool).where(Pool.id.in_(list(capacity))))}
     pools = reading.pool_hours(session, hour, capacity, costs)
     made += [_post_pool(session, pool, names[pool.pool_id], hour, centres) for pool in pools]

@@ -12,6 +12,7 @@ from typing import Any, Self
 from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Subquery, any_, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from trivet.archive import facts
 from trivet.ingest.models import COUNTS, DIMENSIONS, HISTOGRAMS, UsageDelta
 from trivet.kit import histogram
 from trivet.kit.interval import Interval
@@ -102,12 +103,14 @@ def usage(
 ) -> dict[tuple[Any, ...], Usage]:
     """Usage in an interval by some of `DIMENSIONS` and optionally "bucket" (its start; 10 s unless a grain is given).
 
-    The ends must fall on buckets: of `grain_s` where it is given, else of 10 s (`Invalid` otherwise). `where` keeps
+    The ends must fall on buckets: of `grain_s` where it is given, else of 10 s (`Invalid` otherwise, and where they
+    need rollups that are not kept any more). `where` keeps
     rows whose dimension has one of the values. Keys of the answer are in the order of `group_by`. With a `limit`, no
     more groups than that; where there are as many, they may be incomplete: ask for one more than you take.
     """
     if "bucket" in group_by and grain_s is None:
         grain_s = 10
+    facts.must_be_kept(session, cover(interval, grain_s))
     keys, slices = list(group_by), 1
     options: dict[str, Any] = {}
     if limit is not None:
@@ -144,6 +147,7 @@ def cost(
     limit: int | None = None,
 ) -> dict[tuple[Any, ...], Decimal]:
     """`usage(…).cost` by some of `DIMENSIONS`, of the groups that have one, without reading anything else."""
+    facts.must_be_kept(session, cover(interval))
     rows = _rows(interval, group_by, ("cost",), where or {}, None)
     keys = [rows.c[name] for name in group_by]
     amount = func.sum(rows.c.cost)

@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.archive import facts
 from trivet.ingest import deltas, scores
 from trivet.ingest.fact import RequestFact
 from trivet.ingest.models import Request, Score, UsageDelta
@@ -32,7 +33,8 @@ HOURS_MAX = 24 * 62
 LONGEST = timedelta(days=2)
 _MICROSECOND = timedelta(microseconds=1)
 _READ = (
-    "started_at", "ended_at", "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "outcome", "streamed",
+    "started_at", "ended_at", "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "version_id",
+    "region_id", "outcome", "streamed",
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "ttft_us",
     "cost_picos", "price_id", "policy_revision", "degrade_level",
 )  # fmt: skip
@@ -45,11 +47,13 @@ _NAMELESS: dict[str, Any] = dict.fromkeys(("tenant", "scenario", "backend", "poo
 
 
 def rebuild(interval: Interval) -> int:
-    """Rebuild whole hours, one transaction each; how many."""
+    """Rebuild whole hours, one transaction each; how many. `RowsDropped` where retention dropped rows of any."""
     cover(interval, 3600)
     hours = int((interval.end - interval.start) / HOUR)
     if hours > HOURS_MAX:
         raise Invalid(f"Rebuild at most {HOURS_MAX} hours at once.", field="to")
+    with db.transaction() as session:
+        facts.must_have_rows(session, interval)
     for number in range(hours):
         start = interval.start + HOUR * number
         rebuild_hour(Interval(start, start + HOUR))
@@ -64,6 +68,7 @@ def rebuild_hour(hour: Interval) -> None:
     """
     with db.transaction() as guard:
         service.keep_folds_out(guard)
+        facts.must_have_rows(guard, hour)  # a day closes under the same lock: it stays as it is until this is done
         with Session(db.engine().execution_options(isolation_level="REPEATABLE READ")) as session, session.begin():
             tables: tuple[Any, ...] = (UsageDelta, *ROLLUPS.values())
             for table in tables:
@@ -107,6 +112,7 @@ def _requests(session: Session, interval: Interval) -> Iterator[Row]:
             Request.started_at < interval.end,
             Request.ended_at >= interval.start,
             Request.ended_at < interval.end,
+            Request.repeats.is_(None),
         )
         .execution_options(yield_per=CHUNK_ROWS)
     )
@@ -133,7 +139,8 @@ def _row(found: Any) -> Row:
         level=found.degrade_level,
     )
     ids = (found.tenant_id, found.scenario_id, found.model_id, found.backend_id, found.pool_id)
-    return Row(fact, *ids, Cost(found.cost_picos, found.price_id, found.currency))
+    cost = Cost(found.cost_picos, found.price_id, found.currency)
+    return Row(fact, *ids, version_id=found.version_id, region_id=found.region_id, cost=cost)
 
 
 def microseconds(at: datetime) -> int:

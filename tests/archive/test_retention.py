@@ -1,0 +1,419 @@
+"""A day leaves the database only when nothing needs it any more, and only after it was written and read back."""
+
+import logging
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import duckdb
+import psycopg
+import pytest
+from sqlalchemy import select, text
+from tests.support import books
+from tests.support.books import DAY, EIGHT, SEVEN, a_late_request, a_morning, company, metered, post
+from tests.support.calls import call, ingest
+
+from trivet import db
+from trivet.archive import days, facts, service
+from trivet.archive.facts import RowsDropped
+from trivet.archive.models import ArchivedDay
+from trivet.archive.place import Place
+from trivet.archive.tables import BY_NAME, DAY_TABLES
+from trivet.ingest import partitions, scores
+from trivet.ingest.partitions import State
+from trivet.ingest.persist import store
+from trivet.kit.interval import Interval
+from trivet.ledger.models import Entry, HourDue, PostedHour, Posting
+from trivet.pricing import service as pricing
+from trivet.rollup import tasks as rollup
+from trivet.rollup.read import usage
+from trivet.rollup.rebuild import rebuild
+from trivet.settings import Settings
+from trivet.tenant.models import Tenant
+
+pytestmark = pytest.mark.usefixtures("database")
+
+NOVEMBER_20 = date(2026, 11, 20)
+LATER = DAY + timedelta(days=100)
+WHOLE_DAY = Interval(DAY, DAY + timedelta(days=1))
+MORNING = Interval(SEVEN, EIGHT)
+
+
+def settings(tmp_path=None, **given):
+    url = {"archive_url": str(tmp_path / "archive")} if tmp_path else {}
+    return Settings(**url, **given)
+
+
+def a_settled_day():
+    company()
+    a_morning()
+    post()
+
+
+def retain(given, now=LATER):
+    return [(step.table.name, step.day) for step in service.retain(now, given)]
+
+
+def recorded(table="request"):
+    with db.transaction() as session:
+        return session.get(ArchivedDay, (table, NOVEMBER_20))
+
+
+def stands(table="request"):
+    with db.transaction() as session:
+        return partitions.state(session, table, NOVEMBER_20)
+
+
+def waits(given, now=LATER):
+    """Why days stay, by table."""
+    with db.transaction() as session:
+        steps = service.plan(session, now, given, 1_000)
+        return {step.table.name: step.waits for step in steps if step.day == NOVEMBER_20}
+
+
+def requests_there():
+    with db.transaction() as session:
+        return session.scalar(text("SELECT count(*) FROM request"))
+
+
+def read(tmp_path, query="SELECT count(*), sum(cost_picos)"):
+    """What DuckDB reads of the requests."""
+    files = f"{tmp_path}/archive/request/*/*.parquet"
+    return duckdb.sql(f"{query} FROM read_parquet('{files}', hive_partitioning = true)").fetchall()
+
+
+def costs_by_tenant():
+    with db.transaction() as session:
+        names = dict(session.execute(select(Tenant.id, Tenant.name)).all())
+        found = usage(session, WHOLE_DAY, ["tenant_id", "currency"], grain_s=3600)
+    return {(names[tenant], currency): each.cost for (tenant, currency), each in found.items()}
+
+
+class TestADayThatIsOldAndSettled:
+    def test_goes_once_it_is_written_and_duckdb_reads_the_costs_that_usage_says(self, tmp_path):
+        a_settled_day()
+        before = costs_by_tenant()
+        assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+        assert (requests_there(), stands()) == (0, State.NONE)
+        query = "SELECT tenant, currency, sum(cost)"
+        files = f"{tmp_path}/archive/request/*/*.parquet"
+        found = duckdb.sql(f"{query} FROM read_parquet('{files}', hive_partitioning = true) GROUP BY ALL").fetchall()
+        assert {(tenant, currency): cost for tenant, currency, cost in found} == before
+        assert set(before) == {(name, "USD") for name in ("acme", "bolt", "crow")}
+        assert costs_by_tenant() == before
+
+    def test_leaves_a_row_that_says_what_went(self, tmp_path):
+        a_settled_day()
+        [(rows, picos)] = [(6, sum(costs_by_tenant().values()) * 10**12)]
+        retain(settings(tmp_path))
+        row = recorded()
+        assert (row.rows, row.picos, row.files) == (rows, picos, 1)
+        assert row.url == f"file://{tmp_path}/archive/request/day=2026-11-20"
+        file = tmp_path / "archive/request/day=2026-11-20/part-0.parquet"
+        assert row.bytes == file.stat().st_size
+        assert None not in {row.written_at, row.closed_at, row.dropped_at}
+        assert row.until == datetime.fromisoformat("2026-11-20T07:59:00Z")
+
+    def test_is_dropped_and_written_nowhere_without_a_location(self):
+        a_settled_day()
+        assert ("request", NOVEMBER_20) in retain(settings())
+        row = recorded()
+        assert (row.url, row.files, row.rows, row.written_at) == ("", 0, 6, None)
+        assert (requests_there(), stands()) == (0, State.NONE)
+
+    @pytest.mark.parametrize(("age_days", "gone"), [(90, False), (91, True)])
+    def test_is_a_day_older_than_the_setting(self, age_days, gone):
+        a_settled_day()
+        assert (("request", NOVEMBER_20) in retain(settings(), DAY + timedelta(days=age_days))) == gone
+
+    def test_stays_where_rows_are_kept_for_ever(self):
+        a_settled_day()
+        retain(settings(retention_days_requests=0), LATER + timedelta(days=4_000))
+        assert requests_there() == 6
+
+    def test_takes_its_scores_with_it(self, tmp_path):
+        with db.transaction() as session:
+            made = [scores.NewScore("chat", "judge", value / 10, SEVEN) for value in (1, 2)]
+            made[1] = scores.NewScore("chat", "other", 0.2, SEVEN)
+            scores.add(session, made, source="t", tenant_id=None)
+        rollup.fold()
+        assert ("score", NOVEMBER_20) in retain(settings(tmp_path))
+        with db.transaction() as session:
+            assert session.scalar(text("SELECT count(*) FROM score")) == 0
+            assert usage(session, MORNING, [])[()].scores == 2
+        with pytest.raises(RowsDropped):
+            rebuild(MORNING)
+
+    def test_every_table_with_day_partitions_has_a_retention(self):
+        assert set(partitions.PARTITIONED) <= BY_NAME.keys()
+        with db.transaction() as session:
+            found = session.execute(
+                text(
+                    "SELECT c.relname, a.attname FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid "
+                    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]"
+                )
+            ).all()
+        assert {tuple(row) for row in found} == {(table.name, table.at) for table in DAY_TABLES if table.partitioned}
+
+
+class TestADayThatIsNotSettled:
+    """Each stays, says why, and goes once it is settled."""
+
+    def test_waits_for_usage_that_is_not_folded(self):
+        a_settled_day()
+        ingest(metered("acme", "07:30", input_tokens=5))
+        assert waits(settings())["request"] == "usage of it is not folded yet"
+        assert ("request", NOVEMBER_20) not in retain(settings())
+        assert requests_there() == 7
+
+    def test_waits_for_hours_that_are_due(self):
+        a_settled_day()
+        a_late_request()
+        assert waits(settings())["request"] == "some of its hours are due for posting"
+        retain(settings())
+        assert requests_there() == 7
+        post()
+        assert ("request", NOVEMBER_20) in retain(settings())
+
+    def test_waits_for_the_ledger_to_come_so_far(self):
+        company()
+        a_morning()
+        assert waits(settings())["request"] == "the ledger has not come so far"
+        with db.transaction() as session:
+            session.add(PostedHour(id=1, posted_until=SEVEN))
+        assert waits(settings())["request"] == "the ledger has not come so far"
+        assert ("request", NOVEMBER_20) not in retain(settings())
+        assert requests_there() == 6
+
+    def test_waits_for_a_price_that_is_about_to_be_applied(self):
+        ingest(call(SEVEN + timedelta(minutes=5), provider="house", model="new", input_tokens=10))
+        rollup.fold()
+        post()
+        assert waits(settings())["request"] == "", "no price is known: nothing is waited for"
+        books.price("house", "new", input="1", output="1")
+        assert waits(settings())["request"] == "a price for some of its requests is about to be applied"
+        retain(settings())
+        assert requests_there() == 1
+
+    def test_a_request_that_ended_the_day_after_waits_for_that_day(self):
+        at_night = DAY + timedelta(days=1, minutes=10)
+        ingest(call(at_night, seconds=3600))
+        rollup.fold()
+        post(DAY + timedelta(days=1, minutes=5))
+        assert waits(settings())["request"] == "the ledger has not come so far"
+        post(DAY + timedelta(days=1, hours=2))
+        assert waits(settings())["request"] == ""
+
+    def test_what_becomes_due_while_it_is_written_keeps_it(self, tmp_path, monkeypatch):
+        a_settled_day()
+        finish = Place.finish
+
+        def slowly(place, table, day, parts):
+            with db.transaction() as session:
+                session.add(HourDue(hour=SEVEN))
+            return finish(place, table, day, parts)
+
+        monkeypatch.setattr(Place, "finish", slowly)
+        retain(settings(tmp_path))
+        assert requests_there() == 6
+        assert recorded().closed_at is None
+        assert "due for posting" in recorded().failure
+
+
+class TestACrash:
+    """Whatever was cut off, the next run ends with one whole copy and no rows."""
+
+    @pytest.mark.parametrize(
+        ("where", "name"),
+        [(Place, "finish"), (days, "close"), (partitions, "detach"), (days, "remove"), (partitions, "drop")],
+    )
+    def test_before_a_step_is_made_good_by_the_next_run(self, tmp_path, monkeypatch, where, name):
+        a_settled_day()
+
+        def die(*_):
+            raise OSError("gone")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(where, name, die)
+            assert ("request", NOVEMBER_20) not in retain(settings(tmp_path))
+        assert recorded().dropped_at is None
+        assert recorded().failure == "OSError: gone"
+        assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+        self.assert_gone(tmp_path)
+
+    def test_in_the_middle_of_a_detach_is_made_good_by_the_next_run(self, tmp_path, database):
+        a_settled_day()
+        url = database.replace("+psycopg", "")
+        with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as other:
+            reader.execute("SELECT count(*) FROM request")
+            other.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                other.execute("ALTER TABLE request DETACH PARTITION request_20261120 CONCURRENTLY")
+        assert stands() is State.DETACHING
+        assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+        self.assert_gone(tmp_path)
+
+    def test_between_detach_and_drop_leaves_a_table_that_is_found_again(self, tmp_path):
+        a_settled_day()
+        with db.transaction() as session:
+            days.record(session, BY_NAME["request"], NOVEMBER_20, closed_at=LATER)
+        partitions.detach("request", NOVEMBER_20)
+        assert stands() is State.DETACHED
+        assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+        self.assert_gone(tmp_path)
+
+    def assert_gone(self, tmp_path):
+        assert (stands(), requests_there()) == (State.NONE, 0)
+        assert (recorded().rows, recorded().failure, recorded().failed_at) == (6, "", None)
+        assert read(tmp_path) == [(6, int(recorded().picos))]
+        assert list((tmp_path / "archive").rglob("_unfinished/**/*.parquet")) == []
+
+
+class TestRowsThatComeInBetween:
+    @pytest.mark.parametrize("step", ["close", "detach"])
+    def test_after_the_day_was_written_are_noticed_and_written_too(self, tmp_path, monkeypatch, step):
+        a_settled_day()
+        owner = days if step == "close" else partitions
+        real = getattr(owner, step)
+
+        def late(*given):
+            monkeypatch.setattr(owner, step, real)
+            ingest(metered("acme", "07:45", input_tokens=1_000_000))
+            with db.transaction() as session:  # folded and posted at once, so that nothing else keeps the day
+                session.execute(text("TRUNCATE usage_delta"))
+            return real(*given)
+
+        monkeypatch.setattr(owner, step, late)
+        assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+        assert recorded().rows == 7
+        assert read(tmp_path) == [(7, int(recorded().picos))]
+
+    def test_for_a_closed_day_make_no_partition(self, tmp_path):
+        a_settled_day()
+        retain(settings(tmp_path))
+        assert partitions.ensure("request", [NOVEMBER_20, date(2026, 11, 19)]) == {NOVEMBER_20}
+        assert stands() is State.NONE
+        with db.transaction() as session:
+            assert partitions.state(session, "request", date(2026, 11, 19)) is State.ATTACHED
+
+    def test_for_a_closed_day_are_refused_as_too_old_and_counted(self):
+        a_settled_day()
+        retain(settings())
+        facts_ = [metered("acme", "07:45", input_tokens=1), call(DAY + timedelta(days=3))]
+        stored = store(facts_, [], tenant_id=None, key_id=0, now=LATER)
+        assert (stored.inserted, stored.refused) == (1, 1)
+        with db.transaction() as session:
+            assert session.execute(text("SELECT reason, items FROM denial")).all() == [("too_old", 1)]
+
+
+class TestAStoreThatIsAway:
+    def test_keeps_everything_says_so_and_is_tried_again(self, tmp_path, caplog, client, admin):
+        a_settled_day()
+        (tmp_path / "archive").write_text("a file where the folder should be")
+        with caplog.at_level(logging.WARNING, "trivet.archive"):
+            assert ("request", NOVEMBER_20) not in retain(settings(tmp_path))
+        assert (requests_there(), stands()) == (6, State.ATTACHED)
+        assert "request 2026-11-20: 6 rows: not dropped, tried again later" in caplog.text
+        assert 'trivet_archive_failing_days{table="request"} 1.0' in client.get("/metrics").text
+        [item] = [
+            each
+            for each in client.get("/api/v1/archive", headers=admin).json()["items"]
+            if (each["table"], each["day"]) == ("request", "2026-11-20")
+        ]
+        assert (item["rows"], item["dropped_at"]) == (0, None)
+        assert "archive" in item["failure"]
+        (tmp_path / "archive").unlink()
+        assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+        metrics = client.get("/metrics").text
+        assert 'trivet_archive_failing_days{table="request"} 0.0' in metrics
+        assert 'trivet_archive_rows{table="request"} 6.0' in metrics
+
+    def test_whose_package_is_not_here_is_named(self):
+        a_settled_day()
+        retain(settings(archive_url="s3://bucket/folder"))
+        assert requests_there() == 6
+        assert "s3fs" in recorded().failure
+
+    def test_that_loses_what_it_was_given_keeps_the_day(self, tmp_path, monkeypatch):
+        a_settled_day()
+        monkeypatch.setattr(Place, "finish", lambda *_: [])
+        retain(settings(tmp_path))
+        assert requests_there() == 6
+        assert "reads back as 0 rows, the database has 6" in recorded().failure
+
+
+class TestAfterTheDrop:
+    def test_rollups_of_a_dropped_day_are_not_made_again(self, tmp_path):
+        a_settled_day()
+        before = costs_by_tenant()
+        retain(settings(tmp_path))
+        for interval in (MORNING, WHOLE_DAY, Interval(DAY - timedelta(days=3), DAY + timedelta(days=3))):
+            with pytest.raises(RowsDropped, match="stay as they are"):
+                rebuild(interval)
+        assert costs_by_tenant() == before
+        assert rebuild(Interval(EIGHT, EIGHT + timedelta(hours=3))) == 3, "none of its requests ran so long"
+
+    def test_a_mapping_that_reaches_back_moves_no_cost_of_a_pool_to_idle(self, tmp_path):
+        a_settled_day()
+        retain(settings(tmp_path))
+        before = self.pool_entries()
+        with db.transaction() as session:
+            session.add(HourDue(hour=SEVEN))
+        assert post(LATER) is not None
+        assert self.pool_entries() == before
+        assert before
+
+    def test_metered_costs_still_follow_a_mapping_that_reaches_back(self, tmp_path):
+        a_settled_day()
+        retain(settings(tmp_path))
+        books.tenants(crow="CC-11")
+        with db.transaction() as session:
+            session.add(HourDue(hour=SEVEN))
+        post(LATER)
+        with db.transaction() as session:
+            amounts = session.execute(
+                text(
+                    "SELECT sum(amount) FROM entry JOIN tenant ON tenant.id = tenant_id "
+                    "WHERE account = 'unattributed' AND pool_id = 0 AND name = 'crow'"
+                )
+            ).scalar_one()
+        assert amounts == Decimal(0)
+
+    @staticmethod
+    def pool_entries():
+        with db.transaction() as session:
+            lines = session.scalars(
+                select(Entry)
+                .join(Posting, Posting.id == Entry.posting_id)
+                .where(Entry.pool_id != 0, Posting.hour == SEVEN)
+                .order_by(Entry.posting_id, Entry.line)
+            )
+            return [(e.account, e.tenant_id, e.amount) for e in lines]
+
+    def test_the_next_run_finds_nothing_to_do(self, tmp_path):
+        a_settled_day()
+        retain(settings(tmp_path))
+        assert retain(settings(tmp_path)) == []
+
+    def test_whoever_asks_is_told_whether_rows_are_gone(self, tmp_path):
+        a_settled_day()
+        retain(settings(tmp_path))
+        with db.transaction() as session:
+            assert facts.rows_gone(session, MORNING)
+            assert not facts.rows_gone(session, Interval(EIGHT, EIGHT + timedelta(days=1)))
+            assert not facts.rows_gone(session, Interval(DAY - timedelta(days=1), DAY))
+
+
+def test_a_second_run_at_once_does_nothing(tmp_path):
+    a_settled_day()
+    with service._alone() as first:
+        assert first
+        assert retain(settings(tmp_path)) == []
+    assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
+
+
+def test_prices_are_asked_only_where_a_request_has_none():
+    """The whole price book may be entered long after a day was priced."""
+    a_settled_day()
+    with db.transaction() as session:
+        assert pricing.book(session) is not None
+    assert waits(settings())["request"] == ""
