@@ -6,8 +6,10 @@ import pytest
 
 from trivet.ingest.fact import Refusal, RequestFact
 from trivet.ingest.models import OUTCOMES
-from trivet.ingest.normalise import BLOCK_LIMIT, BLOCKS_LIMIT, Rules, normalise
+from trivet.ingest.normalise import Rules, normalise
+from trivet.ingest.shapes import BLOCK_LIMIT, BLOCKS_LIMIT
 from trivet.ingest.span import TEXT_LIMIT, Span
+from trivet.ingest.vocabulary import nothing_said
 
 NOW_NS = 1_795_240_400 * 10**9
 S = 10**9
@@ -15,14 +17,17 @@ RULES = Rules(("trivet.tenant", "tenant.id"), ("trivet.scenario", "service.name"
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 
 
-def span(*, start_ns=NOW_NS - 3 * S, end_ns=NOW_NS - S, resource=None, **given):
-    attributes = given.pop("attributes", CHAT)
+def span(*, start_ns=NOW_NS - 3 * S, end_ns=NOW_NS - S, attributes=CHAT, resource=None, rules=RULES, **given):
+    ranked = nothing_said()
+    for memo, values in ((rules.wanted.resource, resource or {}), (rules.wanted.span, attributes)):
+        for key, value in values.items():
+            ranked.add(memo.say(key, value))
     fields = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "parent_id": b"", "status": 0} | given
-    return Span(start_ns=start_ns, end_ns=end_ns, attributes=attributes, resource=resource or {}, **fields)
+    return Span(start_ns=start_ns, end_ns=end_ns, said=ranked.said, **fields)
 
 
 def request(attributes=None, *, rules=RULES, **given) -> RequestFact:
-    made = normalise(span(attributes=CHAT | (attributes or {}), **given), rules, NOW_NS)
+    made = normalise(span(attributes=CHAT | (attributes or {}), rules=rules, **given), rules, NOW_NS)
     assert isinstance(made, RequestFact), made
     return made
 

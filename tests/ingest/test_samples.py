@@ -132,6 +132,8 @@ class TestThroughTheEndpoint:
     def then(self, monkeypatch, database):
         """Captured spans grow older: however old they are by now, they may come in."""
         monkeypatch.setenv("TRIVET_LATE_LIMIT_DAYS", "36500")
+        for what in ("REQUESTS", "SAMPLES"):
+            monkeypatch.setenv(f"TRIVET_RETENTION_DAYS_{what}", "0")
         get_settings.cache_clear()
         db.forget_rows()
 

@@ -1,19 +1,24 @@
 """OTLP traces out of protobuf: bytes in, spans out. JSON is `decode_json`."""
 
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from trivet.ingest.errors import Malformed
-from trivet.ingest.span import Attributes, Span, Wanted
+from trivet.ingest.memo import KEPT_BYTES, NOT_OTLP, value_of
+from trivet.ingest.schema import Export
+from trivet.ingest.span import Attributes, Span
+from trivet.ingest.vocabulary import MANY, Ranked, nothing_said
+from trivet.ingest.wanted import EXCEPTION_EVENT, EXCEPTION_MESSAGE, EXCEPTION_TYPE, Wanted
 from trivet.ingest.wire import SPANS, check_count
 
-EXCEPTION_EVENT = "exception"
-EXCEPTION_TYPE = "exception.type"
-
-_SCALARS = frozenset({"string_value", "int_value", "double_value", "bool_value"})
+ERROR = 2
+EVENTS_MAX = 1_000  # read of one span: a stream may have one for each token
+MESSAGE_LIMIT = 1_024  # characters kept of an error's text
 
 
 def parse(message: Any, body: bytes) -> Any:
@@ -21,70 +26,88 @@ def parse(message: Any, body: bytes) -> Any:
     try:
         message.ParseFromString(body)
     except DecodeError as bad:
-        raise Malformed("The body is not a valid OTLP protobuf message.") from bad
+        raise Malformed(NOT_OTLP) from bad
     return message
 
 
 def spans_of_protobuf(body: bytes, wanted: Wanted, limit: int) -> list[Span]:
     """Spans of an `ExportTraceServiceRequest`; `TooManyItems` over `limit`."""
     check_count(body, SPANS, limit, "spans")
-    return list(_spans(parse(ExportTraceServiceRequest(), body), wanted))
+    return list(_spans(parse(Export(), body), wanted))
 
 
 def _spans(export: Any, wanted: Wanted) -> Iterator[Span]:
-    keys = wanted.attributes
+    """One loop without calls where it can be: it runs for every attribute of every span."""
+    of_span, of_resource = wanted.span.__getitem__, wanted.resource.__getitem__
     for in_resource in export.resource_spans:
-        resource = attributes_of(in_resource.resource.attributes, keys)
+        shared = nothing_said()
+        for raw in in_resource.resource.attributes:
+            shared.add(of_resource(raw))
         for in_scope in in_resource.scope_spans:
             for span in in_scope.spans:
+                said, ranks = shared.said[:], shared.ranks[:]
+                for slot, rank, value in filter(None, map(of_span, span.attributes)):
+                    if rank <= ranks[slot]:  # of one given twice the last counts
+                        said[slot], ranks[slot] = value, rank
+                    elif slot == MANY:
+                        Ranked(said, ranks).add((slot, rank, value))
                 decoded = Span(
                     span.trace_id,
                     span.span_id,
                     span.parent_span_id,
                     span.start_time_unix_nano,
                     span.end_time_unix_nano,
-                    span.status.code,
-                    attributes_of(span.attributes, keys),
-                    resource,
+                    0,
+                    said,
                 )
-                if span.events:
-                    _read_events(decoded, span.events, wanted.first_token_events)
+                status = span.status
+                if status:
+                    decoded.status, decoded.message = _known(status) if len(status) <= KEPT_BYTES else _status(status)
+                events = span.events
+                if events:
+                    _read_events(decoded, events, wanted.first_token_events)
                 yield decoded
 
 
-def attributes_of(pairs: Any, keys: Collection[str]) -> Attributes:
-    """The attributes among `keys`; of one given twice the last counts.
+def _status(raw: bytes) -> tuple[int, str]:
+    """(code, what an error says)."""
+    status = parse(Status(), raw)
+    return status.code, status.message[:MESSAGE_LIMIT] if status.code == ERROR else ""
 
-    This loop runs for every attribute of every span: keys that nobody reads cost one look-up, and scalars no call.
-    """
+
+_known = lru_cache(maxsize=1_024)(_status)
+
+
+def attributes_of(pairs: Any, keys: Collection[str]) -> Attributes:
+    """The attributes among `keys` of official `KeyValue`s; of one given twice the last counts."""
     found: Attributes = {}
     for pair in pairs:
         key = pair.key
         if key in keys:
-            value = pair.value
-            text = value.string_value
-            if text:
-                found[key] = text
-                continue
-            kind = value.WhichOneof("value")
-            if kind in _SCALARS:
-                found[key] = getattr(value, kind)
-            elif kind == "array_value":
-                found[key] = _scalars(value.array_value.values)
+            value = value_of(pair.value)
+            if value is not None:
+                found[key] = value
     return found
 
 
-def _scalars(values: Any) -> list[Any]:
-    """The scalars of an array. Nested values and bytes are left out: no attribute of ours has them."""
-    kinds = ((value, value.WhichOneof("value")) for value in values)
-    return [getattr(value, kind) for value, kind in kinds if kind in _SCALARS]
-
-
 def _read_events(decoded: Span, events: Any, first_token_events: Collection[str]) -> None:
-    for event in events:
+    for event in events[:EVENTS_MAX]:
         name = event.name
-        if name == EXCEPTION_EVENT and not decoded.exception:
-            named = attributes_of(event.attributes, (EXCEPTION_TYPE,)).get(EXCEPTION_TYPE)
-            decoded.exception = named if isinstance(named, str) else EXCEPTION_EVENT
-        elif name in first_token_events and not decoded.first_token_ns:
+        if name in first_token_events and not decoded.first_token_ns:
             decoded.first_token_ns = event.time_unix_nano
+        elif name == EXCEPTION_EVENT and not decoded.exception:
+            pairs = [parse(KeyValue(), raw) for raw in event.attributes if _names_exception(raw)]
+            tell_exception(decoded, attributes_of(pairs, (EXCEPTION_TYPE, EXCEPTION_MESSAGE)))
+
+
+def _names_exception(raw: bytes) -> bool:
+    """Whether an attribute may be one of the two that are read: stack traces are long, and looked into by nobody."""
+    return not raw.startswith(b"\x0a") or raw[2:].startswith((b"exception.type", b"exception.message"))
+
+
+def tell_exception(decoded: Span, found: Attributes) -> None:
+    """What an exception event says of it."""
+    named, message = found.get(EXCEPTION_TYPE), found.get(EXCEPTION_MESSAGE)
+    decoded.exception = named if isinstance(named, str) else EXCEPTION_EVENT
+    if isinstance(message, str):
+        decoded.message = f"{message[:MESSAGE_LIMIT]} {decoded.message}".strip()

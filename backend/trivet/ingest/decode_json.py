@@ -9,9 +9,12 @@ import math
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from trivet.ingest.decode import EXCEPTION_EVENT, EXCEPTION_TYPE
+from trivet.ingest.decode import ERROR, EVENTS_MAX, MESSAGE_LIMIT, tell_exception
 from trivet.ingest.errors import Malformed, TooManyItems
-from trivet.ingest.span import Attributes, Span, Wanted
+from trivet.ingest.memo import Memo
+from trivet.ingest.span import Attributes, Span
+from trivet.ingest.vocabulary import Ranked, nothing_said
+from trivet.ingest.wanted import EXCEPTION_EVENT, EXCEPTION_MESSAGE, EXCEPTION_TYPE, Wanted
 
 _UINT64_MAX = 2**64 - 1
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
@@ -47,20 +50,31 @@ def spans_of_json(body: bytes, wanted: Wanted, limit: int) -> list[Span]:
 
 def _spans(groups: list[tuple[dict[str, Any], dict[str, Any]]], wanted: Wanted) -> Iterator[Span]:
     for resource, in_scope in groups:
-        shared = json_attributes(resource, wanted.attributes)
+        shared = _say(resource, wanted.resource, nothing_said())
         for span in objects(in_scope, "spans"):
+            status = member(span, "status")
+            code = _status(status.get("code"))
             decoded = Span(
                 _hex(span, "traceId"),
                 _hex(span, "spanId"),
                 _hex(span, "parentSpanId"),
                 uint64(span, "startTimeUnixNano"),
                 uint64(span, "endTimeUnixNano"),
-                _status(member(span, "status").get("code")),
-                json_attributes(span, wanted.attributes),
-                shared,
+                code,
+                _say(span, wanted.span, shared.copy()).said,
+                message=text(status, "message")[:MESSAGE_LIMIT] if code == ERROR else "",
             )
             _read_events(decoded, objects(span, "events"), wanted.first_token_events)
             yield decoded
+
+
+def _say(parent: dict[str, Any], memo: Memo, ranked: Ranked) -> Ranked:
+    """Add what the attributes of a span or a resource say."""
+    for pair in objects(parent, "attributes"):
+        key = pair.get("key")
+        if isinstance(key, str) and key in memo.places:
+            ranked.add(memo.say(key, _value(member(pair, "value"))))
+    return ranked
 
 
 def objects(parent: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -70,6 +84,16 @@ def objects(parent: dict[str, Any], key: str) -> list[dict[str, Any]]:
         return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise Malformed(f"`{key}` must be a list of objects.")
+    return items
+
+
+def numbers(parent: dict[str, Any], key: str) -> list[Any]:
+    """A repeated number field, as it came; absent and null are empty."""
+    items = parent.get(key)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise Malformed(f"`{key}` must be a list of numbers.")
     return items
 
 
@@ -103,6 +127,11 @@ def _hex(parent: dict[str, Any], key: str) -> bytes:
 def uint64(parent: dict[str, Any], key: str) -> int:
     """A fixed64 field; absent is 0."""
     return _integer(parent.get(key), key, 0, _UINT64_MAX)
+
+
+def integer(parent: dict[str, Any], key: str) -> int:
+    """An integer field of at most 64 bits; absent is 0."""
+    return _integer(parent.get(key), key, _INT64_MIN, _INT64_MAX)
 
 
 def _integer(value: Any, key: str, least: int, most: int) -> int:
@@ -173,10 +202,11 @@ def double(value: Any, key: str) -> float:
 
 
 def _read_events(decoded: Span, events: list[dict[str, Any]], first_token_events: Collection[str]) -> None:
-    for event in events:
+    for event in events[:EVENTS_MAX]:
         name = event.get("name")
-        if name == EXCEPTION_EVENT and not decoded.exception:
-            named = json_attributes(event, (EXCEPTION_TYPE,)).get(EXCEPTION_TYPE)
-            decoded.exception = named if isinstance(named, str) else EXCEPTION_EVENT
-        elif name in first_token_events and not decoded.first_token_ns:
+        if not isinstance(name, str):
+            continue
+        if name in first_token_events and not decoded.first_token_ns:
             decoded.first_token_ns = uint64(event, "timeUnixNano")
+        elif name == EXCEPTION_EVENT and not decoded.exception:
+            tell_exception(decoded, json_attributes(event, (EXCEPTION_TYPE, EXCEPTION_MESSAGE)))

@@ -1,22 +1,13 @@
-"""A span becomes a request, nothing of ours, or a refusal. Pure: time and settings come in as arguments."""
+"""A span becomes a request, a look into a cache, nothing of ours, or a refusal. Pure: time and settings are arguments."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from trivet.ingest.aliases import (
-    ALIASES,
-    FIRST_TOKEN_EVENTS,
-    KNOWN_KEYS,
-    LITELLM_USAGE,
-    OTHER_OPERATIONS,
-    PLACES,
-    REQUEST_OPERATIONS,
-)
 from trivet.ingest.fact import (
     BAD_ID,
     ENDS_BEFORE_START,
     IN_THE_FUTURE,
+    OK,
     REJECTED,
     TOO_LONG,
     TOO_OLD,
@@ -25,20 +16,52 @@ from trivet.ingest.fact import (
     Refused,
     RequestFact,
 )
-from trivet.ingest.identity import model_of, parameters_of, prompt_hash_of, provider_of
-from trivet.ingest.outcome import finish_reason_of, outcome_of
-from trivet.ingest.span import Attributes, Span, Wanted, clean
-from trivet.ingest.tokens import INT32_MAX, count_of, disjoint, litellm_details
+from trivet.ingest.fields import (
+    AGENT,
+    BACKEND,
+    BLOCKS,
+    COLD_START,
+    COLD_START_US,
+    CONVERSATION,
+    FINISH,
+    GENERATION,
+    INPUT,
+    LEVEL,
+    OPERATION,
+    OUTPUT,
+    OUTPUT_LIMIT,
+    PARAMETERS,
+    POOL,
+    PROVIDER,
+    REGION,
+    REQUEST_MODEL,
+    RESERVATION,
+    RESPONSE_ID,
+    RESPONSE_MODEL,
+    REVISION,
+    SCENARIO,
+    STREAMED,
+    TENANT,
+    TTFT_US,
+    VERSION,
+    Said,
+)
+from trivet.ingest.identity import model_and_version, prompt_hash_of
+from trivet.ingest.lookups import lookups_of, told_of
+from trivet.ingest.operations import OTHER_OPERATIONS, REQUEST_OPERATIONS, RETRIEVAL_OPERATIONS
+from trivet.ingest.outcome import ending_of
+from trivet.ingest.shapes import flag, text, whole
+from trivet.ingest.span import Span
+from trivet.ingest.tokens import tokens_of
+from trivet.ingest.wanted import Wanted, wanted_of
 
 TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
 LONGEST_NS = 2 * 86_400 * 10**9  # of one call; a rebuild looks this far back for calls that end in its hours
-BLOCKS_LIMIT = 1_024  # block ids kept of one prompt
-BLOCK_LIMIT = 64  # characters of one
-LEVEL_MAX = 3
-_TOKEN_FIELDS = ("input", "output", "cache_read", "cache_write", "reasoning")
-Said = dict[str, Any]  # what a span's attributes say, by the fields of `ALIASES`
-_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+
+# What a span is, seen from its operation; and `fact.SHAPES` it may have.
+_REQUEST, _UNKNOWN, _RETRIEVAL, _NONE = range(4)
+NO_TOKENS, NO_MODEL, UNKNOWN_OPERATION = "no_tokens", "no_model", "unknown_operation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +78,7 @@ class Rules:
     @property
     def wanted(self) -> Wanted:
         """What decoding must keep for these rules."""
-        return Wanted(KNOWN_KEYS | {*self.tenant_attributes, *self.scenario_attributes}, FIRST_TOKEN_EVENTS)
-
-
-def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | LookupFact | Refusal | None:
-    """The request in a span; None where the span is no LLM call; a `Refusal` where it cannot be believed."""
-    try:
-        said = _said(span.attributes)
-        if not _is_request(said):
-            return None
-        _check_identity(span)
-        _check_times(span, rules, now_ns)
-        return _request(span, said, rules)
-    except Refused as refused:
-        return Refusal(refused.reason)
+        return wanted_of(self.tenant_attributes, self.scenario_attributes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,10 @@ def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> Normalise
     others = 0
     for span in spans:
         result = normalise(span, rules, now_ns)
-        if result is None:
-            others += 1
-        elif isinstance(result, RequestFact):
+        if isinstance(result, RequestFact):
             requests.append(result)
+        elif result is None:
+            others += 1
         elif isinstance(result, LookupFact):
             lookups.append(result)
         else:
@@ -100,16 +110,39 @@ def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> Normalise
     return Normalised(requests, lookups, refusals, others)
 
 
-def _is_request(said: Said) -> bool:
-    """By the operation where it is one we know; else (an operation of its own, or none) by having token counts."""
-    operation = said.get("operation")
-    if isinstance(operation, str):
-        operation = operation.lower()
-        if operation in REQUEST_OPERATIONS:
-            return True
-        if operation in OTHER_OPERATIONS:
-            return False
-    return "input" in said or "output" in said
+def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | LookupFact | Refusal | None:
+    """What is in a span; None where it is no LLM call; a `Refusal` where it cannot be believed."""
+    kind = _kind_of(span.said)
+    if kind == _NONE:
+        return None
+    try:
+        _check_identity(span)
+        _check_times(span, rules, now_ns)
+        if kind == _RETRIEVAL:
+            return _lookup(span)
+        return _request(span, rules, UNKNOWN_OPERATION if kind == _UNKNOWN else "")
+    except Refused as refused:
+        return Refusal(refused.reason)
+
+
+def _kind_of(said: Said) -> int:
+    """By the operation where it is one we know.
+
+    A span without any is a call where it counts tokens (vLLM) or names what answered, and no agent, whose tokens would be
+    the sum of its calls'. An operation of its own is a call, though not one we can price, where it has tokens, a model or
+    a provider.
+    """
+    operation = said[OPERATION]
+    if operation in REQUEST_OPERATIONS:
+        return _REQUEST
+    if operation in OTHER_OPERATIONS:
+        return _RETRIEVAL if operation in RETRIEVAL_OPERATIONS and told_of(said) else _NONE
+    counted = said[INPUT] is not None or said[OUTPUT] is not None
+    if operation is None:
+        answered = said[PROVIDER] is not None and (said[RESPONSE_MODEL] is not None or said[RESPONSE_ID] is not None)
+        return _REQUEST if (counted or answered) and said[AGENT] is None else _NONE
+    named = said[PROVIDER] is not None or said[REQUEST_MODEL] is not None or said[RESPONSE_MODEL] is not None
+    return _UNKNOWN if counted or named else _NONE
 
 
 def _check_identity(span: Span) -> None:
@@ -120,123 +153,110 @@ def _check_identity(span: Span) -> None:
 
 
 def _check_times(span: Span, rules: Rules, now_ns: int) -> None:
-    if span.end_ns < span.start_ns:
+    start_ns, end_ns = span.start_ns, span.end_ns
+    if end_ns < start_ns:
         raise Refused(ENDS_BEFORE_START)
-    if span.end_ns - span.start_ns > LONGEST_NS:
+    if end_ns - start_ns > LONGEST_NS:
         raise Refused(TOO_LONG)
-    if span.start_ns < now_ns - rules.past_limit_ns:
+    if start_ns < now_ns - rules.past_limit_ns:
         raise Refused(TOO_OLD)
-    if span.end_ns > now_ns + rules.future_limit_ns:
+    if end_ns > now_ns + rules.future_limit_ns:
         raise Refused(IN_THE_FUTURE)
 
 
-def _request(span: Span, said: Said, rules: Rules) -> RequestFact:
-    found = span.attributes
-    details = litellm_details(found.get(LITELLM_USAGE)) if LITELLM_USAGE in found else {}
-    tokens = disjoint(*(count_of(said.get(kind, details.get(kind)), rules.tokens_limit) for kind in _TOKEN_FIELDS))
-    finish = finish_reason_of(said.get("finish"))
-    outcome = outcome_of(
-        stated=said.get("outcome"),
-        error=said.get("error"),
-        status=span.status,
-        http_status=said.get("http_status"),
-        finish=finish,
-        exception=span.exception,
+def _lookup(span: Span) -> LookupFact:
+    said = span.said
+    return LookupFact(
+        span.trace_id,
+        span.span_id,
+        span.start_ns // 1000,
+        span.end_ns // 1000,
+        said[TENANT] or "",
+        said[SCENARIO] or "",
+        said[BACKEND] or "",
+        told_of(said),
     )
-    parameters = parameters_of(said.get("invocation"))
-    streamed = _truth(said.get("streamed", parameters.get("stream")))
+
+
+def _request(span: Span, rules: Rules, shape: str) -> RequestFact:
+    said = span.said
+    _from_parameters(said)
+    tokens = _, output, cache_read, _, reasoning = tokens_of(said, rules.tokens_limit)
+    measured = any(tokens)
+    outcome, cause = ending_of(span)
+    provider = said[PROVIDER] or ""
+    model, version = model_and_version(said[RESPONSE_MODEL] or said[REQUEST_MODEL] or "", provider)
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
-    ttft_us = (
-        None if streamed is False or outcome == REJECTED else _ttft_us(said.get("ttft_s"), span, end_us - start_us)
-    )
-    provider = provider_of(said.get("provider"))
-    request_model = said.get("request_model", parameters.get("model") or span.resource.get("gen_ai.request.model"))
+    streamed = said[STREAMED]
+    ttft_us = None if streamed is False or outcome == REJECTED else _ttft_us(span, end_us - start_us)
+    if not shape and outcome != REJECTED:
+        shape = NO_MODEL if not model else NO_TOKENS if outcome == OK and not measured else ""
+    parent_id = span.parent_id
     return RequestFact(
         span.trace_id,
         span.span_id,
-        span.parent_id if len(span.parent_id) == SPAN_ID_BYTES and span.parent_id != _NO_SPAN else None,
+        parent_id if len(parent_id) == SPAN_ID_BYTES and parent_id != _NO_SPAN else None,
         start_us,
         end_us,
-        _name(span, rules.tenant_attributes),
-        _name(span, rules.scenario_attributes),
-        _name(span, ALIASES["backend"]),
-        _name(span, ALIASES["pool"]),
+        said[TENANT] or "",
+        said[SCENARIO] or "",
+        said[BACKEND] or "",
+        said[POOL] or "",
         provider,
-        model_of(said.get("response_model"), request_model, provider),
+        model,
         outcome,
         streamed if streamed is not None else ttft_us is not None,
         *tokens,
         ttft_us,
-        inter_token_us(end_us - start_us, ttft_us, tokens[1] + tokens[4]),
-        _whole(said.get("revision"), INT32_MAX) or 0,
-        _whole(said.get("generation"), INT32_MAX),
-        _whole(said.get("level"), LEVEL_MAX) or 0,
-        _whole(said.get("output_limit", parameters.get("max_tokens")), INT32_MAX),
-        _text(said.get("conversation")),
-        finish,
-        _text(said.get("response_id")),
-        _text(said.get("reservation")),
-        prompt_hash_of(found, rules.hash_key),
-        _blocks(said.get("blocks")),
+        inter_token_us(end_us - start_us, ttft_us, output + reasoning),
+        said[REVISION] or 0,
+        said[GENERATION],
+        said[LEVEL] or 0,
+        said[OUTPUT_LIMIT],
+        said[CONVERSATION],
+        said[FINISH],
+        said[RESPONSE_ID],
+        said[RESERVATION],
+        prompt_hash_of(said, rules.hash_key),
+        said[BLOCKS] or (),
+        said[VERSION] or version,
+        said[REGION] or "",
+        cause,
+        shape,
+        _cold_start_us(said),
+        lookups_of(said, cache_read, measured),
     )
 
 
-def _said(attributes: Attributes) -> Said:
-    """What the attributes say, by field: of several aliases the first in order that is not empty."""
-    said: Said = {}
-    ranks: dict[str, int] = {}
-    for key, value in attributes.items():
-        place = PLACES.get(key)
-        if place is None or value == "":
-            continue
-        what, rank = place
-        if what not in ranks or rank < ranks[what]:
-            said[what], ranks[what] = value, rank
-    return said
+def _from_parameters(said: Said) -> None:
+    """What OpenInference says only in its call parameters."""
+    parameters = said[PARAMETERS]
+    if not parameters:
+        return
+    for slot, key, shape in (
+        (REQUEST_MODEL, "model", text),
+        (STREAMED, "stream", flag),
+        (OUTPUT_LIMIT, "max_tokens", whole),
+    ):
+        if said[slot] is None and parameters.get(key) is not None:
+            said[slot] = shape(parameters[key])
 
 
-def _name(span: Span, keys: tuple[str, ...]) -> str:
-    """A dimension's name: each key in turn on the span, then on its resource; '' for none."""
-    for key in keys:
-        value = span.attributes.get(key)
-        if value is None or value == "":
-            value = span.resource.get(key)
-        if isinstance(value, str | int) and value != "":
-            return clean(str(value)).strip()
-    return ""
-
-
-def _text(value: Any) -> str | None:
-    return clean(str(value)) if isinstance(value, str | int) and value != "" else None
-
-
-def _truth(value: Any) -> bool | None:
-    """True, False, or None for not said; LiteLLM says it in words."""
-    if isinstance(value, bool):
-        return value
-    if value is None:
+def _cold_start_us(said: Said) -> int | None:
+    """How long a call waited for a start, 0 where it is only said that there was one, None where there was none."""
+    if said[COLD_START] is False:
         return None
-    word = str(value).lower()
-    return True if word in _TRUE else False if word in _FALSE else None
+    waited: int | None = said[COLD_START_US]
+    return waited if waited is not None else 0 if said[COLD_START] else None
 
 
-def _whole(value: Any, most: int) -> int | None:
-    """A number of a policy or a limit; what is none, or out of range, is as if it had not been said."""
-    if isinstance(value, str) and len(value) < 12 and value.isascii() and value.isdigit():
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= most else None
-
-
-def _ttft_us(stated: Any, span: Span, duration_us: int) -> int | None:
+def _ttft_us(span: Span, duration_us: int) -> int | None:
     """Time to the first token, as stated or by the first token's event; None where it cannot be."""
-    if isinstance(stated, int | float) and not isinstance(stated, bool) and stated >= 0:
-        ttft_us = round(stated * 1_000_000) if stated < INT32_MAX else duration_us + 1
-    elif span.first_token_ns:
+    ttft_us: int | None = span.said[TTFT_US]
+    if ttft_us is None:
+        if not span.first_token_ns:
+            return None
         ttft_us = (span.first_token_ns - span.start_ns) // 1000
-    else:
-        return None
     return ttft_us if 0 <= ttft_us <= duration_us else None
 
 
@@ -245,9 +265,3 @@ def inter_token_us(duration_us: int, ttft_us: int | None, output: int) -> int | 
     if ttft_us is None or output < 2:
         return None
     return (duration_us - ttft_us) // (output - 1)
-
-
-def _blocks(blocks: Any) -> tuple[str, ...]:
-    if not isinstance(blocks, list):
-        return ()
-    return tuple(clean(str(block), BLOCK_LIMIT) for block in blocks[:BLOCKS_LIMIT])

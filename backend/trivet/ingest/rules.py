@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from trivet import db
 from trivet.ingest.normalise import Rules
-from trivet.ingest.span import Wanted
+from trivet.ingest.wanted import Wanted
 from trivet.settings import get_settings
 
 S_NS = 1_000_000_000

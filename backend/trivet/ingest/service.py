@@ -14,7 +14,8 @@ from trivet.ingest.fact import TOO_MANY_NEW_NAMES
 from trivet.ingest.normalise import normalise_all
 from trivet.ingest.otlp import JSON, PROTOBUF
 from trivet.ingest.rules import S_NS, rules
-from trivet.ingest.span import Span, Wanted
+from trivet.ingest.span import Span
+from trivet.ingest.wanted import Wanted
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
 

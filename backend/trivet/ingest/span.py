@@ -1,22 +1,24 @@
-"""One span as decoded, whatever it came in: plain values, only the attributes that somebody reads."""
+"""One span as decoded, whatever it came in: plain values, and what its attributes say by field."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-Attributes = dict[str, Any]  # str, bool, int, float, or a list of them
+from trivet.ingest.fields import Said
 
 TEXT_LIMIT = 256  # characters kept of a name or an id; the rest is cut
 _HARMFUL = re.compile("[\x00\ud800-\udfff]")  # PostgreSQL stores neither NUL nor half of a surrogate pair
+
+Attributes = dict[str, Any]  # str, bool, int, float, or a list of them
 
 
 @dataclass(slots=True)
 class Span:
     """Ids are raw bytes, times nanoseconds since 1970. `status` 2 is an error.
 
-    `first_token_ns` is the time of the event that marks a stream's first token (0: none), `exception` the type named by
-    an exception event.
+    `said` holds what the span and its resource say, by slot of `fields`. `first_token_ns` is the time of the event that
+    marks a stream's first token (0: none), `exception` the type named by an exception event, `message` what the event or
+    the status says of an error.
     """
 
     trace_id: bytes
@@ -25,18 +27,10 @@ class Span:
     start_ns: int
     end_ns: int
     status: int
-    attributes: Attributes
-    resource: Attributes = field(default_factory=dict)
+    said: Said
     first_token_ns: int = 0
     exception: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What decoding keeps: attribute keys, and names of events that mark a first token."""
-
-    attributes: Collection[str]
-    first_token_events: Collection[str]
+    message: str = ""
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:

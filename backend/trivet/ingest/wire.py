@@ -50,16 +50,16 @@ def _walk(body: bytes, start: int, end: int, path: Path) -> Iterator[int]:
 def _messages(body: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(field number, start, end) of each length-delimited field; ends early where the bytes make no sense."""
     while at < end:
-        tag, at = _varint(body, at, end)
+        tag, at = varint(body, at, end)
         kind = tag & 7
         if kind == _BYTES:
-            length, at = _varint(body, at, end)
+            length, at = varint(body, at, end)
             if at + length > end:
                 return
             yield tag >> 3, at, at + length
             at += length
         elif kind == _VARINT:
-            _, at = _varint(body, at, end)
+            _, at = varint(body, at, end)
         elif kind in (_FIXED64, _FIXED32):
             at += 8 if kind == _FIXED64 else 4
         elif kind not in (_GROUP, _GROUP_END):  # no field of ours is a group: unknown ones are skipped, tag by tag
@@ -120,13 +120,13 @@ def _count(body: bytes, fields: Fields, limit: int) -> int:
         tag = body[at]
         at += 1
         if tag > 127:
-            tag, at = _varint(body, at - 1, end)
+            tag, at = varint(body, at - 1, end)
         kind = tag & 7
         if kind == _BYTES:
             length = body[at]
             at += 1
             if length > 127:
-                length, at = _varint(body, at - 1, end)
+                length, at = varint(body, at - 1, end)
             number = tag >> 3
             inner = fields.messages.get(number)
             if inner is not None:
@@ -152,7 +152,7 @@ def _count(body: bytes, fields: Fields, limit: int) -> int:
     return count
 
 
-def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+def varint(body: bytes, at: int, end: int) -> tuple[int, int]:
     """(value, position after it); a value that does not end is 0 at the end."""
     value = shift = 0
     while at < end and shift < 64:
