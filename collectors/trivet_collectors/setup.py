@@ -24,7 +24,8 @@ def sources(config: Config) -> list[Source]:
             known = ", ".join(engines())
             raise ConfigError(f"receivers.prometheus[{n}].engine: {target.engine!r} is not known, there are {known}")
     alone = not config.prometheus
-    return [*(NvmlSource(own, alone) for own in config.nvml), *(PrometheusSource(own) for own in config.prometheus)]
+    cards = (NvmlSource(own, alone, config.send_interval_s) for own in config.nvml)
+    return [*cards, *(PrometheusSource(own) for own in config.prometheus)]
 
 
 class Setup:
