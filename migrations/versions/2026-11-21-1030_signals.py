@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Integer(), nullable=False),
         *_dimensions(),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("seen_on", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_total", sa.Double(), nullable=True),
         sa.Column("last_samples", sa.BigInteger(), nullable=True),
@@ -49,6 +50,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("identity", name=op.f("uq_signal_series_identity")),
     )
     op.create_index(op.f("ix_signal_series_key_id"), "signal_series", ["key_id"])
+    op.create_index(op.f("ix_signal_series_seen_on"), "signal_series", ["seen_on"])
     op.create_table(
         "signal_sample",
         sa.Column("series_id", sa.Integer(), nullable=False),

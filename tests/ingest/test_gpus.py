@@ -1,20 +1,16 @@
-"""GPU readings over /v1/metrics: once, by bucket; other metrics are counted and not stored yet."""
+"""GPU readings over /v1/metrics: once, by bucket, as samples of many values and as increments."""
 
 import math
 import time
-from pathlib import Path
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
-)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from sqlalchemy import text
+from tests.support.metrics import metrics, sampled, sums
 from tests.support.otlp import JSON, PROTOBUF, as_json, gauges
 
 from trivet import db
 from trivet_collectors import semconv
 
-DATA = Path(__file__).parent.parent / "data" / "otlp"
 GPU = {"hw.id": "GPU-1", "hw.model": "NVIDIA H200", "hw.type": "gpu"}
 AT = (time.time_ns() // (10 * 10**9)) * 10 * 10**9  # the start of a bucket
 
@@ -33,12 +29,12 @@ class TestReadings:
         answer = post(sender, key, gauges(("hw.gpu.utilization", 0.5, GPU, AT), ("hw.power", 300, GPU, AT)))
         assert (answer.status_code, answer.content) == (200, b"")
         found = rows(
-            "SELECT g.uuid, g.model, g.host, metric, value FROM gpu_sample JOIN gpu g ON g.id = gpu_id ORDER BY 4"
+            "SELECT g.uuid, g.model, g.host, metric, samples, total FROM gpu_sample JOIN gpu g ON g.id = gpu_id ORDER BY 4"
         )
         same = {"uuid": "GPU-1", "model": "NVIDIA H200", "host": "node-1"}
         assert found == [
-            same | {"metric": "hw.gpu.utilization", "value": 0.5},
-            same | {"metric": "hw.power", "value": 300.0},
+            same | {"metric": "hw.gpu.utilization", "samples": 1, "total": 0.5},
+            same | {"metric": "hw.power", "samples": 1, "total": 300.0},
         ]
 
     def test_are_stored_once(self, sender, key):
@@ -60,7 +56,7 @@ class TestReadings:
         message = gauges(("hw.power", 300.5, GPU, AT), ("hw.gpu.memory.usage", 2**40, GPU, AT))
         answer = sender.post("/v1/metrics", content=as_json(message), headers=key | JSON)
         assert answer.json() == {}
-        assert {r["value"] for r in rows("SELECT value FROM gpu_sample")} == {300.5, float(2**40)}
+        assert {r["total"] for r in rows("SELECT total FROM gpu_sample")} == {300.5, float(2**40)}
 
     def test_every_metric_of_the_collector_is_stored_and_each_throttle_reason_apart(self, sender, key):
         points = [(metric.name, 1.0, GPU, AT) for metric in semconv.GPU_METRICS if metric.name != "trivet.gpu.throttle"]
@@ -79,7 +75,86 @@ class TestReadings:
         assert rows("SELECT p.name FROM gpu JOIN pool p ON p.id = pool_id") == [{"name": "h200"}]
 
 
+class TestSamples:
+    def test_a_point_of_many_samples_says_how_many_their_sum_least_and_most(self, sender, key):
+        point = (AT + 9 * 10**9, 10, 3100.0, 280.0, 340.0)
+        assert post(sender, key, metrics(sampled("hw.power", point, attributes=GPU))).content == b""
+        post(sender, key, metrics(sampled("hw.power", (AT + 10**9, 2, 600.0, 290.0, 310.0), attributes=GPU)))
+        assert rows("SELECT samples, total, least, most FROM gpu_sample ORDER BY sampled_at") == [
+            {"samples": 2, "total": 600.0, "least": 290.0, "most": 310.0},
+            {"samples": 10, "total": 3100.0, "least": 280.0, "most": 340.0},
+        ]
+        found = rows("SELECT sum(samples)::int n, sum(total) total, min(least) least, max(most) most FROM gpu_delta")
+        assert found == [{"n": 12, "total": 3700.0, "least": 280.0, "most": 340.0}]
+
+    def test_where_least_and_most_are_not_said_they_are_the_mean(self, sender, key):
+        post(sender, key, metrics(sampled("hw.power", (AT, 4, 1200.0, None, None), attributes=GPU)))
+        assert rows("SELECT least, most FROM gpu_sample") == [{"least": 300.0, "most": 300.0}]
+
+    def test_increments_add_up(self, sender, key):
+        ecc = {"error.type": "corrected"}
+        for second, more in ((0, 3), (5, 0), (9, 4)):
+            post(sender, key, metrics(sums("hw.errors", (AT + second * 10**9, more), attributes=GPU | ecc)))
+        assert rows("SELECT metric, sum(total) AS total FROM gpu_delta GROUP BY 1") == [
+            {"metric": "hw.errors:corrected", "total": 7.0}
+        ]
+
+    def test_each_detail_is_a_metric_of_its_own(self, sender, key):
+        xid = [sums("trivet.gpu.xid", (AT, 1), attributes=GPU | {"trivet.gpu.xid.code": code}) for code in ("79", "48")]
+        process = sampled("trivet.gpu.process.memory", (AT, 1, 5.0, 5.0, 5.0), attributes=GPU | {"process.pid": "1234"})
+        post(sender, key, metrics(*xid, process))
+        assert {row["metric"] for row in rows("SELECT metric FROM gpu_sample")} == {
+            "trivet.gpu.xid:79", "trivet.gpu.xid:48", "trivet.gpu.process.memory:1234",
+        }  # fmt: skip
+
+    def test_a_running_total_counts_as_what_it_has_grown_by(self, sender, key):
+        for second, joules in ((0, 1000), (10, 1300), (20, 1500), (30, 40)):
+            total = sums("hw.energy", (AT - 60 * 10**9 + second * 10**9, joules), attributes=GPU, delta=False)
+            assert post(sender, key, metrics(total)).content == b""
+        assert [row["total"] for row in rows("SELECT total FROM gpu_sample ORDER BY sampled_at")] == [0, 300, 200, 40]
+
+    def test_a_running_total_that_comes_late_is_out_of_order_and_one_sent_again_is_nothing_new(self, sender, key):
+        def send(second, joules):
+            total = sums("hw.energy", (AT - 60 * 10**9 + second * 10**9, joules), attributes=GPU, delta=False)
+            answer = post(sender, key, metrics(total))
+            return ExportMetricsServiceResponse.FromString(answer.content).partial_success.error_message
+
+        assert [send(10, 1000), send(30, 1600)] == ["", ""]
+        assert [send(10, 1000), send(30, 1600)] == ["", ""]
+        assert send(20, 1200) == "1 data points refused: out_of_order 1"
+        assert rows("SELECT sum(total) total FROM gpu_delta") == [{"total": 600.0}]
+
+    def test_an_instance_is_a_card_that_names_its_parent(self, sender, key):
+        instance = {"hw.id": "MIG-7", "hw.parent": "GPU-1"}
+        post(sender, key, gauges(("hw.gpu.memory.usage", 5, instance, AT), ("hw.power", 1.0, GPU, AT)))
+        assert rows("SELECT uuid, parent FROM gpu ORDER BY uuid") == [
+            {"uuid": "GPU-1", "parent": ""},
+            {"uuid": "MIG-7", "parent": "GPU-1"},
+        ]
+
+    def test_a_card_says_when_it_was_last_seen(self, sender, key):
+        for at in (AT - 120 * 10**9, AT, AT - 60 * 10**9):
+            post(sender, key, gauges(("hw.power", 1.0, GPU, at)))
+        assert rows("SELECT extract(epoch FROM seen_at)::int8 AS s FROM gpu") == [{"s": AT // 10**9}]
+
+
 class TestWhatIsNotStored:
+    def test_no_reading_is_no_number(self, sender, key):
+        """DCGM's words for it, in its three widths, and no value at all."""
+        blank = (9223372036854775794, 140737488355328.0, 2147483632)
+        answer = post(sender, key, gauges(*(("hw.power", value, GPU, AT + i * 1000) for i, value in enumerate(blank))))
+        partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
+        assert partial.error_message == "3 data points refused: no_reading 3"
+        gone = gauges(("hw.power", 1.0, GPU, AT))
+        gone.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points[0].flags = 1
+        assert post(sender, key, gone).content == b"", "a series that has ended is no refusal"
+        assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 0}]
+
+    def test_a_counter_never_runs_backwards(self, sender, key):
+        answer = post(sender, key, metrics(sums("hw.energy", (AT, -1.0), attributes=GPU)))
+        partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
+        assert partial.error_message == "1 data points refused: counter_negative 1"
+
     def test_a_reading_that_cannot_be_is_refused_and_the_others_kept(self, sender, key):
         old = AT - 40 * 86_400 * 10**9
         message = gauges(
@@ -130,17 +205,6 @@ class TestWhatIsNotStored:
         assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 6}]
         assert rows("SELECT name FROM pool ORDER BY id") == [{"name": "p1"}, {"name": "p2"}]
         assert rows("SELECT reason, items FROM denial") == [{"reason": "too_many_new_names", "items": 4}]
-
-    def test_other_metrics_are_counted_and_no_error(self, sender, key):
-        raw = (DATA / "official-chat-metrics.pb").read_bytes()
-        answer = sender.post("/v1/metrics", content=raw, headers=key | PROTOBUF)
-        partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
-        assert answer.status_code == 200
-        assert partial.rejected_data_points > 0
-        assert "metric_not_stored_yet" in partial.error_message
-        as_text = as_json(ExportMetricsServiceRequest.FromString(raw))
-        in_json = sender.post("/v1/metrics", content=as_text, headers=key | JSON).json()["partialSuccess"]
-        assert in_json["rejectedDataPoints"] == str(partial.rejected_data_points)
 
     def test_malformed_ones_get_400(self, sender, key):
         assert sender.post("/v1/metrics", content=b"\xff\xff", headers=key | PROTOBUF).status_code == 400

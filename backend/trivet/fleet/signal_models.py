@@ -55,6 +55,7 @@ class SignalSeries(SignalDimensions, Base):
     identity: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     key_id: Mapped[int] = mapped_column(index=True)
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_on: Mapped[datetime] = mapped_column(index=True)  # the day on which it was last heard of
     last_at: Mapped[datetime | None]
     last_total: Mapped[float | None]
     last_samples: Mapped[int | None] = mapped_column(BigInteger)

@@ -5,59 +5,85 @@ from collections import Counter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from trivet import db
 from trivet.identity.auth import Principal
-from trivet.ingest import counters, gate, gpus, logs, persist
+from trivet.ingest import counters, gate, gpus, logs, readings, signal_names, signal_store
 from trivet.ingest.bounds import check_elements
-from trivet.ingest.fact import TOO_MANY_NEW_NAMES
+from trivet.ingest.decode_metrics import points_of_protobuf
+from trivet.ingest.decode_metrics_json import points_of_json
 from trivet.ingest.otlp import JSON
-from trivet.ingest.readings import NEEDS_PLATFORM_KEY, readings_of_json, readings_of_protobuf
+from trivet.ingest.point import Points, shown
 from trivet.ingest.rules import S_NS, rules
+from trivet.ingest.signal_points import Rules, signal_points
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
 
+METRICS = frozenset({*readings.METRICS, *signal_names.SIGNALS})
+NOT_KEPT = "metric_not_kept"
+
 
 async def take_metrics(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
-    """Store the GPU readings in a body; the points not stored, by reason. Returns after the commit."""
+    """Store the GPU readings and signals in a body; the points not stored, by reason. Returns after the commit."""
     return await gate.work(_metrics, body, media_type, principal)
 
 
 async def take_logs(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
-    """The log records not stored, by reason."""
+    """Store the events in a body that Trivet reads; the log records not stored, by reason. Returns after the commit."""
     return await gate.work(_logs, body, media_type, principal)
 
 
 def _metrics(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
     now = utc_now()
-    now_ns = int(now.timestamp() * S_NS)
-    the_rules, _ = rules()
     check_elements(body, media_type, ExportMetricsServiceRequest)
-    decode = readings_of_json if media_type == JSON else readings_of_protobuf
-    readings = decode(
-        body,
-        get_settings().otlp_spans_limit,
-        oldest_ns=now_ns - the_rules.past_limit_ns,
-        newest_ns=now_ns + the_rules.future_limit_ns,
-    )
+    the_rules = point_rules(int(now.timestamp() * S_NS))
+    points = _decode(body, media_type, the_rules)
+    about_cards = readings.readings_of((p for p in points.found if p.metric in readings.METRICS), the_rules)
     if principal.tenant_id is not None:  # cards and their pools are the platform's, and cost every tenant
-        readings.refuse(readings.found, NEEDS_PLATFORM_KEY)
-    stored, nameless = gpus.store(readings.found, get_settings().names_per_export_limit)
-    readings.refuse(nameless, TOO_MANY_NEW_NAMES)
-    if readings.refused:
-        with db.transaction() as session:
-            persist.deny(session, Counter(readings.refused), principal.key_id, now)
+        about_cards.refuse(about_cards.found, readings.NEEDS_PLATFORM_KEY)
+    cards = gpus.store(about_cards.found, key_id=principal.key_id, now=now)
+    signals, refused = signal_points((p for p in points.found if p.metric in signal_names.SIGNALS), the_rules)
+    stored = signal_store.store(
+        signals,
+        tenant_id=principal.tenant_id,
+        key_id=principal.key_id,
+        now=now,
+        refused=refused + about_cards.refused + cards.refused,
+    )
+    duplicate = len(about_cards.found) - cards.stored - cards.refused.total() + stored.duplicates
     for result, count in (
-        ("stored", stored),
-        ("duplicate", len(readings.found) - stored),
-        ("not_stored", readings.not_stored),
+        ("stored", cards.stored + stored.stored),
+        ("duplicate", duplicate),
+        ("empty", points.empty),
+        ("not_kept", points.unknown.total()),
     ):
         counters.readings.labels(result).inc(count)
-    for reason in readings.refused:
-        counters.refused.labels(reason).inc()
-    refused = Counter(readings.refused)
-    if readings.not_stored:
-        refused["metric_not_stored_yet"] = readings.not_stored
-    return refused
+    for reason, count in stored.refused.items():
+        counters.refused.labels(reason).inc(count)
+    return _said(stored.refused, points)
+
+
+def point_rules(now_ns: int) -> Rules:
+    """What the settings say of points that come now."""
+    of_spans, _ = rules()
+    return Rules(
+        oldest_ns=now_ns - of_spans.past_limit_ns,
+        newest_ns=now_ns + of_spans.future_limit_ns,
+        tenant_attributes=get_settings().tenant_attributes,
+        scenario_attributes=get_settings().scenario_attributes,
+    )
+
+
+def _decode(body: bytes, media_type: str, the_rules: Rules) -> Points:
+    keys = signal_names.KEYS | readings.KEYS | {*the_rules.tenant_attributes, *the_rules.scenario_attributes}
+    decode = points_of_json if media_type == JSON else points_of_protobuf
+    return decode(body, METRICS, keys, get_settings().otlp_spans_limit)
+
+
+def _said(refused: Counter[str], points: Points) -> Counter[str]:
+    """The refusals as the sender is told them: metrics that nobody reads with some of their names."""
+    told = Counter(refused)
+    if points.unknown:
+        told[f"{NOT_KEPT} ({shown(points.unknown)})"] = points.unknown.total()
+    return told
 
 
 def _logs(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
