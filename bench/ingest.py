@@ -79,7 +79,8 @@ def main() -> int:
     parser.add_argument("cases", nargs="*", default=list(CASES), help=f"some of {', '.join(CASES)}")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     given = parser.parse_args()
-    return 0 if all([measure(CASES[name], given.seconds) for name in given.cases]) else 1
+    met = [measure(CASES[name], given.seconds) for name in given.cases]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

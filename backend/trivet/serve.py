@@ -39,7 +39,9 @@ def serve(settings: Settings, *, shared: bool = False) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     level = settings.log_level.lower()
-    config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=int(GRACE_S))
+    config = uvicorn.Config(
+        app, log_level=level, access_log=False, timeout_graceful_shutdown=int(GRACE_S), backlog=BACKLOG
+    )
     with _listening(settings.host, settings.port, shared=shared) as listener:
         _Server(config, settings, shared=shared).run(sockets=[listener])
 
@@ -80,7 +82,6 @@ def _listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]
             listener.bind((host, port))
         except OSError as error:
             raise EmbedError(f"cannot listen on {host}, port {port}: {error.strerror}") from error
-        listener.listen(BACKLOG)
         yield listener
 
 

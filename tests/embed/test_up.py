@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tests.support.grpc_server import Caller
 
 from trivet.embed import keepsakes, left_over
 from trivet.embed.child import EmbedError
-from trivet.embed.up import answers, refuse_port_in_use
+from trivet.embed.ports import refuse_port_in_use
+from trivet.embed.up import Options, answers, up
+from trivet.settings import get_settings
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 40.0
@@ -35,11 +38,11 @@ class Up:
     """One run of the command; its console is read by a thread, so that it never blocks."""
 
     def __init__(self, data_dir: Path, port: int, settings: Mapping[str, str]) -> None:
-        self.data_dir, self.port = data_dir, port
+        self.data_dir, self.port, self.grpc_port = data_dir, port, free_port()
         self.lines: list[str] = []
         env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")} | dict(settings)
         command = [sys.executable, "-m", "trivet.cli", "up", "--data-dir", str(data_dir), "--port", str(port)]
-        command += ["--otlp-grpc-port", str(free_port())]
+        command += ["--otlp-grpc-port", str(self.grpc_port)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -120,7 +123,8 @@ class TestUp:
         admin = keepsakes.admin(run.data_dir, "", "")
         assert admin.password
         assert run.wait_for("sign in:").split() == ["sign", "in:", admin.email, admin.password]
-        assert "not served yet" in run.wait_for("OTLP/gRPC")
+        assert run.wait_for("OTLP:").endswith(f"gRPC: http://127.0.0.1:{run.grpc_port}")
+        assert Caller(run.grpc_port).export(b"").code == "UNAUTHENTICATED"
         self.makes_keys_as_it_says(run)
         self.refuses_a_second_run(start, run)
         assert run.end(signal.SIGINT) == 0
@@ -203,6 +207,15 @@ def database_answers(port: int) -> bool:
 
 
 class TestPort:
+    def test_of_grpc_is_asked_for_before_anything_is_made(self, data_dir: Path) -> None:
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            holder.listen()
+            port = holder.getsockname()[1]
+            with pytest.raises(EmbedError, match=rf"port {port} .* --otlp-grpc-port {port + 1}"):
+                up(Options(data_dir, "127.0.0.1", free_port(), port, demo=False), get_settings(), print)
+        assert list(data_dir.iterdir()) == []
+
     def test_a_port_in_use_is_named_with_what_to_do(self) -> None:
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", 0))
