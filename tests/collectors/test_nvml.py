@@ -9,44 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.collectors.nvml_node import TWO_GPUS, A, B, NvmlState
 from tests.collectors.ofrep_server import eventually
-from tests.collectors.otlp_receiver import OtlpReceiver, receiving
+from tests.collectors.otlp_receiver import Export, OtlpReceiver, Point, receiving
 
 from trivet_collectors import semconv
-from trivet_collectors.receivers.gpu import DeviceSnapshot, readings
+from trivet_collectors.receivers.gpu import throttle_reasons
 
 COLLECTOR = Path(sys.executable).with_name("trivet-collector")
-SOURCE = Path(__file__).parent / "fake_nvml" / "nvml.c"
-A, B = "GPU-aaaa", "GPU-bbbb"
-
-TWO_GPUS = {
-    "driver": "loaded",
-    "version": "580.65.06",
-    "order": "0,1",
-    "0.uuid": A,
-    "0.name": "NVIDIA H200",
-    "0.minor": "0",
-    "0.utilization": "37",
-    "0.used": "1000",
-    "0.used_v1": "1600",
-    "0.total": "4000",
-    "0.power": "412500",
-    "0.energy": "7200000000123",
-    "0.temperature": "61",
-    "0.clock_sm": "1980",
-    "0.clock_memory": "3201",
-    "0.throttle": "0x24",
-    # The second is an older board: no power, no energy, only the first kind of memory information.
-    "1.uuid": B,
-    "1.name": "Tesla T4",
-    "1.minor": "1",
-    "1.utilization": "0",
-    "1.used_v1": "70",
-    "1.total": "900",
-    "1.power": "unsupported",
-    "1.temperature": "40",
-    "1.throttle": "0x1",
-}
 
 
 class Node:
@@ -54,28 +24,18 @@ class Node:
 
     def __init__(self, library: Path, path: Path, receiver: OtlpReceiver) -> None:
         self.receiver = receiver
-        self.log = path / "asked"
-        self._state = path / "state"
-        self._settings = dict(TWO_GPUS)
-        self.change()
+        self.state = NvmlState(path)
+        self.change = self.state.change
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "TRIVET_"))}
         self.environment = {
             **clean,
-            "LD_LIBRARY_PATH": str(library),
-            "FAKE_NVML_STATE": str(self._state),
-            "FAKE_NVML_LOG": str(self.log),
+            **self.state.environment,
+            "LD_LIBRARY_PATH": str(library.parent),
             "TRIVET_API_KEY": "tvt_gpu",
             "NO_PROXY": "127.0.0.1",
         }
-        self.processes: list[subprocess.Popen[str]] = []
-
-    def change(self, **settings: str) -> None:
-        """`gpu0_power="300000"` sets 0.power; other names are the node's."""
-        for name, value in settings.items():
-            self._settings[f"{name[3]}.{name[5:]}" if name.startswith("gpu") else name] = value
-        fresh = self._state.with_suffix(".new")
-        fresh.write_text("".join(f"{k}={v}\n" for k, v in self._settings.items()))
-        fresh.replace(self._state)
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._said = path / "said"
 
     def collect(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """One round, to its end."""
@@ -88,34 +48,44 @@ class Node:
             check=False,
         )
 
-    def follow(self, *options: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [COLLECTOR, "nvml", "--endpoint", self.receiver.url, "--interval-s", "0.1", *options],
-            env=self.environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.processes.append(process)
+    def follow(self, *options: str) -> subprocess.Popen[bytes]:
+        """A collector that has sent what it read, two samples to an export."""
+        process = self.start("--interval-s", "0.1", "--sample-interval-s", "0.05", *options)
         eventually(lambda: self.receiver.exports or process.poll() is not None, within_s=30.0)
         return process
 
-    def said_until_stopped(self, process: subprocess.Popen[str]) -> list[str]:
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        with self._said.open("wb") as said:
+            command = [COLLECTOR, "nvml", "--endpoint", self.receiver.url, *options]
+            process = subprocess.Popen(command, env=self.environment, stderr=said)
+        self.processes.append(process)
+        return process
+
+    @property
+    def said(self) -> list[str]:
+        return self._said.read_text().splitlines()
+
+    def until_said(self, text: str) -> None:
+        eventually(lambda: any(text in line for line in self.said), within_s=30.0)
+
+    def said_until_stopped(self, process: subprocess.Popen[bytes]) -> list[str]:
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
-        return said.splitlines()
+        process.wait(timeout=30)
+        return self.said
 
-    def next_export(self) -> None:
-        """Waits for an export that began after now: the one under way may have read before."""
+    def next_export(self) -> Export:
+        """The first whole export that was begun after now: the one under way may have read before."""
         count = len(self.receiver.exports)
-        eventually(lambda: len(self.receiver.exports) >= count + 2, within_s=15.0)
+        eventually(lambda: len(self.receiver.exports) >= count + 3, within_s=15.0)
+        return self.receiver.exports[-1]
 
+    def more_rounds(self) -> None:
+        """Waits for three further samples of the first GPU."""
+        before = self.state.asked("0 power")
+        eventually(lambda: self.state.asked("0 power") >= before + 3, within_s=30.0)
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("nvml")
-    command = ["gcc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", path / "libnvidia-ml.so.1", SOURCE]
-    subprocess.run(command, check=True)
-    return path
+    def all_of(self, metric: str, gpu: str) -> list[Point]:
+        return [point for export in self.receiver.exports for point in export.of(metric, gpu)]
 
 
 @pytest.fixture
@@ -125,13 +95,13 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture
-def node(library: Path, tmp_path: Path, receiver: OtlpReceiver) -> Iterator[Node]:
-    node = Node(library, tmp_path, receiver)
+def node(nvml_library: Path, tmp_path: Path, receiver: OtlpReceiver) -> Iterator[Node]:
+    node = Node(nvml_library, tmp_path, receiver)
     yield node
     for process in node.processes:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
 
 
 class TestOneRound:
@@ -142,16 +112,14 @@ class TestOneRound:
         points = {p.metric: (p.value, p.unit, p.kind) for p in export.points if p.attributes["hw.id"] == A}
         del points["trivet.gpu.throttle"]
         assert points == {
-            "hw.gpu.utilization": (0.37, "1", "gauge"),
-            "hw.gpu.memory.usage": (1000, "By", "sum"),
-            "hw.gpu.memory.limit": (4000, "By", "sum"),
-            "hw.power": (412.5, "W", "gauge"),
-            "hw.energy": (7_200_000_000.123, "J", "counter"),
-            "hw.temperature": (61, "Cel", "gauge"),
-            "trivet.gpu.clock.sm": (1980, "MHz", "gauge"),
-            "trivet.gpu.clock.memory": (3201, "MHz", "gauge"),
-        }
-        assert all(p.cumulative for p in export.points if p.kind != "gauge")
+            "hw.gpu.utilization": (0.37, "1", "samples"),
+            "hw.gpu.memory.usage": (1000, "By", "samples"),
+            "hw.gpu.memory.limit": (4000, "By", "samples"),
+            "hw.power": (412.5, "W", "samples"),
+            "hw.temperature": (61, "Cel", "samples"),
+            "trivet.gpu.clock.sm": (1980, "MHz", "samples"),
+            "trivet.gpu.clock.memory": (3201, "MHz", "samples"),
+        }  # and no energy: one round has nothing to compare a counter with
 
     def test_says_which_device_host_and_pool(self, node: Node) -> None:
         node.collect("--host", "gpu-7", "--pool", "h200-a")
@@ -189,12 +157,18 @@ class TestOneRound:
         assert {reason for reason, holds in held.items() if holds} == {"sw_power_cap", "sw_thermal"}
         assert set(held) == set(semconv.GPU_THROTTLE_REASONS.values())
 
-    @pytest.mark.parametrize("blank", ["0xFFFFFFFF", "9223372036854775794"])
-    def test_takes_a_blank_for_no_reading(self, node: Node, blank: str) -> None:
-        node.change(gpu0_energy=blank, gpu1_utilization="0xFFFFFFFF")
+    @pytest.mark.parametrize(
+        ("signal_name", "blank", "metric"),
+        [
+            ("gpu0_temperature", "0xFFFFFFFF", "hw.temperature"),
+            ("gpu0_total", "9223372036854775794", "hw.gpu.memory.limit"),
+        ],
+    )
+    def test_takes_a_blank_for_no_reading(self, node: Node, signal_name: str, blank: str, metric: str) -> None:
+        node.change(**{signal_name: blank})
         node.collect()
         (export,) = node.receiver.exports
-        assert export.of("hw.energy", A) == export.of("hw.gpu.utilization", B) == []
+        assert export.of(metric, A) == []
         assert export.value("hw.power", A) == 412.5
 
     def test_that_is_not_delivered_ends_with_status_1_and_says_why(self, node: Node) -> None:
@@ -255,43 +229,66 @@ class TestFollowingANode:
     def test_goes_on_until_it_is_told_to_stop(self, node: Node) -> None:
         process = node.follow()
         node.change(gpu0_power="300000")
-        node.next_export()
-        assert node.receiver.exports[-1].value("hw.power", A) == 300.0
+        assert node.next_export().value("hw.power", A) == 300.0
         assert (node.said_until_stopped(process), process.returncode) == ([], 0)
+
+    def test_sends_minimum_mean_and_maximum_of_many_samples(self, node: Node) -> None:
+        process = node.start("--interval-s", "300", "--sample-interval-s", "0.05")
+        node.more_rounds()
+        node.change(gpu0_power="100000")
+        node.more_rounds()
+        node.said_until_stopped(process)  # what was sampled is sent before it ends
+        points = node.all_of("hw.power", A)
+        assert len(points) <= 2  # exports end at multiples of the interval, and this may have been such a moment
+        assert sum(p.count for p in points) >= 6
+        assert max(p.count for p in points) >= 3
+        assert all(p.least is not None and p.most is not None and p.least <= p.value <= p.most for p in points)
+        assert {end for p in points for end in (p.least, p.most)} == {100.0, 412.5}
+        assert all(p.start_ns < p.end_ns for p in points)
 
     def test_asks_once_for_what_a_device_does_not_support(self, node: Node) -> None:
         process = node.follow()
         node.next_export()
-        node.next_export()
         node.said_until_stopped(process)
-        asked = node.log.read_text().splitlines()
-        assert asked.count("1 power") == asked.count("1 energy") == 1
-        assert asked.count("0 power") >= 4
+        assert node.state.asked("1 power") == node.state.asked("1 energy") == 1
+        assert node.state.asked("0 power") >= 4
 
     def test_passes_over_a_reading_that_fails_for_a_moment(self, node: Node) -> None:
         node.change(gpu0_temperature="unknown")
         node.follow()
-        node.next_export()
-        assert node.receiver.exports[-1].of("hw.temperature", A) == []
+        assert node.next_export().of("hw.temperature", A) == []
         node.change(gpu0_temperature="62")
-        node.next_export()
-        assert node.receiver.exports[-1].value("hw.temperature", A) == 62
+        assert node.next_export().value("hw.temperature", A) == 62
 
     @pytest.mark.parametrize("signal_name", ["gpu0_handle", "gpu0_uuid", "gpu0_power"])
     def test_skips_a_gpu_that_fell_off_and_says_so_once(self, node: Node, signal_name: str) -> None:
         before = TWO_GPUS.get(signal_name.replace("gpu0_", "0."), "")
         process = node.follow()
         node.change(**{signal_name: "lost"})
-        node.next_export()
-        node.next_export()
-        assert node.receiver.exports[-1].gpus == {B}
+        assert node.next_export().gpus == {B}
         node.change(**{signal_name: before})
-        node.next_export()
-        assert node.receiver.exports[-1].gpus == {A, B}
+        assert node.next_export().gpus == {A, B}
         lost, back = node.said_until_stopped(process)
         assert f"GPU {A} is left out" in lost
         assert "GPU is lost" in lost
         assert f"GPU {A} is back" in back
+
+    def test_tells_what_breaks_serving_as_health_of_the_node(self, node: Node) -> None:
+        process = node.follow()
+        eventually(lambda: node.state.asked("0 events"), within_s=15.0)
+        node.change(events="1:0:79")
+        eventually(lambda: node.state.asked("0 event"), within_s=15.0)
+        node.change(gpu1_handle="lost")
+        node.next_export()
+        node.said_until_stopped(process)
+        points = [p for e in node.receiver.exports for p in e.points if p.metric == "trivet.health"]
+        assert {(p.attributes["trivet.health.kind"], p.attributes["trivet.reason"]): p.value for p in points} == {
+            ("xid", "xid_79"): 1,
+            ("gpu_lost", "lost"): 1,
+        }
+        assert {(p.kind, len(p.attributes)) for p in points} == {("counter", 2)}
+        (xid,) = node.all_of("trivet.gpu.xid", A)
+        assert (xid.kind, xid.value, xid.attributes["trivet.gpu.xid.code"]) == ("counter", 1, "79")
 
     def test_says_where_a_gpu_is_that_never_said_who_it_is(self, node: Node) -> None:
         node.change(gpu1_handle="lost")
@@ -302,40 +299,33 @@ class TestFollowingANode:
     def test_keeps_a_gpu_apart_by_its_uuid_when_the_order_changes(self, node: Node) -> None:
         process = node.follow()
         node.change(order="1,0")
-        node.next_export()
-        assert node.receiver.exports[-1].value("hw.power", A) == 412.5
+        assert node.next_export().value("hw.power", A) == 412.5
         node.change(order="1")
-        node.next_export()
-        assert node.receiver.exports[-1].gpus == {B}
+        assert node.next_export().gpus == {B}
         (line,) = node.said_until_stopped(process)
         assert f"GPU {A} is left out until it can be read again: the driver no longer lists it" in line
 
     def test_is_not_held_up_by_a_gpu_that_hangs(self, node: Node) -> None:
         process = node.follow("--round-timeout-s", "0.3")
         node.change(gpu0_utilization="hang")
-        node.next_export()
-        asked_before = node.log.read_text().count("0 utilization")
+        node.until_said("does not answer")
+        asked_before = node.state.asked("0 utilization")
         began = time.monotonic()
-        node.next_export()
-        assert time.monotonic() - began < 3.0
-        assert node.log.read_text().count("0 utilization") == asked_before  # nobody queues up behind it
-        assert node.receiver.exports[-1].gpus == {B}
+        assert node.next_export().gpus == {B}
+        assert time.monotonic() - began < 10.0
+        assert node.state.asked("0 utilization") == asked_before  # nobody queues up behind it
         asked = time.monotonic()
         (line,) = node.said_until_stopped(process)
         assert f"GPU {A} is left out until it can be read again: it does not answer" in line
-        assert time.monotonic() - asked < 5.0  # and a thread that hangs does not keep it from ending
+        assert time.monotonic() - asked < 10.0  # and a thread that hangs does not keep it from ending
         assert process.returncode == 0
 
     def test_finds_a_driver_that_comes_back(self, node: Node) -> None:
         process = node.follow()
         node.change(driver="unloaded")
-        time.sleep(0.5)
-        count = len(node.receiver.exports)
-        time.sleep(0.5)
-        assert len(node.receiver.exports) == count
+        node.until_said("no readings until")
         node.change(driver="loaded", gpu1_power="70000", version="581.0")
-        node.next_export()
-        export = node.receiver.exports[-1]
+        export = node.next_export()
         assert export.gpus == {A, B}
         assert export.value("hw.power", B) == 70.0  # what the old driver did not support is asked anew
         assert export.of("hw.power", B)[0].attributes["hw.driver_version"] == "581.0"
@@ -346,36 +336,22 @@ class TestFollowingANode:
     def test_ends_with_status_3_when_the_driver_was_replaced_under_it(self, node: Node) -> None:
         process = node.follow()
         node.change(driver="mismatch")
-        _, said = process.communicate(timeout=30)
-        assert process.returncode == 3
-        assert len(said.splitlines()) == 1
+        assert process.wait(timeout=30) == 3
+        assert len(node.said) == 1
 
-    def test_says_once_that_nothing_is_delivered_and_once_that_it_is_again(self, node: Node) -> None:
+    def test_counts_energy_from_where_it_began_and_never_backwards(self, node: Node) -> None:
         process = node.follow()
-        node.receiver.status = 400
-        eventually(lambda: node.receiver.refused >= 3)
-        node.receiver.status = 200
-        node.next_export()
-        failed, again = node.said_until_stopped(process)
-        assert "delivery failed" in failed
-        assert "400" in failed
-        assert "delivery works again" in again
-
-    def test_counts_energy_from_where_the_driver_does(self, node: Node) -> None:
-        node.follow()
-        node.change(gpu0_energy="7200000001123")
-        node.next_export()
-        first, last = (e.value("hw.energy", A) for e in (node.receiver.exports[0], node.receiver.exports[-1]))
-        assert first is not None
-        assert last is not None
-        assert round(last - first, 3) == 1.0
+        eventually(lambda: node.state.asked("0 energy") >= 2)
+        for energy in ("7200000001123", "500", "2500"):  # a joule more, a driver loaded anew, two joules more
+            node.change(gpu0_energy=energy)
+            node.next_export()
+        node.said_until_stopped(process)
+        joules = [p.value for p in node.all_of("hw.energy", A)]
+        assert min(joules) >= 0.0
+        assert sum(joules) == pytest.approx(3.0)
 
 
-class TestASnapshot:
-    def test_without_readings_sends_nothing(self) -> None:
-        assert list(readings(DeviceSnapshot(uuid=A, driver_version="1"))) == []
-
-    def test_with_a_reason_that_has_no_name_yet_says_its_bit(self) -> None:
-        snapshot = DeviceSnapshot(uuid=A, driver_version="1", throttle_bits=0x8 | 1 << 12)
-        held = [r.attributes["trivet.gpu.throttle.reason"] for r in readings(snapshot) if r.value]
+class TestThrottleReasons:
+    def test_without_a_name_say_their_bit(self) -> None:
+        held = [v.detail["trivet.gpu.throttle.reason"] for v in throttle_reasons(0x8 | 1 << 12) if v.amount]
         assert held == ["hw_slowdown", "bit_12"]

@@ -12,7 +12,7 @@ import pynvml
 
 log = logging.getLogger("trivet.collector")
 
-WAIT_MS: Final = 200  # how long a wait inside the driver may put off a stop
+WAIT_MS: Final = 100  # how long a wait inside the driver may put off a stop
 RETRY_S: Final = 1.0
 CODES_MAX: Final = 1024  # distinct pairs of card and code kept between two rounds
 OTHER: Final = "other"  # code of the events past that
