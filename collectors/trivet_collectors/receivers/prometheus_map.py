@@ -31,11 +31,10 @@ class Detail:
         if self.text is not None:
             return self.text
         told = labels.get(self.label) if self.label is not None else None if value is None else f"{value:g}"
-        if told is not None:
-            for pattern, text in self.values.items():
-                if fnmatchcase(told, pattern):
-                    return text
-        return self.other or told
+        if told is None or not self.values:
+            return told or self.other
+        found = (text for pattern, text in self.values.items() if fnmatchcase(told, pattern))
+        return next(found, self.other or told)
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class From:
     name: str
     plus: tuple[str, ...] = ()
     minus: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     count: str | None = None  # `name` is then the sum
     where: Where = field(default_factory=dict)
     factor: float = 1.0
@@ -55,7 +55,8 @@ class From:
         return (1, self.name), *((1, name) for name in self.plus), *((-1, name) for name in self.minus)
 
     def on(self, page: Page, kind: str) -> bool:
-        return bool(page.of(f"{self.name}_count" if kind == "histogram" and self.count is None else self.name))
+        name = f"{self.name}_count" if kind == "histogram" and self.count is None else self.name
+        return all(page.of(needed) for needed in (name, *self.needs))
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Row:
     details: Mapping[str, Detail]
     where: Where
     fold: Literal["sum", "mean", "max"]
+    offset: float
     on_change: bool
     whole_card: bool
 
@@ -161,6 +163,7 @@ def _row(raw: Mapping[str, Any]) -> Row:
         details={attribute: _detail(said) for attribute, said in rest.pop("details", {}).items()},
         where=_where(rest.pop("where", {})),
         fold=rest.pop("fold", "max" if scope == "card" else "sum"),
+        offset=rest.pop("offset", 0.0),
         on_change=rest.pop("on", None) == "change",
         whole_card=scope == "card",
     )
@@ -173,6 +176,7 @@ def _from(raw: Mapping[str, Any], factor: float) -> From:
         rest.pop("sum") if "sum" in rest else rest.pop("name"),
         plus=tuple(rest.pop("plus", ())),
         minus=tuple(rest.pop("minus", ())),
+        needs=tuple(rest.pop("needs", ())),
         count=rest.pop("count", None),
         where=_where(rest.pop("where", {})),
         factor=rest.pop("factor", 1.0) * factor,

@@ -57,7 +57,7 @@ class EngineReader:
                     attributes, total = totals[series]
                     totals[series] = attributes, total + sign * value
         for attributes, value in totals.values():
-            yield Reading(row.metric, value * source.factor, attributes)
+            yield Reading(row.metric, max(0.0, value + row.offset) * source.factor, attributes)
 
     def _changes(self, row: Row, source: From, page: Page) -> Iterator[Reading]:
         """One event for each series whose value became another, and not 0. What was so when we came is no event."""
