@@ -1,23 +1,32 @@
 """Usage, costs, requests and postings over REST. Reading only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.identity.auth import Principal, platform, requires
+from trivet.kit.body import Asked
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.interval import Interval
 from trivet.kit.money import money, plain
 from trivet.kit.page import Kind, from_cursor, page, to_cursor
 from trivet.report import costs as costing
-from trivet.report import names, rows
+from trivet.report import engines as serving
+from trivet.report import interactions, names, rows
 from trivet.report import usage as using
 from trivet.report.costs import CostRow, Costs, Totals
 from trivet.report.limits import Place
-from trivet.report.query import CostsQuery, PostingsQuery, RequestsQuery, UsageQuery
+from trivet.report.query import (
+    CostsQuery,
+    InteractionQuery,
+    InteractionsQuery,
+    PostingsQuery,
+    RequestsQuery,
+    UsageQuery,
+)
 
 router = APIRouter(tags=["report"])
 Read = Annotated[Principal, Depends(requires("read"))]
@@ -73,6 +82,50 @@ def get_requests(principal: Read, _: Place, query: Annotated[RequestsQuery, Quer
         where = _where(session, query.given(), principal)
         found = rows.requests(session, interval, where, query.limit + 1, query.cursor)
     return page(found, query.limit, rows.request_key)
+
+
+@router.get("/interactions")
+def get_interactions(principal: Read, _: Place, query: Annotated[InteractionsQuery, Query()]) -> dict[str, Any]:
+    """Conversations, or traces, by the start of their newest request, newest first; of the last day where nothing is said.
+
+    A page looks at the newest 2,000 requests of those asked for, not at all there are; the cursor goes on from there.
+    """
+    interval = query.interval(utc_now())
+    if query.cursor:
+        interval = Interval(interval.start, min(interval.end, interactions.end_of(query.cursor)))
+    with db.transaction() as session:
+        where = _where(session, query.given(), principal)
+        found, next_end = interactions.newest(session, query.kind, interval, where, query.limit)
+    return {"items": found, "next_cursor": to_cursor([next_end.isoformat()]) if next_end else None}
+
+
+@router.get("/interactions/{kind}/{id_:path}")
+def get_interaction(
+    principal: Read,
+    _: Place,
+    kind: Literal["conversation", "trace"],
+    id_: Annotated[Asked, Path()],
+    query: Annotated[InteractionQuery, Query()],
+) -> dict[str, Any]:
+    """One interaction: its totals and its requests, newest first, of more than 1,000 the newest."""
+    with db.transaction() as session:
+        where = _where(session, {"tenant": [query.tenant] if query.tenant else []}, principal)
+        return interactions.one(session, kind, id_, where.get("tenant_id"))
+
+
+@router.get("/engines")
+def get_engines(_: Annotated[Principal, Depends(platform("read"))], __: Place) -> dict[str, Any]:
+    """What serving backends say of themselves: queue, caches, cap on concurrency now; counts of the last hour."""
+    with db.transaction() as session:
+        return {"items": [engine.said() for engine in serving.engines(session, utc_now())], "next_cursor": None}
+
+
+@router.get("/caches")
+def get_caches(principal: Read, _: Place) -> dict[str, Any]:
+    """Looks of the last hour into prompt, KV, retrieval and response caches, each kind apart."""
+    with db.transaction() as session:
+        found = serving.caches(session, utc_now(), _where(session, {}, principal))
+    return {"items": [cache.said() for cache in found], "next_cursor": None}
 
 
 @router.get("/postings")

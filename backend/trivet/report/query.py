@@ -1,7 +1,7 @@
 """What can be asked: query parameters as models. A parameter nobody knows is refused, so that a typo is no empty filter."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -72,3 +72,12 @@ class PostingsQuery(Paged):
     def interval(self) -> Interval:
         """All hours where nothing is said."""
         return Interval(self.from_ or EARLIEST, self.to or LATEST)
+
+
+class InteractionsQuery(RequestsQuery):
+    kind: Literal["conversation", "trace"] = "conversation"
+    limit: int = Field(20, ge=1, le=50)
+
+
+class InteractionQuery(Body):
+    tenant: Asked | None = None

@@ -59,7 +59,7 @@ def requests(
         filters.append(_AFTER)
     rows = [dict(row) for row in session.execute(text(_NEWEST.format(filters=" ".join(filters))), values).mappings()]
     labels = names.labels(session, REQUEST_BY, rows)
-    return [_request(row, labels) for row in rows]
+    return [request_item(row, labels) for row in rows]
 
 
 def _after(cursor: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def request_key(item: Mapping[str, Any]) -> list[Any]:
     return [item["started_at"], item["tenant_id"], item["trace_id"], item["span_id"]]
 
 
-def _request(row: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
+def request_item(row: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     duration_ms = (row["ended_at"] - row["started_at"]).total_seconds() * 1000
     return {
         "trace_id": row["trace_id"].hex,
