@@ -16,6 +16,14 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everythi
 @app.callback()
 def trivet() -> None:
     """Quality, latency and cost of LLM inference: what may give way, and what it costs."""
+    from pydantic import ValidationError
+
+    from trivet.settings import Settings
+
+    try:
+        Settings()  # type: ignore[call-arg]  # every field has a default
+    except ValidationError as wrong:
+        fail("; ".join(_said(error["loc"], error["msg"]) for error in wrong.errors()))
 
 
 @app.command()
@@ -271,6 +279,11 @@ def os_user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
+
+
+def _said(where: tuple[int | str, ...], message: str) -> str:
+    """A setting that cannot be as it is, in one line."""
+    return ": ".join([*map(str, where), message.removeprefix("Value error, ")])
 
 
 def say(line: str) -> None:

@@ -73,7 +73,7 @@ _COLUMNS = text("""
 """)
 
 
-def columns_of(session: Session, table: str, own: str = "r") -> tuple[list[Column], str]:
+def columns_of(session: Session, table: str, own: str = "r") -> tuple[list[Column], list[str]]:
     """The file's columns of a table, and the joins that they need; `own` is the alias of the table itself."""
     spans = {column.name for column in Base.metadata.tables[table].c if isinstance(column.type, SpanId)}
     columns: list[Column] = []
@@ -91,7 +91,7 @@ def columns_of(session: Session, table: str, own: str = "r") -> tuple[list[Colum
             said = NAMES[name]
             joins.append(f"LEFT JOIN {said.table} {own}_{name} ON {own}_{name}.id = {own}.{name}")
             columns += [Column(new, f"{own}_{name}.{old}", "string") for new, old in said.columns.items()]
-    return columns, " ".join(joins)
+    return columns, joins
 
 
 def _said(name: str, kind: str, own: str) -> Iterator[Column]:

@@ -171,7 +171,7 @@ def _write(table: DayTable, day: date, now: datetime, archive_url: str) -> None:
         if found.rows:
             columns, joins = columns_of(session, table.name)
             chosen = ", ".join(column.sql for column in columns)
-            query = f"SELECT {chosen} FROM {days.relation(table, day)} r {joins}"  # noqa: S608  # names of the schema
+            query = f"SELECT {chosen} FROM {days.relation(table, day)} r {' '.join(joins)}"  # noqa: S608  # names of the schema
             connection = session.connection().connection.driver_connection
             with connection.cursor() as cursor:  # type: ignore[union-attr]  # psycopg's, open in a transaction
                 comment = f"{table.name} {day}; cost_picos are 10^-12 of the unit of currency"

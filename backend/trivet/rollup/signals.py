@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Select, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
+from trivet.archive import facts
 from trivet.fleet.signal_models import SIGNAL_DIMENSIONS, SIGNAL_MEASURES, SignalDelta, SignalRollup
 from trivet.kit import histogram
 from trivet.kit.interval import Interval
@@ -71,7 +72,9 @@ def read(
     if BUCKET in group_by and grain_s is None:
         grain_s = 10
     where = where or {}
-    parts = [_part(segment, group_by, where, grain_s) for segment in cover(interval, grain_s)]
+    segments = cover(interval, grain_s)
+    facts.must_be_kept(session, segments)
+    parts = [_part(segment, group_by, where, grain_s) for segment in segments]
     rows = union_all(*parts, _part((0, interval), group_by, where, grain_s)).subquery()
     keys = [rows.c[name] for name in group_by]
     newest = func.array_agg(aggregate_order_by(rows.c.last, rows.c.last_at.desc(), rows.c.last.desc()))
