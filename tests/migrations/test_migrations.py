@@ -39,6 +39,10 @@ ENTRY = """
     INSERT INTO entry (posting_id, line, account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, currency, amount)
     VALUES (:posting, :line, :account, 0, 0, 0, 0, 0, 'USD', :amount)
 """
+ARCHIVED = """
+    INSERT INTO archive (table_name, day, url, files, rows, bytes, picos, failure)
+    VALUES ('request', '2026-08-01', 'file:///a', 1, 2, 3, 99999999999999999999, '')
+"""
 
 
 def post(engine: Engine, *amounts: str) -> int:
@@ -54,6 +58,8 @@ class TestUpAndDown:
         schema.upgrade(scratch)
         assert schema.is_current(scratch)
         post(engine, "1.5", "-1.5")
+        with engine.begin() as connection:
+            connection.execute(text(ARCHIVED))
         schema.downgrade(scratch, "base")
         with engine.connect() as connection:
             left = connection.execute(
