@@ -78,12 +78,10 @@ class MetricsConfig:
 
 @dataclass(frozen=True)
 class NvmlConfig:
-    """The NVIDIA cards of this node. `proc`: where the host's /proc is, seen from a container."""
+    """The NVIDIA cards of this node."""
 
     interval_s: float = setting(1.0, number(0.05, 60))
     round_timeout_s: float = setting(5.0, number(0.05, 60))
-    processes_max: int = setting(16, whole(0, 256))
-    proc: str | None = setting(None, text)
     processes_max: int = setting(16, whole(0, 256))  # of each card told one by one, the rest together
     proc: str | None = setting(None, text)  # where the host's /proc is mounted, in a container
     pool: str | None = setting(None, text)
