@@ -20,7 +20,8 @@ def export(spans: int, batch: int) -> bytes:
     now_ns = time.time_ns()
     for _ in range(spans):
         _fill(scope.spans.add(), rng, now_ns, BACKENDS[batch % len(BACKENDS)])
-    return request.SerializeToString()
+    body: bytes = request.SerializeToString()
+    return body
 
 
 def _fill(span: Span, rng: random.Random, now_ns: int, backend: str) -> None:
