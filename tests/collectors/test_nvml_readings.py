@@ -351,8 +351,8 @@ class TestHowOftenACardIsAsked:
         state.change(driver="unloaded")
         reader.round()
         state.change(driver="loaded")
-        read = reader.round()
-        assert next(r.attributes for r in read.readings)[semconv.HW_MODEL] == "NVIDIA H200"
+        models = {r.attributes[semconv.HW_ID]: r.attributes[semconv.HW_MODEL] for r in reader.round().readings}
+        assert models == {A: "NVIDIA H200", B: "Tesla T4"}
 
     def test_is_once_for_what_it_does_not_support(self, state: NvmlState, reader: Reader) -> None:
         for _ in range(5):

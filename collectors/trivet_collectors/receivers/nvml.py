@@ -143,7 +143,7 @@ class NvmlReceiver:
             if error is not None and _ends_everything(error):
                 raise error
         self._absence.note(calls.keys(), {**self._listed.errors, **errors})
-        return done
+        return {uuid: done[uuid] for uuid in calls if uuid in done}
 
     def _list(self) -> Listing | None:
         """What the driver lists, or None while it does not answer."""
