@@ -107,23 +107,28 @@ def _retention(settings: Settings, url: str) -> Finding:
         where = f"days are written to {place.name}, then dropped"
     else:
         where = "days are dropped and written nowhere (TRIVET_ARCHIVE_URL is empty)"
-    if not url:
-        return Finding("retention", True, where)
+    failed = _day_that_could_not_go(url) if url else ""
+    return Finding("retention", not failed, failed or where)
+
+
+def _day_that_could_not_go(url: str) -> str:
+    """Which, and why; empty for none, and where the database is away, which another finding says."""
     from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
 
     from trivet import db
     from trivet.archive.models import ArchivedDay
 
     engine = db.make_engine(url, pool_size=1, max_overflow=0)
+    failing = select(ArchivedDay.table_name, ArchivedDay.day, ArchivedDay.failure)
     try:
         with engine.connect() as connection:
-            failing = select(ArchivedDay.table_name, ArchivedDay.day, ArchivedDay.failure)
-            failed = connection.execute(failing.where(ArchivedDay.failed_at.is_not(None)).limit(1)).first()
+            found = connection.execute(failing.where(ArchivedDay.failed_at.is_not(None)).limit(1)).first()
+    except SQLAlchemyError:
+        return ""
     finally:
         engine.dispose()
-    if failed:
-        return Finding("retention", False, f"{failed[0]} {failed[1]} could not go: {failed[2]}")
-    return Finding("retention", True, where)
+    return f"{found[0]} {found[1]} could not go: {found[2]}" if found else ""
 
 
 def _web_assets() -> Finding:

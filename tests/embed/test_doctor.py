@@ -1,11 +1,13 @@
 """`trivet doctor` against real stores, well and unwell."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from trivet import db
+from trivet.archive.models import ArchivedDay
 from trivet.doctor import Finding, examine
 from trivet.embed import addresses
 from trivet.kit.clock import utc_now
@@ -32,6 +34,29 @@ class TestDoctor:
         found = look(tmp_path, database_url=database)["workers"]
         assert not found.ok
         assert found.detail == "no task came back from work lately: see `trivet logs`"
+
+    def test_a_day_that_could_not_be_written_is_found(self, tmp_path: Path, database: str) -> None:
+        assert "written nowhere" in look(tmp_path, database_url=database)["retention"].detail
+        archive = str(tmp_path / "archive")
+        found = look(tmp_path, database_url=database, archive_url=archive)["retention"]
+        assert (found.ok, found.detail) == (True, f"days are written to file://{archive}, then dropped")
+        day = {
+            "table_name": "request",
+            "day": date(2026, 8, 1),
+            "url": "",
+            "files": 0,
+            "rows": 0,
+            "bytes": 0,
+            "picos": 0,
+        }
+        with db.transaction() as session:
+            session.add(ArchivedDay(**day, failed_at=utc_now(), failure="no space"))
+        found = look(tmp_path, database_url=database, archive_url=archive)["retention"]
+        assert (found.ok, found.detail) == (False, "request 2026-08-01 could not go: no space")
+
+    def test_an_archive_that_takes_nothing_is_found(self, tmp_path: Path, database: str) -> None:
+        (tmp_path / "archive").write_text("a file")
+        assert not look(tmp_path, database_url=database, archive_url=str(tmp_path / "archive"))["retention"].ok
 
     def test_an_older_schema_is_found_with_what_to_do(self, tmp_path: Path, database: str) -> None:
         with db.transaction() as session:
