@@ -112,7 +112,7 @@ class TestRowsThatComeInBetween:
         retain(settings())
         facts_ = [metered("acme", "07:45", input_tokens=1), call(DAY + timedelta(days=3))]
         stored = store(facts_, [], tenant_id=None, key_id=0, now=LATER)
-        assert (stored.inserted, stored.refused) == (1, 1)
+        assert (stored.inserted, stored.refused) == (1, {"too_old": 1})
         with db.transaction() as session:
             assert session.execute(text("SELECT reason, items FROM denial")).all() == [("too_old", 1)]
 

@@ -57,7 +57,7 @@ def _old(session: Session, now: datetime, settings: Settings) -> list[tuple[DayT
         if (keep := table.keep_days(settings))
         for day in days.due(session, table, now.date() - timedelta(days=keep))
     ]
-    return sorted(wanted, key=lambda each: (each[1], each[0].name))
+    return sorted(wanted, key=lambda each: (each[1], DAY_TABLES.index(each[0])))
 
 
 def _step(session: Session, table: DayTable, day: date) -> Step:

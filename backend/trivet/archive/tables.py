@@ -18,6 +18,10 @@ _UNPOSTED = """
 # The price task takes these within a minute; afterwards their cost stands nowhere else.
 _PRICED_SOON = f"SELECT 1 {COVERED} AND r.started_at >= :start AND r.started_at < :end LIMIT 1"
 _POSTED = {"the ledger has not come so far": _UNPOSTED, "some of its hours are due for posting": _DUE}
+# A request that still finds its day would not find a place for its blocks.
+_WITH_REQUESTS = {
+    "its requests go first": "SELECT 1 FROM request WHERE started_at >= :start AND started_at < :end LIMIT 1"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ DAY_TABLES = (
         },
     ),
     DayTable("cache_lookup", "started_at", "retention_days_requests", "ended_at"),
-    DayTable("prompt_blocks", "started_at", "retention_days_requests", "started_at"),
+    DayTable("prompt_blocks", "started_at", "retention_days_requests", "started_at", unsettled=_WITH_REQUESTS),
     DayTable(
         "score",
         "scored_at",
