@@ -17,11 +17,11 @@ def start_s(data_dir: str) -> float:
     command += ["--otlp-grpc-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        found = [
-            float(m[1])
-            for line in process.stdout
-            if (m := re.match(r"ready in ([\d.]+) s", line)) or _stop(process, line)
-        ]
+        found = []
+        for line in process.stdout:
+            if said := re.match(r"ready in ([\d.]+) s", line):
+                found.append(float(said[1]))
+            _stop(process, line)
     assert len(found) == 1 and process.returncode == 0
     return found[0]
 

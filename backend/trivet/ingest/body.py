@@ -2,13 +2,14 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 from starlette.types import Receive
 
 from trivet.ingest.errors import BodyTooLarge, Malformed, TooSlow, UnknownEncoding
 
 STEP_BYTES = 1 << 20  # inflated at once; between steps others get their turn
+SLICE_BYTES = 64 << 10  # of the packed form, given to zlib at once
 MEMBERS_MAX = 1_000  # of one gzip body; empty ones cost work and give nothing
 PATIENCE_S = 10.0  # for the whole body
 WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's wbits
@@ -69,16 +70,25 @@ async def _collect(pieces: AsyncIterator[bytes], limit: int, grow: Grow) -> byte
 
 
 async def inflate(pieces: AsyncIterator[bytes], window: int, limit: int, grow: Grow) -> bytes:
-    """What is packed in `pieces`, bounded as it grows; `window` is zlib's, which says the format."""
-    kept: list[bytes] = []
-    size = raw_bytes = 0
-    members = 1
+    """What is packed in `pieces`; `window` is zlib's, which says the format.
+
+    What fits one step is inflated once. More is inflated twice, first without keeping any of it: so a body that turns
+    out too large has cost memory for its packed form and one step alone.
+    """
+    packed = await _collect(pieces, limit, grow)
+    first, size, members = await _measure(packed, window, limit)
+    grow(size)
+    if size == len(first):
+        return first
+    return await asyncio.to_thread(_inflate_whole, packed, window, size, members)
+
+
+async def _measure(packed: bytes, window: int, limit: int) -> tuple[bytes, int, int]:
+    """(the first step of what is packed, how large all of it is, in how many gzip members)."""
+    first, size, members = b"", 0, 1
     inflater = zlib.decompressobj(window)
-    async for piece in pieces:
-        raw_bytes += len(piece)
-        if raw_bytes > limit:
-            raise too_large(limit)
-        waiting = piece
+    for piece in _slices(packed):
+        waiting: bytes | memoryview = piece
         while waiting:
             if inflater.eof:  # a gzip body may be several members, one after the other
                 inflater = zlib.decompressobj(window)
@@ -89,14 +99,31 @@ async def inflate(pieces: AsyncIterator[bytes], window: int, limit: int, grow: G
                 more = inflater.decompress(waiting, STEP_BYTES)
             except zlib.error as bad:
                 raise Malformed("The body is not what its Content-Encoding says.") from bad
+            first = first or more
             size += len(more)
             if size > limit:
                 raise too_large(limit)
-            grow(len(more))
-            kept.append(more)
             waiting = inflater.unconsumed_tail or inflater.unused_data
-            if waiting:
+            if size > STEP_BYTES:
                 await asyncio.sleep(0)
-    if raw_bytes and not inflater.eof:
+    if packed and not inflater.eof:
         raise Malformed("The compressed body ends too early.")
-    return kept[0] if len(kept) == 1 else b"".join(kept)
+    return first, size, members
+
+
+def _slices(packed: bytes) -> Iterator[memoryview]:
+    """So short that what a step leaves over costs little to carry on."""
+    whole = memoryview(packed)
+    return (whole[at : at + SLICE_BYTES] for at in range(0, len(whole), SLICE_BYTES))
+
+
+def _inflate_whole(packed: bytes, window: int, size: int, members: int) -> bytes:
+    """All of what `_measure` has seen to be sound; one member goes straight into a buffer of its size."""
+    if members == 1:
+        return zlib.decompress(packed, window, size)
+    parts = []
+    while packed:
+        inflater = zlib.decompressobj(window)
+        parts.append(inflater.decompress(packed))
+        packed = inflater.unused_data
+    return b"".join(parts)
