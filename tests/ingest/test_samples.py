@@ -8,9 +8,10 @@ from tests.support.otlp import JSON, PROTOBUF, as_json
 from trivet import db
 from trivet.ingest.decode import spans_of_protobuf
 from trivet.ingest.decode_json import spans_of_json
+from trivet.ingest.fact import CAUSES
 from trivet.ingest.models import OUTCOMES
 from trivet.ingest.normalise import Rules, normalise_all
-from trivet.settings import get_settings
+from trivet.settings import Settings, get_settings
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"
 CAPTURED_NS = 1_795_240_400 * 10**9  # the files were captured in the minutes before this
@@ -58,6 +59,39 @@ EXPECTED = {
     "litellm-v2-error": (LITELLM, "openai/gpt-4o", "error", False, None, None, 0, 0, 0, 0, 0),
 }
 
+SNAPSHOT = "2024-07-18"
+PROMPT_HIT = [("prompt", True)]
+# What else the requests of these files say: (version of the model, why it failed, why it has no price, looks into caches).
+ELSE = {
+    "official-chat": (SNAPSHOT, "", "", []),
+    "official-stream": (SNAPSHOT, "", "", []),
+    "official-stream-nousage": (SNAPSHOT, "", "no_tokens", []),
+    "official-error": ("", "rate_limit", "", []),
+    "official-embeddings": ("", "", "", []),
+    "official-latest-chat": (SNAPSHOT, "", "", []),
+    "official-latest-stream": (SNAPSHOT, "", "", []),
+    "official-latest-error": ("", "rate_limit", "", []),
+    "traceloop-chat": (SNAPSHOT, "", "", PROMPT_HIT),
+    "traceloop-stream": (SNAPSHOT, "", "", PROMPT_HIT),
+    "traceloop-error": ("", "rate_limit", "", []),
+    "traceloop-embeddings": ("", "", "", []),  # says 0 cached tokens, of a call that has no prompt cache
+    "openinference-chat": (SNAPSHOT, "", "", PROMPT_HIT),
+    "openinference-stream": (SNAPSHOT, "", "", PROMPT_HIT),
+    "openinference-error": ("", "rate_limit", "", []),
+    "openinference-embeddings": ("", "", "", []),
+    "openlit-chat": (SNAPSHOT, "", "", PROMPT_HIT),
+    "openlit-error": ("", "rate_limit", "", []),
+    "openlit-embeddings": ("", "", "", []),
+    "litellm-chat-2": ("", "", "", []),
+    "litellm-stream-2": ("", "", "", []),
+    "litellm-upstream-2": ("", "", "", PROMPT_HIT),
+    "litellm-degraded": ("", "", "", []),
+    "litellm-error": ("", "rate_limit", "", []),
+    "litellm-v2-chat-2": ("", "", "", []),
+    "litellm-v2-upstream-2": ("", "", "", PROMPT_HIT),
+    "litellm-v2-error": ("", "rate_limit", "", []),
+}
+
 
 def rules() -> Rules:
     settings = get_settings()
@@ -88,12 +122,21 @@ def described(fact):
 
 class TestEveryExporter:
     def test_every_file_is_expected(self):
-        assert sorted(EXPECTED) == sorted(p.stem for p in DATA.glob("*.pb") if not p.stem.endswith("-metrics"))
+        traces = (p.stem for p in DATA.glob("*.pb") if not p.stem.endswith(("-metrics", "-logs")))
+        assert sorted(EXPECTED) == sorted(traces)
+        assert sorted(ELSE) == sorted(name for name, request in EXPECTED.items() if request)
 
     @pytest.mark.parametrize("name", EXPECTED)
     def test_gives_the_right_requests_from_protobuf(self, name):
         found = requests_in(spans_of_protobuf((DATA / f"{name}.pb").read_bytes(), rules().wanted, 1000))
         assert [described(fact) for fact in found] == ([EXPECTED[name]] if EXPECTED[name] else [])
+
+    @pytest.mark.parametrize("name", ELSE)
+    def test_gives_version_cause_shape_and_lookups(self, name):
+        [fact] = requests_in(spans_of_protobuf((DATA / f"{name}.pb").read_bytes(), rules().wanted, 1000))
+        lookups = [(lookup.kind, lookup.hit) for lookup in fact.lookups]
+        assert (fact.version, CAUSES[fact.cause], fact.shape, lookups) == ELSE[name]
+        assert (fact.region, fact.cold_start_us) == ("", None)
 
     @pytest.mark.parametrize("name", EXPECTED)
     def test_gives_the_same_from_json_with_enum_names(self, name):
@@ -121,7 +164,7 @@ class TestEveryExporter:
 
     def test_the_prompt_itself_is_not_in_what_is_kept(self):
         for path in DATA.glob("*.pb"):
-            if "metrics" in path.name:
+            if "metrics" in path.name or "logs" in path.name:
                 continue
             for fact in requests_in(spans_of_protobuf(path.read_bytes(), rules().wanted, 1000)):
                 assert "budget of this tenant" not in repr(fact)
@@ -132,8 +175,9 @@ class TestThroughTheEndpoint:
     def then(self, monkeypatch, database):
         """Captured spans grow older: however old they are by now, they may come in."""
         monkeypatch.setenv("TRIVET_LATE_LIMIT_DAYS", "36500")
-        for what in ("REQUESTS", "SAMPLES"):
-            monkeypatch.setenv(f"TRIVET_RETENTION_DAYS_{what}", "0")
+        for name in Settings.model_fields:
+            if name.startswith("retention_days_"):
+                monkeypatch.setenv(f"TRIVET_{name.upper()}", "0")
         get_settings.cache_clear()
         db.forget_rows()
 

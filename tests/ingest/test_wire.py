@@ -12,7 +12,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.otlp import PROTOBUF, export, gauges, span
 
+from trivet.ingest.decode import SMALL_BYTES, spans_of_protobuf
 from trivet.ingest.errors import TooManyItems
+from trivet.ingest.normalise import Rules
 from trivet.ingest.wire import DATA_POINTS, LOG_RECORDS, SPANS, check_count, check_elements, fields_of
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"
@@ -56,6 +58,13 @@ class TestCounting:
         content = b"\x0a" + varint(len(scope)) + scope
         assert sender.post("/v1/traces", content=content, headers=key | PROTOBUF).status_code == 413
 
+    @pytest.mark.parametrize("padding", [0, SMALL_BYTES])
+    def test_holds_for_a_small_body_too_which_is_counted_once_parsed(self, padding):
+        content = export(*(span() for _ in range(20)), resource={"x": "y" * padding}).SerializeToString()
+        assert len(spans_of_protobuf(content, Rules().wanted, 20)) == 20
+        with pytest.raises(TooManyItems):
+            spans_of_protobuf(content, Rules().wanted, 19)
+
     def test_a_group_hides_nothing(self):
         """The parser skips a group that no schema names, and so does the count."""
         content = b"\x9b\x06\x9c\x06" + export(*(span() for _ in range(9))).SerializeToString()
@@ -83,7 +92,9 @@ def elements(message):
 
 
 class TestCountingElements:
-    @pytest.mark.parametrize("path", [p for p in DATA.glob("*.pb") if "metrics" not in p.name], ids=lambda p: p.stem)
+    @pytest.mark.parametrize(
+        "path", [p for p in DATA.glob("*.pb") if not p.stem.endswith(("-metrics", "-logs"))], ids=lambda p: p.stem
+    )
     def test_is_exact(self, path):
         self.assert_exact(path.read_bytes(), ExportTraceServiceRequest, TRACES)
 

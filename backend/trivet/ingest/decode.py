@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from trivet.ingest.errors import Malformed
+from trivet.ingest.errors import Malformed, TooManyItems
 from trivet.ingest.memo import KEPT_BYTES, NOT_OTLP, value_of
 from trivet.ingest.schema import Export
 from trivet.ingest.span import Attributes, Span
@@ -17,6 +17,7 @@ from trivet.ingest.wanted import EXCEPTION_EVENT, EXCEPTION_MESSAGE, EXCEPTION_T
 from trivet.ingest.wire import SPANS, check_count
 
 ERROR = 2
+SMALL_BYTES = 1 << 19  # a body that takes at most some 30 MB once parsed, whatever is in it: counted after that
 EVENTS_MAX = 1_000  # read of one span: a stream may have one for each token
 MESSAGE_LIMIT = 1_024  # characters kept of an error's text
 
@@ -32,8 +33,13 @@ def parse(message: Any, body: bytes) -> Any:
 
 def spans_of_protobuf(body: bytes, wanted: Wanted, limit: int) -> list[Span]:
     """Spans of an `ExportTraceServiceRequest`; `TooManyItems` over `limit`."""
-    check_count(body, SPANS, limit, "spans")
-    return list(_spans(parse(Export(), body), wanted))
+    if len(body) > SMALL_BYTES:
+        check_count(body, SPANS, limit, "spans")
+    export = parse(Export(), body)
+    count = sum(len(in_scope.spans) for in_resource in export.resource_spans for in_scope in in_resource.scope_spans)
+    if count > limit:
+        raise TooManyItems(f"This export has {count} spans; at most {limit} are taken at once. Send smaller batches.")
+    return list(_spans(export, wanted))
 
 
 def _spans(export: Any, wanted: Wanted) -> Iterator[Span]:

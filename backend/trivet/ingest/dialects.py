@@ -75,10 +75,10 @@ NAMES: Final[dict[str, tuple[Name, ...]]] = {
     "version": (Name(sc.TRIVET_MODEL_VERSION, OURS), Name("gen_ai.request.model.version", OURS)),
     "region": (
         Name(sc.TRIVET_REGION, OURS),
-        Name("cloud.region", OTEL),
         Name("aws.region", OTEL),
         Name("gcp.location", OTEL),
-        Name("server.address", OTEL, shape="region_of_host"),
+        Name("server.address", OTEL, shape="region_of_host"),  # where the model is; the next is where its caller is
+        Name("cloud.region", OTEL),
     ),
     "parameters": (
         Name("llm.invocation_parameters", OPENINFERENCE),
@@ -193,7 +193,11 @@ NAMES: Final[dict[str, tuple[Name, ...]]] = {
         Name("exception.message", OTEL),
         Name("litellm.provider.error.message", LITELLM, since="2"),
     ),
-    "response_id": (Name(sc.GEN_AI_RESPONSE_ID, GENAI), Name("ai.response.id", VERCEL)),
+    "response_id": (
+        Name(sc.GEN_AI_RESPONSE_ID, GENAI),
+        Name("ai.response.id", VERCEL),
+        Name("gen_ai.request.id", VLLM),  # what it answers with as the response's id
+    ),
     "conversation": (
         Name(sc.GEN_AI_CONVERSATION_ID, GENAI),
         Name("session.id", OPENINFERENCE),

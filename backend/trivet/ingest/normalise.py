@@ -189,7 +189,7 @@ def _request(span: Span, rules: Rules, shape: str) -> RequestFact:
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
     streamed = said[STREAMED]
     ttft_us = None if streamed is False or outcome == REJECTED else _ttft_us(span, end_us - start_us)
-    if not shape and outcome != REJECTED:
+    if not shape:
         shape = NO_MODEL if not model else NO_TOKENS if outcome == OK and not measured else ""
     parent_id = span.parent_id
     return RequestFact(

@@ -7,6 +7,7 @@ REQUEST_OPERATIONS: Final = frozenset(
     | {"completion", "embedding", "rerank"}  # OpenLLMetry
     | {"llm", "reranker"}  # OpenInference, LangSmith
     | {"generation"}  # Langfuse
+    | {"chat.completions", "text.completions"}  # Semantic Kernel
     # LiteLLM puts its function's name here
     | {"acompletion", "atext_completion", "aembedding", "arerank", "responses", "aresponses", "anthropic_messages"}
     | {"agenerate_content", "generate_content_stream", "agenerate_content_stream"}
@@ -32,5 +33,6 @@ OTHER_OPERATIONS: Final = RETRIEVAL_OPERATIONS | frozenset(
     | {f"{verb}_memory_store" for verb in ("create", "search", "update", "upsert", "delete")}
     | {"ai.generatetext", "ai.streamtext", "ai.generateobject", "ai.streamobject", "ai.toolcall"}
     | {"ai.embed", "ai.embedmany", "ai.rerank"}
+    | {"framework", "vectordb"}  # OpenLIT, Spring AI
     | {"unknown"}
 )

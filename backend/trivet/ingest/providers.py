@@ -9,6 +9,7 @@ from trivet.ingest.span import clean
 PROVIDERS: Final = {
     "vertex_ai": "gcp.vertex_ai",
     "vertexai": "gcp.vertex_ai",
+    "gcp.vertex.agent": "gcp.vertex_ai",  # Google's agent kit
     "google_vertexai": "gcp.vertex_ai",
     "gemini": "gcp.gemini",
     "google_genai": "gcp.gemini",
@@ -42,7 +43,7 @@ _VERCEL: Final = {
 _REGION_IN_HOST = re.compile(
     r"bedrock[a-z-]*\.([a-z]{2,4}(?:-[a-z]+)+-\d)\.amazonaws\.com"  # AWS Bedrock
     r"|\b([a-z]+-[a-z]+\d+)-aiplatform\.googleapis\.com"  # Vertex AI
-    r"|\.([a-z0-9]+)\.(?:api\.cognitive\.microsoft|inference\.ml\.azure)\.com"  # Azure
+    r"|(?:^|\.)([a-z0-9]+)\.(?:api\.cognitive\.microsoft|inference\.ml\.azure)\.com"  # Azure
 )
 
 

@@ -66,7 +66,8 @@ def seconds(value: Any, unit_us: int = 1_000_000) -> int | None:
     """A time as microseconds."""
     if type(value) not in _NUMBERS or not value >= 0:
         return None
-    return round((min(_LONGEST_S, value)) * unit_us)
+    time_us: int = round(min(_LONGEST_S, value) * unit_us)
+    return time_us
 
 
 def milliseconds(value: Any) -> int | None:

@@ -1,0 +1,516 @@
+"""Emitters of which no payload was captured, spans written by hand after what they document, and their requests.
+
+How to add one: rows in `dialects.NAMES`, its operations in `operations`, and an example here.
+"""
+
+import pytest
+from tests.support.spans import DURATION_NS, decoded
+
+from trivet.ingest.dialects import NAMES
+from trivet.ingest.fact import CAUSES, LookupFact, RequestFact
+from trivet.ingest.fields import FIELDS, SLOTS
+from trivet.ingest.models import OUTCOMES
+from trivet.ingest.normalise import Rules, normalise
+from trivet.ingest.shapes import SHAPES
+
+RULES = Rules(("trivet.tenant", "tenant.id"), ("trivet.scenario", "service.name"))
+SECOND = 1_000_000
+
+
+def request_in(attributes, **given):
+    """The request in one span that took two seconds, decoded from protobuf and from JSON alike."""
+    span = decoded(attributes, RULES, **given)
+    return normalise(span, RULES, span.end_ns)
+
+
+def said(fact, *names):
+    return tuple(getattr(fact, name) for name in names)
+
+
+def tokens_of(fact):
+    """input, output, cache_read, cache_write, reasoning"""
+    return said(fact, "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+class TestTheTable:
+    def test_names_fields_and_shapes_that_are(self):
+        assert set(NAMES) | {"tenant", "scenario"} == set(SLOTS)
+        assert {field.shape for field in FIELDS} <= set(SHAPES)
+        assert {name.shape for names in NAMES.values() for name in names} - {""} <= set(SHAPES)
+
+    def test_says_each_key_once_and_who_says_it(self):
+        keys = [name.key for names in NAMES.values() for name in names]
+        assert len(keys) == len(set(keys))
+        assert all(name.convention for names in NAMES.values() for name in names)
+
+    def test_reads_no_money(self):
+        assert not [name.key for names in NAMES.values() for name in names if "cost" in name.key]
+
+
+VLLM = {
+    "gen_ai.usage.prompt_tokens": 1200,
+    "gen_ai.usage.completion_tokens": 101,
+    "gen_ai.latency.time_in_queue": 0.125,
+    "gen_ai.latency.time_to_first_token": 0.5,
+    "gen_ai.latency.e2e": 2.0,
+    "gen_ai.request.id": "chatcmpl-9f1",
+    "gen_ai.request.n": 1,
+    "gen_ai.request.max_tokens": 256,
+    "gen_ai.request.temperature": 0.7,
+}
+
+
+class TestVllm:
+    """One span `llm_request` a call, without model and provider: those its resource says, where a deployment sets them."""
+
+    def test_takes_its_model_from_the_resource(self):
+        fact = request_in(
+            VLLM,
+            resource={"service.name": "vllm", "gen_ai.request.model": "qwen3-32b", "gen_ai.provider.name": "vllm"},
+        )
+        assert said(fact, "provider", "model", "shape", "scenario") == ("vllm", "qwen3-32b", "", "vllm")
+        assert tokens_of(fact) == (1200, 101, 0, 0, 0)
+        assert said(fact, "streamed", "ttft_us", "inter_token_us") == (True, SECOND // 2, 15_000)
+        assert said(fact, "response_id", "output_limit") == ("chatcmpl-9f1", 256)
+
+    def test_without_a_model_is_kept_unpriced(self):
+        fact = request_in(VLLM, resource={"service.name": "vllm"})
+        assert said(fact, "model", "shape") == ("", "no_model")
+
+
+class TestSglang:
+    def test_counts_cached_tokens_and_names_its_model(self):
+        fact = request_in(
+            {
+                "gen_ai.usage.prompt_tokens": 1000,
+                "gen_ai.usage.completion_tokens": 20,
+                "gen_ai.usage.cached_tokens": 896,
+                "gen_ai.response.model": "deepseek-v3",
+                "gen_ai.response.finish_reasons": '["stop"]',
+                "gen_ai.latency.time_to_first_token": 0.1,
+            }
+        )
+        assert tokens_of(fact) == (104, 20, 896, 0, 0)
+        assert said(fact, "model", "finish_reason", "ttft_us") == ("deepseek-v3", "stop", SECOND // 10)
+        assert [(lookup.kind, lookup.hit) for lookup in fact.lookups] == [("prompt", True)]
+
+
+VERCEL = {
+    "operation.name": "ai.streamText.doStream support",
+    "ai.operationId": "ai.streamText.doStream",
+    "ai.model.provider": "google.generative-ai",
+    "ai.model.id": "gemini-2.5-flash",
+    "ai.response.model": "gemini-2.5-flash-preview-05-20",
+    "ai.response.id": "r-1",
+    "ai.response.finishReason": "stop",
+    "ai.response.msToFirstChunk": 250.0,
+    "ai.usage.inputTokens": 100,
+    "ai.usage.outputTokens": 50,
+    "ai.usage.cachedInputTokens": 60,
+    "ai.usage.reasoningTokens": 30,
+    "ai.settings.maxOutputTokens": 512,
+    "ai.telemetry.metadata.sessionId": "s-1",
+}
+
+
+class TestVercelAiSdk:
+    def test_the_inner_span_is_the_call(self):
+        fact = request_in(VERCEL)
+        assert said(fact, "provider", "model", "version") == ("gcp.gemini", "gemini-2.5-flash-preview-05-20", "05-20")
+        assert said(fact, "response_id", "conversation_id", "output_limit") == ("r-1", "s-1", 512)
+        assert said(fact, "streamed", "ttft_us") == (True, SECOND // 4)
+        assert tokens_of(fact) == (40, 20, 60, 0, 30)
+
+    def test_the_outer_span_adds_up_the_inner_ones_and_is_none(self):
+        assert request_in(VERCEL | {"ai.operationId": "ai.streamText"}) is None
+        assert request_in({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "search"}) is None
+
+    def test_version_6_says_how_much_was_not_cached(self):
+        """Anthropic's own counts: input is without the cached tokens."""
+        fact = request_in(
+            {
+                "ai.operationId": "ai.generateText.doGenerate",
+                "ai.model.provider": "anthropic.messages",
+                "ai.model.id": "claude-sonnet-4-5-20250929",
+                "ai.usage.inputTokens": 1010,
+                "ai.usage.inputTokenDetails.noCacheTokens": 10,
+                "ai.usage.inputTokenDetails.cacheReadTokens": 800,
+                "ai.usage.inputTokenDetails.cacheWriteTokens": 200,
+                "ai.usage.outputTokens": 5,
+            }
+        )
+        assert tokens_of(fact) == (10, 5, 800, 200, 0)
+        assert said(fact, "provider", "version") == ("anthropic", "20250929")
+
+
+LANGSMITH = {
+    "langsmith.span.kind": "llm",
+    "langsmith.trace.session_id": "thread-1",
+    "gen_ai.operation.name": "chat",
+    "gen_ai.system": "anthropic",
+    "gen_ai.request.model": "claude-3-5-sonnet-20240620",
+    "gen_ai.usage.input_tokens": 25,
+    "gen_ai.usage.output_tokens": 7,
+    "gen_ai.usage.total_tokens": 32,
+    "gen_ai.usage.input_token_details": '{"cache_read": 10, "audio": 0}',
+    "gen_ai.usage.output_token_details": '{"reasoning": 2}',
+}
+
+
+class TestLangSmith:
+    def test_an_llm_run_is_a_call_with_its_details_as_json(self):
+        fact = request_in(LANGSMITH)
+        assert tokens_of(fact) == (15, 5, 10, 0, 2)
+        assert said(fact, "conversation_id", "version") == ("thread-1", "20240620")
+
+    @pytest.mark.parametrize(
+        ("kind", "operation"),
+        [("chain", "chain"), ("tool", "execute_tool"), ("retriever", "embeddings"), ("prompt", "chat"), ("parser", "")],
+    )
+    def test_other_runs_are_none_whatever_their_operation_is_called(self, kind, operation):
+        assert request_in(LANGSMITH | {"langsmith.span.kind": kind, "gen_ai.operation.name": operation}) is None
+
+
+class TestAgents:
+    """What repeats the sums of its calls is no call, under whatever convention."""
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"},
+            {"gen_ai.operation.name": "invoke_workflow"},
+            {"traceloop.span.kind": "agent", "gen_ai.system": "openai"},
+            {"openinference.span.kind": "AGENT", "llm.model_name": "gpt-4o"},
+            {"agent_name": "planner", "model_name": "gpt-4o"},  # Pydantic AI before it had operations
+            {"langfuse.observation.type": "span"},
+            {"gen_ai.operation.name": "framework", "gen_ai.system": "spring_ai"},
+        ],
+    )
+    def test_that_count_their_calls_tokens_are_none(self, attributes):
+        assert request_in(attributes | {"gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 90}) is None
+
+    def test_a_call_that_names_its_agent_is_one(self):
+        assert request_in({"gen_ai.operation.name": "chat", "gen_ai.agent.name": "planner"}).outcome == 0
+
+
+class TestEarlierYears:
+    def test_genai_1_27(self):
+        fact = request_in(
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.system": "az.ai.openai",
+                "gen_ai.request.model": "gpt-4o",
+                "gen_ai.response.model": "gpt-4o-2024-08-06",
+                "gen_ai.usage.input_tokens": 10,
+                "gen_ai.usage.output_tokens": 2,
+                "gen_ai.response.finish_reasons": ["length"],
+                "server.address": "acme.openai.azure.com",
+            },
+            events=[("gen_ai.user.message", {"content": "hi"}), ("gen_ai.choice", {"finish_reason": "length"})],
+        )
+        assert said(fact, "provider", "model", "version", "finish_reason") == (
+            "azure.ai.openai",
+            "gpt-4o-2024-08-06",
+            "2024-08-06",
+            "length",
+        )
+
+    def test_openllmetry_before_the_conventions(self):
+        fact = request_in(
+            {
+                "llm.request.type": "chat",
+                "llm.vendor": "Anthropic",
+                "gen_ai.system": "Anthropic",
+                "llm.request.model": "claude-3-opus",
+                "llm.response.model": "claude-3-opus-20240229",
+                "llm.usage.prompt_tokens": 10,
+                "llm.usage.completion_tokens": 3,
+                "llm.usage.cache_read_input_tokens": 90,
+                "llm.response.stop_reason": "end_turn",
+                "llm.is_streaming": True,
+            }
+        )
+        assert said(fact, "provider", "model", "streamed", "finish_reason") == (
+            "anthropic",
+            "claude-3-opus-20240229",
+            True,
+            "end_turn",
+        )
+        assert tokens_of(fact) == (10, 3, 90, 0, 0)
+
+    def test_litellm_in_words(self):
+        fact = request_in(
+            {
+                "llm.request.type": "acompletion",
+                "gen_ai.system": "bedrock",
+                "litellm.provider.model": "bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0",
+                "llm.is_streaming": "True",
+                "litellm.cache_hit": "True",
+                "gen_ai.usage.input_tokens": 10,
+                "gen_ai.usage.output_tokens": 10,
+                "server.address": "bedrock-runtime.eu-central-1.amazonaws.com",
+            }
+        )
+        assert said(fact, "provider", "model") == ("aws.bedrock", "anthropic.claude-3-5-sonnet-20240620-v1:0")
+        assert said(fact, "version", "region", "streamed") == ("20240620", "eu-central-1", True)
+        assert [(lookup.kind, lookup.hit) for lookup in fact.lookups] == [("response", True)]
+
+    def test_pydantic_ai(self):
+        fact = request_in(
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.system": "google-gla",
+                "gen_ai.request.model": "gemini-1.5-pro-002",
+                "gen_ai.usage.input_tokens": 100,
+                "gen_ai.usage.output_tokens": 20,
+                "gen_ai.usage.details.cache_read_tokens": 64,
+                "gen_ai.usage.details.thoughts_tokens": 15,
+            }
+        )
+        assert tokens_of(fact) == (36, 5, 64, 0, 15)
+        assert fact.version == "002"
+
+
+class TestWhatProvidersCount:
+    @pytest.mark.parametrize(
+        ("who", "told", "disjoint"),  # told: input, output, cache_read, cache_write, reasoning, total
+        [
+            ("OpenAI counts both inside", (100, 50, 60, 0, 30, 150), (40, 20, 60, 0, 30)),
+            ("Anthropic counts cached tokens beside, seen by size", (10, 50, 60, 40, 0, 0), (10, 50, 60, 40, 0)),
+            ("and by the total", (100, 50, 60, 40, 0, 250), (100, 50, 60, 40, 0)),
+            ("Gemini counts thoughts beside, seen by the total", (100, 50, 60, 0, 30, 180), (40, 50, 60, 0, 30)),
+            ("both beside", (100, 50, 60, 0, 30, 240), (100, 50, 60, 0, 30)),
+            ("thoughts as many as cached tokens, beside", (100, 50, 30, 0, 30, 180), (70, 50, 30, 0, 30)),
+            ("a total that fits nothing tells nothing", (100, 50, 60, 0, 30, 999), (40, 20, 60, 0, 30)),
+            ("more thoughts than output", (100, 50, 0, 0, 80, 0), (100, 50, 0, 0, 80)),
+        ],
+    )
+    def test_comes_out_in_disjoint_kinds(self, who, told, disjoint):
+        names = ("input", "output", "cache_read.input", "cache_write.input", "reasoning.output", "total")
+        counts = {f"gen_ai.usage.{name}_tokens": count for name, count in zip(names, told, strict=True) if count}
+        assert tokens_of(request_in({"gen_ai.operation.name": "chat"} | counts)) == disjoint, who
+
+
+class TestUnknownShapes:
+    @pytest.mark.parametrize(
+        ("attributes", "shape"),
+        [
+            ({"gen_ai.operation.name": "house_special", "gen_ai.request.model": "m"}, "unknown_operation"),
+            ({"gen_ai.operation.name": "image_generation", "gen_ai.system": "openai"}, "unknown_operation"),
+            ({"gen_ai.operation.name": "house_special", "gen_ai.usage.input_tokens": 5}, "unknown_operation"),
+            ({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 5}, "no_model"),
+            ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}, "no_tokens"),
+            ({"gen_ai.system": "openai", "gen_ai.response.model": "m"}, "no_tokens"),
+            (
+                {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.total_tokens": 9},
+                "no_tokens",
+            ),
+            ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "error.type": "500"}, ""),
+            ({"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 5}, ""),
+        ],
+    )
+    def test_are_kept_with_the_reason_why_they_have_no_price(self, attributes, shape):
+        fact = request_in(attributes)
+        assert isinstance(fact, RequestFact)
+        assert fact.shape == shape
+
+    def test_what_names_no_model_and_no_provider_is_no_call(self):
+        assert request_in({"gen_ai.operation.name": "house_special"}) is None
+        assert request_in({"gen_ai.request.model": "mock-large"}) is None
+
+
+class TestVersions:
+    @pytest.mark.parametrize(
+        ("model", "version"),
+        [
+            ("gpt-4o-mini-2024-07-18", "2024-07-18"),
+            ("claude-sonnet-4-5-20250929", "20250929"),
+            ("claude-3-5-sonnet-v2@20241022", "20241022"),
+            ("claude-opus-4@20250514", "20250514"),
+            ("eu.anthropic.claude-3-5-sonnet-20240620-v1:0", "20240620"),
+            ("gemini-1.5-pro-002", "002"),
+            ("gpt-4-0613", "0613"),
+            ("gpt-4-1106-preview", "1106"),
+            ("gpt-4o-realtime-preview-2024-10-01", "2024-10-01"),
+            ("mistral-large-2407", "2407"),
+            ("command-r-08-2024", "08-2024"),
+            ("gemini-2.5-flash-preview-05-20", "05-20"),
+            ("ft:gpt-4o-mini-2024-07-18:acme:intents:9aBc", "2024-07-18"),
+            ("gpt-4-32k", ""),
+            ("llama-3-70b-4096", ""),
+            ("qwen3-32b", ""),
+            ("o3", ""),
+            ("text-embedding-3-small", ""),
+        ],
+    )
+    def test_are_the_snapshot_in_the_name_which_stays_as_it_is(self, model, version):
+        fact = request_in({"gen_ai.operation.name": "chat", "gen_ai.response.model": model})
+        assert said(fact, "model", "version") == (model, version)
+
+    def test_a_stated_one_wins_also_from_the_resource(self):
+        chat = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "gpt-4o-2024-08-06"}
+        assert request_in(chat | {"trivet.model.version": "lora-7"}).version == "lora-7"
+        assert request_in(chat, resource={"trivet.model.version": "weights-3"}).version == "weights-3"
+
+
+class TestRegions:
+    @pytest.mark.parametrize(
+        ("attributes", "resource", "region"),
+        [
+            ({"trivet.region": "fra-1"}, {"cloud.region": "eu-west-1"}, "fra-1"),
+            ({}, {"trivet.region": "fra-1"}, "fra-1"),
+            ({}, {"cloud.region": "eu-west-1"}, "eu-west-1"),
+            ({"aws.region": "us-east-1"}, {"cloud.region": "eu-west-1"}, "us-east-1"),
+            ({"server.address": "bedrock-runtime.us-west-2.amazonaws.com"}, {"cloud.region": "eu-west-1"}, "us-west-2"),
+            ({"server.address": "europe-west4-aiplatform.googleapis.com"}, {}, "europe-west4"),
+            ({"server.address": "swedencentral.api.cognitive.microsoft.com"}, {}, "swedencentral"),
+            ({"server.address": "api.openai.com"}, {}, ""),
+        ],
+    )
+    def test_are_where_the_model_is_else_where_its_caller_is(self, attributes, resource, region):
+        assert request_in({"gen_ai.operation.name": "chat"} | attributes, resource=resource).region == region
+
+
+class TestCauses:
+    @pytest.mark.parametrize(
+        ("attributes", "message", "outcome", "cause"),
+        [
+            (
+                {"error.type": "RateLimitError"},
+                "Error code: 429 - simulated rate_limit_exceeded",
+                "error",
+                "rate_limit",
+            ),
+            ({"http.response.status_code": 429}, "", "error", "rate_limit"),
+            ({"error.type": "ResourceExhausted"}, "429 quota exceeded for requests", "error", "rate_limit"),
+            ({"error.type": "ThrottlingException"}, "", "error", "rate_limit"),
+            (
+                {"error.type": "TooManyRequestsException"},
+                "Rate exceeded: ReservedFunctionConcurrentInvocationLimitExceeded",
+                "error",
+                "concurrency_limit",
+            ),
+            ({"error.type": "429"}, "the concurrency limit of this endpoint is reached", "error", "concurrency_limit"),
+            ({"error.type": "ConcurrencyLimitExceeded"}, "", "error", "concurrency_limit"),
+            ({"error.type": "torch.cuda.OutOfMemoryError"}, "", "error", "out_of_memory"),
+            ({"error.type": "500"}, "CUDA out of memory. Tried to allocate 2.00 GiB", "error", "out_of_memory"),
+            ({"error.type": "RuntimeError"}, "CUDA error: cudaErrorMemoryAllocation", "error", "out_of_memory"),
+            ({"error.type": "ModelLoadError"}, "", "error", "model_load"),
+            ({"http.response.status_code": 503}, "Model qwen3-32b is currently loading", "error", "model_load"),
+            ({"error.type": "ModelNotReadyException"}, "", "error", "model_load"),
+            ({"error.type": "ValueError"}, "Failed to load model from /models/q", "error", "model_load"),
+            (
+                {"error.type": "BadRequestError"},
+                "This model's maximum context length is 8192 tokens",
+                "error",
+                "context_length",
+            ),
+            ({"error.type": "400"}, "prompt is too long: 210000 tokens > 200000 maximum", "error", "context_length"),
+            ({"error.type": "ContentPolicyViolationError"}, "", "refused", "content_filter"),
+            ({"gen_ai.response.finish_reasons": ["content_filter"]}, "", "refused", "content_filter"),
+            ({"gen_ai.response.finish_reasons": ["refusal"]}, "", "refused", "refusal"),
+            ({"trivet.outcome": "refused"}, "", "refused", "refusal"),
+            ({"error.type": "openai.APITimeoutError"}, "", "timeout", "timeout"),
+            ({"http.response.status_code": 504}, "", "timeout", "timeout"),
+            ({"error.type": "asyncio.CancelledError"}, "", "error", "cancelled"),
+            ({"http.response.status_code": 503}, "", "error", "unavailable"),
+            ({"http.response.status_code": 529}, "Overloaded", "error", "unavailable"),
+            ({"error.type": "openai.APIConnectionError"}, "", "error", "unavailable"),
+            ({"error.type": "AuthenticationError"}, "", "error", "invalid_request"),
+            ({"http.response.status_code": 404}, "", "error", "invalid_request"),
+            ({"error.type": "_OTHER"}, "", "error", "other"),
+            ({"trivet.outcome": "rejected", "error.type": "429"}, "", "rejected", ""),
+            ({}, "", "ok", ""),
+        ],
+    )
+    def test_say_why_a_call_did_not_end_well(self, attributes, message, outcome, cause):
+        fact = request_in({"gen_ai.operation.name": "chat"} | attributes, status=2 if message else 0, message=message)
+        assert (OUTCOMES[fact.outcome], CAUSES[fact.cause]) == (outcome, cause)
+
+    def test_are_read_off_an_exception_event_too(self):
+        fact = request_in(
+            {"gen_ai.operation.name": "chat"},
+            status=2,
+            events=[
+                (
+                    "exception",
+                    {
+                        "exception.type": "openai.InternalServerError",
+                        "exception.message": "Error code: 500 - CUDA out of memory",
+                        "exception.stacktrace": "Traceback: RateLimitError " * 1000,
+                    },
+                )
+            ],
+        )
+        assert (OUTCOMES[fact.outcome], CAUSES[fact.cause]) == ("error", "out_of_memory")
+
+
+class TestColdStarts:
+    @pytest.mark.parametrize(
+        ("attributes", "cold_start_us"),
+        [
+            ({}, None),
+            ({"faas.coldstart": False}, None),
+            ({"faas.coldstart": True}, 0),
+            ({"trivet.cold_start": True}, 0),
+            ({"trivet.cold_start.duration": 1.5}, 1_500_000),
+            ({"faas.coldstart": True, "trivet.cold_start.duration": 0.25}, 250_000),
+            ({"trivet.cold_start": False, "trivet.cold_start.duration": 0.0}, None),
+        ],
+    )
+    def test_say_how_long_a_call_waited(self, attributes, cold_start_us):
+        assert request_in({"gen_ai.operation.name": "chat"} | attributes).cold_start_us == cold_start_us
+
+
+COUNTED = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 100}
+
+
+class TestLookups:
+    @pytest.mark.parametrize(
+        ("attributes", "lookups"),
+        [
+            ({}, []),
+            ({"gen_ai.usage.cache_read.input_tokens": 60}, [("prompt", True, "")]),
+            ({"gen_ai.usage.cache_read.input_tokens": 0}, [("prompt", False, "")]),
+            (
+                {"gen_ai.usage.cache_read.input_tokens": 0, "trivet.cache.prompt.miss_reason": "prefix_changed"},
+                [("prompt", False, "prefix_changed")],
+            ),
+            ({"trivet.cache.prompt.hit": False}, [("prompt", False, "")]),
+            ({"gen_ai.operation.name": "embeddings", "gen_ai.usage.cache_read.input_tokens": 0}, []),
+            ({"trivet.cache.kv.hit": False, "trivet.cache.kv.miss_reason": "evicted"}, [("kv", False, "evicted")]),
+            ({"litellm.cache_hit": "False"}, [("response", False, "")]),
+            ({"litellm.cache_hit": "None"}, []),
+            (
+                {"gen_ai.usage.cache_read.input_tokens": 1, "trivet.cache.kv.hit": True, "litellm.cache_hit": False},
+                [("prompt", True, ""), ("kv", True, ""), ("response", False, "")],
+            ),
+        ],
+    )
+    def test_of_each_kind_are_kept_apart(self, attributes, lookups):
+        fact = request_in(COUNTED | attributes)
+        assert [(lookup.kind, lookup.hit, lookup.reason) for lookup in fact.lookups] == lookups
+
+    def test_a_call_that_failed_unmeasured_missed_nothing(self):
+        failed = {"gen_ai.operation.name": "chat", "error.type": "500", "gen_ai.usage.cache_read.input_tokens": 0}
+        assert request_in(failed).lookups == ()
+
+    def test_a_retrieval_that_looked_into_a_cache_is_a_lookup_and_no_request(self):
+        found = request_in(
+            {
+                "openinference.span.kind": "RETRIEVER",
+                "trivet.cache.retrieval.hit": False,
+                "trivet.cache.retrieval.miss_reason": "expired",
+                "trivet.scenario": "search",
+            },
+            resource={"tenant.id": "acme"},
+        )
+        assert isinstance(found, LookupFact)
+        assert said(found, "tenant", "scenario") == ("acme", "search")
+        assert [(lookup.kind, lookup.hit, lookup.reason) for lookup in found.lookups] == [
+            ("retrieval", False, "expired")
+        ]
+        assert found.end_us - found.start_us == DURATION_NS // 1000
+
+    def test_a_retrieval_that_did_not_is_nothing_of_ours(self):
+        assert request_in({"gen_ai.operation.name": "retrieval", "gen_ai.request.model": "m"}) is None
