@@ -272,6 +272,10 @@ TRIVET_REQUEST_START: Final = "trivet.request.start_time_unix_nano"
 TRIVET_REQUEST_ANSWERING: Final = "trivet.request.answering"
 EVENT_HEALTH: Final = "trivet.health"
 EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
+GEN_AI_EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+GEN_AI_EVALUATION_SCORE_VALUE: Final = "gen_ai.evaluation.score.value"
+GEN_AI_EVALUATION_SCORE_LABEL: Final = "gen_ai.evaluation.score.label"
+EVENT_DETAILS: Final = "gen_ai.client.inference.operation.details"  # repeats its span; its content is not read
 
 # What requests may say beside the above.
 TRIVET_MODEL_VERSION: Final = "trivet.model.version"

@@ -55,9 +55,9 @@ def _spans(groups: list[tuple[dict[str, Any], dict[str, Any]]], wanted: Wanted) 
             status = member(span, "status")
             code = _status(status.get("code"))
             decoded = Span(
-                _hex(span, "traceId"),
-                _hex(span, "spanId"),
-                _hex(span, "parentSpanId"),
+                id_of(span, "traceId"),
+                id_of(span, "spanId"),
+                id_of(span, "parentSpanId"),
                 uint64(span, "startTimeUnixNano"),
                 uint64(span, "endTimeUnixNano"),
                 code,
@@ -117,7 +117,8 @@ def text(parent: dict[str, Any], key: str) -> str:
     return value
 
 
-def _hex(parent: dict[str, Any], key: str) -> bytes:
+def id_of(parent: dict[str, Any], key: str) -> bytes:
+    """An id field, which OTLP/JSON writes in hex; absent is empty."""
     try:
         return bytes.fromhex(text(parent, key))
     except ValueError as bad:

@@ -1,25 +1,64 @@
-"""Logs: understood well enough to say how many there were, and not stored yet."""
+"""One export of logs: the events that Trivet reads are stored, once; the rest is counted. Returns after the commits."""
 
-from typing import Any
+from collections import Counter
+from datetime import datetime
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-
-from trivet.ingest.decode import parse
-from trivet.ingest.decode_json import load, objects
-from trivet.ingest.wire import LOG_RECORDS, check_count
-
-
-def count_protobuf(body: bytes, limit: int) -> int:
-    """Log records of an `ExportLogsServiceRequest`; `TooManyItems` over `limit`."""
-    check_count(body, LOG_RECORDS, limit, "log records")
-    export: Any = parse(ExportLogsServiceRequest(), body)
-    return sum(len(scope.log_records) for resource in export.resource_logs for scope in resource.scope_logs)
+from trivet import db
+from trivet.identity.auth import Principal
+from trivet.ingest import persist, running, scores, signal_store
+from trivet.ingest.events import KEYS, NOT_KEPT, Evaluation, Events, events_of
+from trivet.ingest.log_record import records_of_json, records_of_protobuf
+from trivet.ingest.otlp import JSON
+from trivet.ingest.row import instant
+from trivet.ingest.scores import NewScore
+from trivet.ingest.signal_points import Rules
+from trivet.settings import get_settings
 
 
-def count_json(body: bytes) -> int:
-    """Log records of an `ExportLogsServiceRequest` in JSON."""
-    return sum(
-        len(objects(in_scope, "logRecords"))
-        for in_resource in objects(load(body), "resourceLogs")
-        for in_scope in objects(in_resource, "scopeLogs")
+def store(body: bytes, media_type: str, principal: Principal, rules: Rules, now: datetime) -> Counter[str]:
+    """Store what a body holds; the records not stored, by reason. A key bound to a tenant decides whose all of it is."""
+    events = _decode(body, media_type, rules)
+    refused = Counter(events.refused)
+    if events.running:
+        refused += running.store(events.running, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
+    if events.evaluations:
+        refused += _score(events.evaluations, principal)
+    kept = signal_store.store(events.health, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
+    with db.transaction() as session:
+        persist.deny(session, refused - Counter({NOT_KEPT: refused[NOT_KEPT]}), principal.key_id, now)
+    return refused + kept.refused
+
+
+def _decode(body: bytes, media_type: str, rules: Rules) -> Events:
+    keys = KEYS | {*rules.tenant_attributes, *rules.scenario_attributes}
+    decode = records_of_json if media_type == JSON else records_of_protobuf
+    return events_of(decode(body, keys, get_settings().otlp_spans_limit), rules)
+
+
+def _score(evaluations: list[Evaluation], principal: Principal) -> Counter[str]:
+    """Those not taken, by reason."""
+    with db.transaction() as session:
+        added = scores.take(
+            session,
+            [_new(evaluation) for evaluation in evaluations],
+            source=principal.actor,
+            tenant_id=principal.tenant_id,
+            new_names_max=get_settings().names_per_export_limit,
+        )
+    return Counter(added.refused.values())
+
+
+def _new(evaluation: Evaluation) -> NewScore:
+    return NewScore(
+        scenario=evaluation.scenario,
+        metric=evaluation.metric,
+        value=evaluation.value,
+        scored_at=instant(evaluation.at_us),
+        tenant=evaluation.tenant,
+        trace_id=evaluation.trace_id or None,
+        revision=evaluation.revision,
+        level=evaluation.level,
+        span_id=evaluation.span_id or None,
+        response_id=evaluation.response_id,
+        or_scenario=evaluation.named_scenario,
     )

@@ -23,17 +23,20 @@ Name = Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT)]
 
 
 class ScoreIn(BaseModel):
-    """One quality score of a scenario, 0 (worst) to 1 (best). `id` makes sending it twice harmless."""
+    """One quality score, 0 (worst) to 1 (best). `id` makes sending it twice harmless.
+
+    With a `trace_id`, what it does not say (scenario, tenant, revision, level) is what the scored request says.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    scenario: Name
+    scenario: Name | None = None
     metric: Name
     value: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     tenant: Annotated[str, Field(max_length=TEXT_LIMIT)] = ""
     trace_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
-    revision: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    level: Annotated[int, Field(ge=0, le=3)] = 0
+    revision: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    level: Annotated[int, Field(ge=0, le=3)] | None = None
     at: AwareDatetime | None = None
     id: Annotated[str, Field(max_length=TEXT_LIMIT)] = ""
 
@@ -48,8 +51,13 @@ def add_scores(
     given = body if isinstance(body, list) else [body]
     new = [_score(item, now) for item in given]
     with db.transaction() as session:
-        stored = scores.add(session, new, source=principal.actor, tenant_id=principal.tenant_id)
-    return {"stored": stored, "duplicates": len(new) - stored}
+        added = scores.take(session, new, source=principal.actor, tenant_id=principal.tenant_id)
+        if added.refused:
+            at = min(added.refused)
+            raise Invalid(
+                f"Score {at + 1} names no scenario, and no request of its trace is known: name one.", field="scenario"
+            )
+    return {"stored": added.stored, "duplicates": len(new) - added.stored}
 
 
 @router.get("")
@@ -82,7 +90,7 @@ def _score(item: ScoreIn, now: datetime) -> scores.NewScore:
     past, future = timedelta(days=settings.late_limit_days), timedelta(seconds=settings.clock_skew_limit_s)
     scores.check_time(at, now, past=past, future=future)
     return scores.NewScore(
-        scenario=clean(item.scenario),
+        scenario=clean(item.scenario or ""),
         metric=clean(item.metric),
         value=item.value,
         scored_at=at,

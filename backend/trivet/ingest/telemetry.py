@@ -87,8 +87,9 @@ def _said(refused: Counter[str], points: Points) -> Counter[str]:
 
 
 def _logs(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
-    del principal
+    now = utc_now()
     check_elements(body, media_type, ExportLogsServiceRequest)
-    limit = get_settings().otlp_spans_limit
-    count = logs.count_json(body) if media_type == JSON else logs.count_protobuf(body, limit)
-    return Counter({"logs_not_stored_yet": count}) if count else Counter()
+    refused = logs.store(body, media_type, principal, point_rules(int(now.timestamp() * S_NS)), now)
+    for reason, count in refused.items():
+        counters.refused.labels(reason).inc(count)
+    return refused
