@@ -216,6 +216,15 @@ def overview(role: str = "sre") -> views.OverviewPage:
                 views.Holding("support-chat", 7, 7, "observed", 1), views.Holding("nightly-digest", None, 12, "missing", None))),
             views.BackendRow("edge-fra-1", False, ago(187), (views.Holding("support-chat", 5, 7, "missing", 0),)),
         ),
+        engines=(
+            views.EngineRow("gateway-1", "8 of 8", "3", "", "", "4, waited 12.4 s", "over its cap 2", True),
+            views.EngineRow("vllm-h200-a", "41", "0", "83 %", "62 %", "", "", False),
+        ),
+        caches=(
+            views.CacheRow("Prompt", 18_204, 0.71, ""),
+            views.CacheRow("Retrieval", 940, 0.38, "expired 310, not found 201, too different 72"),
+        ),
+        overflows=(views.Overflow("gateway", "tenants", 1204, 50_000, "TRIVET_TENANTS_PER_KEY_LIMIT"),),
         breaches=(
             views.BreachRow(7, "support-chat", "P95 latency", "P95 1.62 s over 1.5 s", "1.71 s", "1.5 s", ago(60), None, "", "Degrade to level 1"),
             views.BreachRow(6, "nightly-digest", "Cost per request", "cost per request 0.0214 over 0.015", "$0.02140", "$0.015", ago(310), None, "", None),

@@ -29,7 +29,7 @@ def usage(
 ) -> UsageDelta:
     zero = dict.fromkeys(
         ("errors", "timeouts", "refusals", "rejections", "input_tokens", "output_tokens", "cache_read_tokens",
-         "cache_write_tokens", "reasoning_tokens", "scores"), 0,
+         "cache_write_tokens", "reasoning_tokens", "scores", "version_id", "region_id", "context_class", "streamed"), 0,
     )  # fmt: skip
     row = {
         "tenant_id": 1, "scenario_id": 1, "model_id": 0, "backend_id": 1, "pool_id": 0, "revision": 1, "level": level,

@@ -14,6 +14,7 @@ from trivet.kit.histogram import total
 from trivet.rollup.read import Usage
 
 SAMPLE_MIN = 20  # requests, or scores, before a number that no guard watches stands as a fact
+COUNTS = frozenset({"health_events"})
 _WEIGHT = {"breach": 3, "stall": 3, "no_data": 1, "ok": 0}
 
 
@@ -102,6 +103,9 @@ _LINES: dict[str, _Line] = {
     "error_rate": _Line("Errors and timeouts", "", lambda _: None),
     "timeout_rate": _Line("Timeouts", "", lambda _: None, always=False),
     "refusal_rate": _Line("Refusals", "", lambda _: None, always=False),
+    "rate_limit_rate": _Line("Rate limited", "", lambda _: None, always=False),
+    "cold_start_rate": _Line("Cold starts", "", lambda _: None, always=False),
+    "health_events": _Line("Health events", "", lambda _: None, always=False),
 }
 
 
@@ -115,7 +119,7 @@ def lines(card: Card | None, now: Now, states: Mapping[str, GuardState]) -> tupl
 
 
 def _measure(metric: str, card: Card | None, now: Now, states: Mapping[str, GuardState]) -> Measure:
-    line, value = _LINES[metric], now.value(metric)
+    line, value = _LINES[metric], _value(metric, card, now, states)
     return Measure(
         key=metric,
         label=line.label,
@@ -127,6 +131,14 @@ def _measure(metric: str, card: Card | None, now: Now, states: Mapping[str, Guar
         proven=not now.from_before and now.sample(metric) >= _needed(card, metric),
         over=is_past(metric, card, value),
     )
+
+
+def _value(metric: str, card: Card | None, now: Now, states: Mapping[str, GuardState]) -> float | Decimal | None:
+    """What was measured lately; of what signals say beside the requests, what the metric's guard saw."""
+    if metric in _VALUES:
+        return now.value(metric)
+    seen = [state.value for state in guards_on(card, metric, states)] if card else []
+    return next((value for value in seen if value is not None), None)
 
 
 def _guards(card: Card | None, metric: str) -> list[Guard]:
@@ -193,6 +205,8 @@ def shown(metric: str, value: float | Decimal | None, currency: str) -> str:
         return say.duration(float(value))
     if metric.startswith("cost_"):
         return say.watched(Decimal(value), currency)
+    if metric in COUNTS:
+        return say.count(round(value))
     return say.score(float(value)) if metric == "quality" else say.share(float(value))
 
 
@@ -202,6 +216,8 @@ def written(metric: str, value: float | Decimal, currency: str) -> str:
         return say.limit(float(value))
     if metric.startswith("cost_"):
         return say.with_currency(f"{Decimal(str(value)).normalize():,f}", currency)
+    if metric in COUNTS:
+        return f"{float(value):g}"
     return say.floor(float(value)) if metric == "quality" else f"{float(value) * 100:g} %"
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from trivet import db
-from trivet.console import breaches, chart, measures, queries, sentence, spend, story
+from trivet.console import breaches, chart, measures, queries, sentence, serving, spend, story
 from trivet.console import format as say
 from trivet.console.door import Looking
 from trivet.console.pages import show
@@ -28,6 +28,7 @@ from trivet.console.views import (
     ScenarioRow,
 )
 from trivet.kit.errors import NotFound
+from trivet.report import engines
 from trivet.settings import get_settings
 
 router = APIRouter()
@@ -71,6 +72,8 @@ def page(reader: Reader, span: str) -> OverviewPage:
             standing(s, facts.people, queries.cost_change(session, s, reader.now), reader.now) for s in facts.scenarios
         ]
         broken = breaches.rows(session, facts)
+        overflowing = serving.overflows(session, reader.now)
+        running, cached = engines.engines(session, reader.now), engines.caches(session, reader.now)
     return OverviewPage(
         reader=reader,
         sentence=sentence.overview(
@@ -83,6 +86,9 @@ def page(reader: Reader, span: str) -> OverviewPage:
         unpriced_requests=unpriced,
         unpriced_models=models,
         backends=_backends(facts, reader),
+        engines=serving.engine_rows(running),
+        caches=serving.cache_rows(cached),
+        overflows=overflowing,
         breaches=broken,
         commands=tuple(_command(c, facts) for c in facts.commands),
         demo=get_settings().demo,

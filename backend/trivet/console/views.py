@@ -152,6 +152,41 @@ class BackendRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRow:
+    """What one backend says of itself, in words; "" where it says nothing. `full`: as many run as it takes at once."""
+
+    name: str
+    running: str
+    waiting: str
+    kv: str
+    prefix: str
+    cold_starts: str
+    events: str
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRow:
+    """Looks into one kind of cache, and the commonest reasons of misses."""
+
+    kind: str
+    lookups: int
+    hit_rate: float | None
+    reasons: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """A key that named more than it may: `kind` in words and many, `items` counted under `overflow` since yesterday."""
+
+    key: str
+    kind: str
+    items: int
+    limit: int
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRow:
     """One line of the command log. `automatic` when the ladder gave it; `outcome` says what came of it."""
 
@@ -220,6 +255,9 @@ class OverviewPage:
     unpriced_requests: int
     unpriced_models: tuple[str, ...]
     backends: tuple[BackendRow, ...]
+    engines: tuple[EngineRow, ...]
+    caches: tuple[CacheRow, ...]
+    overflows: tuple[Overflow, ...]
     breaches: tuple[BreachRow, ...]
     commands: tuple[CommandRow, ...]
     demo: bool

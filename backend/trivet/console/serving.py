@@ -1,0 +1,98 @@
+"""What serves, as the page shows it: engines, caches, and the keys that name more than they may."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from trivet.console import format as say
+from trivet.console.views import CacheRow, EngineRow, Overflow
+from trivet.identity.models import ApiKey
+from trivet.ingest.models import Denial
+from trivet.kit.clock import floor
+from trivet.report.engines import Cache, Engine
+from trivet.settings import get_settings
+
+DAY_S = 86_400
+OVERFLOWS_MAX = 5
+OVERFLOW = "overflow_"
+KIND_WORDS = {
+    "tenant": "tenants", "scenario": "scenarios", "model": "models", "backend": "backends", "pool": "pools",
+    "version": "model versions", "model_version": "model versions", "region": "regions",
+}  # fmt: skip
+CACHE_WORDS = {"prompt": "Prompt", "kv": "KV", "retrieval": "Retrieval", "response": "Response"}
+EVENT_WORDS = {
+    "out_of_memory": "out of memory", "model_load": "model not loaded", "rate_limit": "rate limited",
+    "concurrency_limit": "over its cap", "xid": "XID", "ecc": "ECC", "gpu_lost": "GPU lost",
+}  # fmt: skip
+
+
+def engine_rows(engines: Sequence[Engine]) -> tuple[EngineRow, ...]:
+    """One row a backend."""
+    return tuple(map(_engine, engines))
+
+
+def _engine(engine: Engine) -> EngineRow:
+    cap = engine.concurrency_limit
+    of = f" of {cap:.0f}" if cap is not None else ""
+    return EngineRow(
+        name=engine.backend,
+        running="" if engine.running is None else f"{engine.running:.0f}{of}",
+        waiting="" if engine.waiting is None else f"{engine.waiting:.0f}",
+        kv="" if engine.kv_cache_usage is None else say.share(engine.kv_cache_usage),
+        prefix="" if engine.prefix_hit_rate is None else say.share(engine.prefix_hit_rate),
+        cold_starts=_cold_starts(engine),
+        events=", ".join(f"{EVENT_WORDS.get(k, k)} {n:.0f}" for k, n in sorted(engine.health.items()) if n > 0),
+        full=cap is not None and engine.running is not None and engine.running >= cap,
+    )
+
+
+def _cold_starts(engine: Engine) -> str:
+    """`3, waited 12.4 s`."""
+    if not engine.cold_starts:
+        return ""
+    waited = engine.cold_start_wait_s
+    return f"{engine.cold_starts:.0f}" + (f", waited {say.duration(waited * 1000)}" if waited else "")
+
+
+def cache_rows(caches: Sequence[Cache]) -> tuple[CacheRow, ...]:
+    """One row a kind."""
+    return tuple(
+        CacheRow(
+            kind=CACHE_WORDS.get(cache.kind, say.title(cache.kind)),
+            lookups=round(cache.lookups),
+            hit_rate=cache.hit_rate,
+            reasons=", ".join(f"{reason.replace('_', ' ')} {say.count(count)}" for reason, count in cache.top_reasons),
+        )
+        for cache in caches
+    )
+
+
+def overflows(session: Session, now: datetime) -> tuple[Overflow, ...]:
+    """Keys whose names went to `overflow` since yesterday, the worst first."""
+    items = func.sum(Denial.items)
+    since = floor(now - timedelta(days=1), DAY_S)
+    query = (
+        select(func.coalesce(ApiKey.name, ""), Denial.reason, items)
+        .outerjoin(ApiKey, ApiKey.id == Denial.key_id)
+        .where(Denial.day >= since, Denial.reason.startswith(OVERFLOW, autoescape=True))
+        .group_by(Denial.key_id, ApiKey.name, Denial.reason)
+        .order_by(items.desc())
+        .limit(OVERFLOWS_MAX)
+    )
+    return tuple(_overflow(key, reason, int(count)) for key, reason, count in session.execute(query))
+
+
+def _overflow(key: str, reason: str, items: int) -> Overflow:
+    kind = reason.removeprefix(OVERFLOW)
+    setting = f"{kind}s_per_key_limit"
+    if setting not in type(get_settings()).model_fields:
+        setting = "names_per_key_limit"
+    return Overflow(
+        key=key or "a key that is gone",
+        kind=KIND_WORDS.get(kind, f"{kind}s"),
+        items=items,
+        limit=getattr(get_settings(), setting),
+        setting=f"TRIVET_{setting.upper()}",
+    )
