@@ -1,13 +1,15 @@
-"""One span as an emitter would send it, decoded both ways."""
+"""One span as an emitter would send it, decoded both ways, and the request in it."""
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.otlp import as_json, set_attributes
 
 from trivet.ingest.decode import spans_of_protobuf
 from trivet.ingest.decode_json import spans_of_json
+from trivet.ingest.normalise import Rules, normalise
 
 START_NS = 1_795_240_400 * 10**9
 DURATION_NS = 2 * 10**9
+RULES = Rules(("trivet.tenant", "tenant.id"), ("trivet.scenario", "service.name"))
 
 
 def decoded(attributes, rules, *, resource=None, status=0, message="", events=()):
@@ -31,3 +33,18 @@ def decoded(attributes, rules, *, resource=None, status=0, message="", events=()
     [from_json] = spans_of_json(as_json(export), rules.wanted, 10)
     assert from_json == from_protobuf
     return from_protobuf
+
+
+def request_in(attributes, **given):
+    """What is in one span that took two seconds."""
+    span = decoded(attributes, RULES, **given)
+    return normalise(span, RULES, span.end_ns)
+
+
+def said(fact, *names):
+    return tuple(getattr(fact, name) for name in names)
+
+
+def tokens_of(fact):
+    """input, output, cache_read, cache_write, reasoning"""
+    return said(fact, "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
