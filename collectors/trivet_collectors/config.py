@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from trivet_collectors import semconv
 from trivet_collectors.pipeline.destination import RESOURCE_VARIABLE, Destination, destination, pairs
@@ -47,8 +48,15 @@ def text(value: Any) -> str | None:
 
 
 def address(value: Any) -> str | None:
-    right = isinstance(value, str) and value.startswith(("http://", "https://")) and len(value) > len("https://")
-    return None if right else "an address that begins with http:// or https://"
+    right = isinstance(value, str) and value.startswith(("http://", "https://"))
+    return None if right and _host(value) else "an address that begins with http:// or https://"
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def setting(default: Any, check: Check) -> Any:

@@ -30,7 +30,7 @@ class Said:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    hold: threading.Event | None = None  # waited for before the answer
+    hold: threading.Event | None = None  # waited for between taking a body and answering
 
 
 @dataclass
@@ -78,10 +78,10 @@ class Server:
             def answer(self, body: bytes) -> None:
                 server.asked.append({name.lower(): value for name, value in self.headers.items()})
                 said = server.script.popleft() if server.script else server.usual
-                if said.hold is not None:
-                    said.hold.wait(10)
                 if said.status < 300 and body:
                     server.bodies.append(body)
+                if said.hold is not None:
+                    said.hold.wait(10)
                 try:
                     self.send_response(said.status)
                     for name, value in said.headers.items():

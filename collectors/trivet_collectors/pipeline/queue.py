@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -184,12 +185,11 @@ class Queue:
         path = self._directory / waiting.name
         try:
             body = path.read_bytes()
-            gzip.decompress(body)  # checks length and sum
-        except (EOFError, gzip.BadGzipFile, ValueError, OSError) as error:
-            reason = GONE if isinstance(error, FileNotFoundError) else NOT_WHOLE
-        except Exception:  # zlib.error, whose base is Exception
-            reason = NOT_WHOLE
+        except OSError as error:
+            body, reason = b"", GONE if isinstance(error, FileNotFoundError) else NOT_WHOLE
         else:
+            reason = NOT_WHOLE
+        if _whole(body):
             return body
         with contextlib.suppress(OSError):
             path.rename(path.with_name(waiting.name + TORN))
@@ -201,6 +201,14 @@ class Queue:
         if self._directory is not None and waiting.body is None:
             with contextlib.suppress(OSError):  # one that stays is sent again, which changes nothing
                 (self._directory / waiting.name).unlink()
+
+
+def _whole(body: bytes) -> bool:
+    """Whether length and sum of a gzip body hold. An empty one, as a crash may leave, is not whole."""
+    try:
+        return bool(gzip.decompress(body))
+    except (EOFError, OSError, zlib.error):
+        return False
 
 
 def _write(directory: Path, name: str, body: bytes) -> None:
