@@ -358,3 +358,10 @@ class TestHowOftenACardIsAsked:
         for _ in range(5):
             reader.round()
         assert state.asked("1 energy") == state.asked("1 ecc_corrected") == 1
+
+    def test_does_not_make_another_card_of_one_that_does_not_say_its_name_for_once(
+        self, state: NvmlState, reader: Reader
+    ) -> None:
+        reader.round()
+        state.change(gpu0_name="unknown", gpu0_minor="unknown", gpu0_energy="7200000001123")
+        assert reader.round().value(semconv.HW_ENERGY) == pytest.approx(1.0)

@@ -137,7 +137,8 @@ class NvmlReceiver:
         if self._listed is None:
             return {}
         calls = {uuid: partial(self._devices[uuid].read, slow=slow) for uuid in self._listed.handles}
-        done = self._bounded.run(calls, max(0.0, deadline - time.monotonic()))
+        # A driver that was slow to list them is no reason to call every device lost.
+        done = self._bounded.run(calls, max(self.round_timeout_s / 2, deadline - time.monotonic()))
         errors = {uuid: answer.error for uuid, answer in done.items()}
         for error in errors.values():
             if error is not None and _ends_everything(error):

@@ -1,7 +1,7 @@
 """One GPU with its MIG instances: asked for what it supports, and no more."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pynvml
@@ -84,11 +84,12 @@ class Device:
     def _learn(self) -> None:
         """What changes seldom: who it is, and how it is partitioned."""
         source = self._source
-        uuid, version = source.card.uuid, source.card.driver_version
         # The device file's number stays while the driver is loaded; the index does not when a neighbour falls off.
         minor = answer(pynvml.nvmlDeviceGetMinorNumber, source.handle)
-        model = answer(pynvml.nvmlDeviceGetName, source.handle)
-        source.card = Card(uuid, version, model, None if minor is None else f"nvidia{minor}")
+        # One that does not say it for once is still who it was.
+        name = source.card.name if minor is None else f"nvidia{minor}"
+        model = answer(pynvml.nvmlDeviceGetName, source.handle) or source.card.model
+        source.card = replace(source.card, model=model, name=name)
         mode = answer(pynvml.nvmlDeviceGetMigMode, source.handle)
         partitioned = bool(mode and mode[0])
         if partitioned != self._partitioned:  # what it supports depends on that
