@@ -108,7 +108,7 @@ def _read_events(decoded: Span, events: Any, first_token_events: Collection[str]
 
 def _names_exception(raw: bytes) -> bool:
     """Whether an attribute may be one of the two that are read: stack traces are long, and looked into by nobody."""
-    return not raw.startswith(b"\x0a") or raw[2:].startswith((b"exception.type", b"exception.message"))
+    return not raw.startswith(b"\x0a") or raw.startswith((b"exception.type", b"exception.message"), 2)
 
 
 def tell_exception(decoded: Span, found: Attributes) -> None:
