@@ -9,7 +9,7 @@ from tests.support.bound import bound_headers
 from trivet import db
 from trivet.fleet.models import Gpu, GpuDelta, Pool
 from trivet.identity.models import Audit
-from trivet.kit.clock import floor, utc_now
+from trivet.kit.clock import floor, rfc3339, utc_now
 from trivet.kit.page import to_cursor
 from trivet.outbox import Outbox
 from trivet.rollup import tasks
@@ -117,6 +117,51 @@ class TestGpus:
             "hw.power": 400.0,
         }
         assert second["readings"] == {}
+
+    def test_each_shows_what_holds_it_back_who_uses_it_and_what_it_counted(self, client, admin):
+        now = floor(utc_now(), 10)
+        with db.transaction() as session:
+            session.add_all(
+                [Gpu(uuid="GPU-a", seen_at=now), Gpu(uuid="MIG-1", parent="GPU-a"), Gpu(uuid="MIG-2", parent="GPU-a")]
+            )
+            session.flush()
+            for seconds, metric, value in (
+                (10, "trivet.gpu.throttle:hw_slowdown", 1.0),
+                (10, "trivet.gpu.throttle:idle", 0.0),
+                (10, "trivet.gpu.row_remap:pending", 1.0),
+                (10, "trivet.gpu.process.memory:77", 5e9),
+                (10, "trivet.gpu.process.memory:other", 7e9),
+                (10, "hw.energy", 300.0),
+                (20, "hw.energy", 200.0),
+                (7200, "hw.errors:corrected", 3.0),
+                (10, "hw.errors:uncorrected", 0.0),
+                (7200, "trivet.gpu.xid:79", 1.0),
+                (100, "trivet.gpu.xid:79", 1.0),
+                (100, "trivet.gpu.throttle.time:hw_slowdown", 2.5),
+                (2 * 86_400, "trivet.gpu.xid:48", 1.0),
+            ):
+                at = now - timedelta(seconds=seconds)
+                session.add(
+                    GpuDelta(bucket=at, gpu_id=1, metric=metric, samples=1, total=value, least=value, most=value)
+                )
+        tasks.fold_gpu()
+        whole, one, two = client.get("/api/v1/gpus", headers=admin).json()["items"]
+        at = rfc3339(now - timedelta(seconds=10))
+        assert whole["readings"] == {}, "counters are no readings"
+        assert (whole["throttled_by"], whole["row_remap"]) == (["hw_slowdown"], ["pending"])
+        assert whole["processes"] == [
+            {"pid": "other", "memory_bytes": 7_000_000_000, "at": at},
+            {"pid": "77", "memory_bytes": 5_000_000_000, "at": at},
+        ]
+        assert whole["last_day"] == {
+            "energy_j": 500.0,
+            "ecc_errors": {"corrected": 3},
+            "xid": {"79": 2},
+            "throttled_s": {"hw_slowdown": 2.5},
+        }
+        assert (whole["instances"], whole["parent"], whole["last_seen_at"]) == (["MIG-1", "MIG-2"], None, rfc3339(now))
+        assert {one["parent"], two["parent"]} == {"GPU-a"}
+        assert one["last_day"] == {"energy_j": None, "ecc_errors": {}, "xid": {}, "throttled_s": {}}
 
 
 def test_a_key_bound_to_a_tenant_does_not_see_the_fleet(client, make_key):

@@ -319,13 +319,13 @@ class TestWhatTheDatabaseSays:
 
 
 class TestLogs:
-    def test_are_taken_and_said_not_to_be_stored(self, sender, key):
+    def test_that_nobody_reads_are_taken_and_said_not_to_be_kept(self, sender, key):
         request = ExportLogsServiceRequest()
         request.resource_logs.add().scope_logs.add().log_records.add().body.string_value = "hello"
         answer = sender.post("/v1/logs", content=request.SerializeToString(), headers=key | PROTOBUF)
         partial = ExportLogsServiceResponse.FromString(answer.content).partial_success
         assert (answer.status_code, partial.rejected_log_records) == (200, 1)
-        assert "logs_not_stored_yet" in partial.error_message
+        assert "log_not_kept" in partial.error_message
         answer = sender.post("/v1/logs", content=as_json(request), headers=key | JSON)
         assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "1"
         assert sender.post("/v1/logs", content=b"{}", headers=key | JSON).json() == {}

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.fleet import service
+from trivet.fleet import cards, service
 from trivet.fleet.models import Backend, Gpu, Pool, PoolTerm
 from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Amount, Body, Currency, Instant, Name
@@ -99,26 +99,15 @@ def list_pools(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, 
 
 @router.get("/gpus")
 def list_gpus(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
-    """Every card with its newest readings; a metric without a recent reading is absent, never zero."""
+    """Every card and MIG instance: how it is now, and what it counted in the last day, to the hour.
+
+    A metric without a recent reading is absent, never zero; what was never counted in the day is absent as well.
+    """
     query = select(Gpu).order_by(Gpu.id).limit(limit + 1)
     if cursor:
         query = query.where(Gpu.id > from_cursor(cursor, INT4)[0])
     with db.transaction() as session:
-        rows = session.scalars(query).all()
-        readings = service.newest_readings(session, [row.id for row in rows], utc_now())
-        pools = {p.id: p.name for p in session.scalars(select(Pool).where(Pool.id.in_({r.pool_id for r in rows})))}
-    items = [
-        {
-            "id": row.id,
-            "uuid": row.uuid,
-            "model": row.model,
-            "host": row.host,
-            "pool": pools.get(row.pool_id or 0),
-            "first_seen_at": rfc3339(row.first_seen_at),
-            "readings": readings.get(row.id, {}),
-        }
-        for row in rows
-    ]
+        items = cards.shown(session, session.scalars(query).all(), utc_now())
     return page(items, limit, lambda item: [item["id"]])
 
 

@@ -15,7 +15,7 @@ from trivet.kit.money import money, plain
 from trivet.kit.page import Kind, from_cursor, page, to_cursor
 from trivet.report import costs as costing
 from trivet.report import engines as serving
-from trivet.report import interactions, names, rows
+from trivet.report import interactions, names, rows, signals
 from trivet.report import usage as using
 from trivet.report.costs import CostRow, Costs, Totals
 from trivet.report.limits import Place
@@ -29,6 +29,7 @@ from trivet.report.query import (
 )
 
 router = APIRouter(tags=["report"])
+router.include_router(signals.router)
 Read = Annotated[Principal, Depends(requires("read"))]
 NO_CURRENCY = "USD"  # of a sum of nothing
 
