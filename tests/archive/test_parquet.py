@@ -13,8 +13,9 @@ from tests.support.calls import call, ingest
 from trivet import db
 from trivet.archive import days, parquet, service
 from trivet.archive.columns import columns_of
-from trivet.archive.place import Place
+from trivet.archive.place import Place, without_password
 from trivet.archive.tables import BY_NAME, DAY_TABLES
+from trivet.kit.errors import Unavailable
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -133,6 +134,11 @@ class TestAPlace:
         with pytest.raises(OSError, match=r"(?i)checksum|corrupt|crc"):
             parquet.read_back(Place(str(tmp_path)), [str(path)], "cost_picos")
 
+    def test_is_an_absolute_path_or_an_address(self):
+        with pytest.raises(Unavailable, match="absolute path"):
+            Place("archive")
+
     def test_says_where_it_is_without_a_password(self):
         place = Place("memory://archive")
         assert place.url("request", DAY) == "memory:///archive/request/day=2026-11-20"
+        assert without_password("sftp://ann:secret@store/archive") == "sftp://store/archive"

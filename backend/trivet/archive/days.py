@@ -91,7 +91,7 @@ def close(table: DayTable, day: date, found: Contents, now: datetime) -> None:
     is over before the day closes, or it sees that the day is closed. `Conflict` where something became due meanwhile.
     """
     with db.transaction() as session:
-        for lock in (Lock.PARTITION, Lock.FOLD, Lock.POST):
+        for lock in (Lock.POST, Lock.FOLD, Lock.PARTITION):  # ingest needs the last: it is held least
             session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": lock})
         known = row(session, table, day)
         if known is not None and known.closed_at is not None:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -24,16 +25,23 @@ UNFINISHED = "_unfinished"
 _SECRET = re.compile(r"//[^/@]*@")
 
 
+def without_password(url: str) -> str:
+    """An address as it may be shown."""
+    return _SECRET.sub("//", url)
+
+
 class Place:
     """One archive location. `Unavailable` where its kind of store is not known here."""
 
     def __init__(self, url: str) -> None:
+        if "://" not in url and not Path(url).is_absolute():
+            raise Unavailable("archive_url must be an absolute path, or a URL such as s3://bucket/folder")
         try:
             self.fs, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise Unavailable(f"archive_url cannot be used: {error}") from error
         self.root = str(root).rstrip("/")
-        self.name = _SECRET.sub("//", str(self.fs.unstrip_protocol(self.root)))  # says where, and no password
+        self.name = without_password(str(self.fs.unstrip_protocol(self.root)))
         self._local = isinstance(self.fs, LocalFileSystem)
 
     def url(self, table: str, day: date) -> str:

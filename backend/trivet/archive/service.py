@@ -20,7 +20,7 @@ from trivet.archive.days import Contents
 from trivet.archive.models import ArchivedDay
 from trivet.archive.tables import DAY_TABLES, DayTable
 from trivet.ingest import partitions
-from trivet.kit.errors import Broken
+from trivet.kit.errors import Broken, Conflict
 from trivet.kit.locks import Lock
 from trivet.settings import Settings
 
@@ -96,6 +96,9 @@ def retain(now: datetime, settings: Settings, budget_s: float = BUDGET_S) -> lis
 def _try(step: Step, now: datetime, settings: Settings) -> bool:
     try:
         let_go(step.table, step.day, now, settings.archive_url)
+    except Conflict as became_due:
+        log.info("%s: kept, %s", step, became_due.detail)
+        return False
     except Exception as error:  # stores raise whatever their client raises; none may end the run or drop the day
         log.warning("%s: not dropped, tried again later: %s", step, error)
         with db.transaction() as session:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from trivet import db
 from trivet.archive import service
+from trivet.archive.place import without_password
 from trivet.archive.tables import DAY_TABLES
 from trivet.settings import Settings
 
@@ -15,7 +16,11 @@ def tell(now: datetime, settings: Settings, *, dry_run: bool) -> Iterator[str]:
     """Do it, or with `dry_run` only look."""
     kept = {table.setting: table.keep_days(settings) for table in DAY_TABLES}
     yield ", ".join(f"{setting} {days or 'for ever'}" for setting, days in kept.items())
-    how = f"write to {settings.archive_url}, then drop" if settings.archive_url else "drop, written nowhere"
+    how = (
+        f"write to {without_password(settings.archive_url)}, then drop"
+        if settings.archive_url
+        else "drop, written nowhere"
+    )
     done = [] if dry_run else service.retain(now, settings)
     yield from (f"dropped  {step}" for step in done)
     with db.transaction() as session:
