@@ -200,5 +200,9 @@ class TestLookups:
         ]
         assert found.end_us - found.start_us == DURATION_NS // 1000
 
+    @pytest.mark.parametrize("operation", [{}, {"traceloop.span.kind": "tool"}, {"gen_ai.operation.name": "look_up"}])
+    def test_so_is_any_span_that_is_no_call_and_says_it_looked(self, operation):
+        assert isinstance(request_in(operation | {"trivet.cache.retrieval.hit": True}), LookupFact)
+
     def test_a_retrieval_that_did_not_is_nothing_of_ours(self):
         assert request_in({"gen_ai.operation.name": "retrieval", "gen_ai.request.model": "m"}) is None

@@ -7,6 +7,8 @@ import os
 import random
 import sys
 import time
+import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from trivet.ingest.errors import Malformed, TooManyItems
 from trivet.ingest.memo import Memo, value_of
 from trivet.ingest.normalise import Rules, normalise_all
 from trivet.ingest.vocabulary import places_of
-from trivet.ingest.wanted import wanted_of
+from trivet.ingest.wanted import Wanted, wanted_of
 from trivet.ingest.wire import check_elements, fields_of
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"
@@ -214,3 +216,21 @@ class TestMutations:
             assert all(type(reason) is str for reason in found.refusals)
         assert read
         assert max(len(wanted.span), len(wanted.resource)) <= memos.KEPT_MAX
+
+    def test_leave_nothing_behind_but_what_is_remembered(self):
+        """A sender of rubbish fills no memory: what stays after 2,000 bodies is within the bound."""
+        rng = random.Random(7)
+        bodies = [p.read_bytes() for p in sorted(DATA.glob("litellm-*.pb"))]
+        wanted = Wanted(Memo(RULES.wanted.span.places), Memo(RULES.wanted.resource.places), frozenset())
+        tracemalloc.start()
+        try:
+            for _ in range(2_000):
+                with suppress(Malformed, TooManyItems):
+                    normalise_all(
+                        spans_of_protobuf(mutated(rng.choice(bodies), rng), wanted, 1_000), RULES, CAPTURED_NS
+                    )
+            kept, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert kept < (len(wanted.span) + len(wanted.resource) + 1_000) * 1_000
+        assert peak < 64 << 20

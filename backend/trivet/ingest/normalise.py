@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from trivet.ingest import kinds
 from trivet.ingest.fact import (
     BAD_ID,
     ENDS_BEFORE_START,
@@ -17,7 +18,6 @@ from trivet.ingest.fact import (
     RequestFact,
 )
 from trivet.ingest.fields import (
-    AGENT,
     BACKEND,
     BLOCKS,
     COLD_START,
@@ -25,10 +25,7 @@ from trivet.ingest.fields import (
     CONVERSATION,
     FINISH,
     GENERATION,
-    INPUT,
     LEVEL,
-    OPERATION,
-    OUTPUT,
     OUTPUT_LIMIT,
     PARAMETERS,
     POOL,
@@ -48,7 +45,6 @@ from trivet.ingest.fields import (
 )
 from trivet.ingest.identity import model_and_version, prompt_hash_of
 from trivet.ingest.lookups import lookups_of, told_of
-from trivet.ingest.operations import OTHER_OPERATIONS, REQUEST_OPERATIONS, RETRIEVAL_OPERATIONS
 from trivet.ingest.outcome import ending_of
 from trivet.ingest.shapes import flag, text, whole
 from trivet.ingest.span import Span
@@ -59,8 +55,6 @@ TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
 LONGEST_NS = 2 * 86_400 * 10**9  # of one call; a rebuild looks this far back for calls that end in its hours
 
-# What a span is, seen from its operation; and `fact.SHAPES` it may have.
-_REQUEST, _UNKNOWN, _RETRIEVAL, _NONE = range(4)
 NO_TOKENS, NO_MODEL, UNKNOWN_OPERATION = "no_tokens", "no_model", "unknown_operation"
 
 
@@ -112,37 +106,17 @@ def normalise_all(spans: Iterable[Span], rules: Rules, now_ns: int) -> Normalise
 
 def normalise(span: Span, rules: Rules, now_ns: int) -> RequestFact | LookupFact | Refusal | None:
     """What is in a span; None where it is no LLM call; a `Refusal` where it cannot be believed."""
-    kind = _kind_of(span.said)
-    if kind == _NONE:
+    kind = kinds.kind_of(span.said)
+    if kind == kinds.NONE:
         return None
     try:
         _check_identity(span)
         _check_times(span, rules, now_ns)
-        if kind == _RETRIEVAL:
+        if kind == kinds.LOOKUP:
             return _lookup(span)
-        return _request(span, rules, UNKNOWN_OPERATION if kind == _UNKNOWN else "")
+        return _request(span, rules, UNKNOWN_OPERATION if kind == kinds.UNKNOWN else "")
     except Refused as refused:
         return Refusal(refused.reason)
-
-
-def _kind_of(said: Said) -> int:
-    """By the operation where it is one we know.
-
-    A span without any is a call where it counts tokens (vLLM) or names what answered, and no agent, whose tokens would be
-    the sum of its calls'. An operation of its own is a call, though not one we can price, where it has tokens, a model or
-    a provider.
-    """
-    operation = said[OPERATION]
-    if operation in REQUEST_OPERATIONS:
-        return _REQUEST
-    if operation in OTHER_OPERATIONS:
-        return _RETRIEVAL if operation in RETRIEVAL_OPERATIONS and told_of(said) else _NONE
-    counted = said[INPUT] is not None or said[OUTPUT] is not None
-    if operation is None:
-        answered = said[PROVIDER] is not None and (said[RESPONSE_MODEL] is not None or said[RESPONSE_ID] is not None)
-        return _REQUEST if (counted or answered) and said[AGENT] is None else _NONE
-    named = said[PROVIDER] is not None or said[REQUEST_MODEL] is not None or said[RESPONSE_MODEL] is not None
-    return _UNKNOWN if counted or named else _NONE
 
 
 def _check_identity(span: Span) -> None:
