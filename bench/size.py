@@ -53,7 +53,7 @@ def _size(connection: "psycopg.Connection[tuple[object, ...]]", table: str) -> t
     """(rows, bytes without indexes, bytes with them) of a table and its partitions."""
     parts = "SELECT relid FROM pg_partition_tree(%(t)s) WHERE isleaf UNION SELECT %(t)s::regclass"
     row = connection.execute(
-        f"SELECT (SELECT count(*) FROM {table}), sum(pg_table_size(relid)), sum(pg_total_relation_size(relid)) "  # noqa: S608  # names of ours
+        f"SELECT (SELECT count(*) FROM {table}), sum(pg_table_size(relid)), sum(pg_total_relation_size(relid)) "  # names of ours
         f"FROM ({parts}) AS part",
         {"t": table},
     ).fetchone()

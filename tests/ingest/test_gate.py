@@ -1,9 +1,13 @@
 """Who trickles, who sends much, and who reads much: none of them keeps another's exports out."""
 
+import asyncio
+import gzip
 import http.client
+import random
 import select
 import socket
 import time
+import tracemalloc
 from contextlib import ExitStack, closing
 
 import anyio
@@ -16,7 +20,7 @@ from tests.support.otlp import PROTOBUF, body, span
 from trivet import db
 from trivet.ingest import body as bodies
 from trivet.ingest import gate
-from trivet.ingest.errors import TooSlow
+from trivet.ingest.errors import BodyTooLarge, TooSlow
 from trivet.settings import get_settings
 
 MIB = 1 << 20
@@ -113,6 +117,47 @@ class TestShares:
         assert int(answer.headers["retry-after"]) > 0
         monkeypatch.undo()
         get_settings.cache_clear()
+
+
+class TestBombs:
+    def test_twenty_at_once_take_memory_for_a_step_each_and_are_refused(self):
+        bomb = gzip.compress(bytes(64 * MIB))
+
+        async def once():
+            yield bomb
+
+        async def inflate(grow):
+            await bodies.inflate(once(), bodies.WINDOW["gzip"], 8 * MIB, grow)
+
+        async def main():
+            with ExitStack() as held:
+                grows = [held.enter_context(gate.body(f"s{n}", 256 * MIB, 8 * MIB)) for n in range(20)]
+                return await asyncio.gather(*map(inflate, grows), return_exceptions=True)
+
+        tracemalloc.start()
+        try:
+            refused = anyio.run(main)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert [type(error) for error in refused] == [BodyTooLarge] * 20
+        assert peak < 20 * 2 * MIB  # kept until they were too large, they would have taken 160
+
+    @pytest.mark.parametrize("cut", [None, 1_000], ids=["one member", "two members"])
+    def test_a_body_of_many_steps_that_is_within_the_limit_comes_out_whole(self, cut):
+        whole = random.Random(20261121).randbytes(3 * MIB) + bytes(2 * MIB)
+        packed = b"".join(gzip.compress(part) for part in ([whole] if cut is None else [whole[:cut], whole[cut:]]))
+        kept = []
+
+        async def pieces():
+            for at in range(0, len(packed), 100_000):
+                yield packed[at : at + 100_000]
+
+        async def main():
+            return await bodies.inflate(pieces(), bodies.WINDOW["gzip"], 8 * MIB, kept.append)
+
+        assert anyio.run(main) == whole
+        assert sum(kept) == len(packed) + len(whole)  # both forms are held
 
 
 class TestLargeBodies:

@@ -84,7 +84,7 @@ async def inflate(pieces: AsyncIterator[bytes], window: int, limit: int, grow: G
 
 
 async def _measure(packed: bytes, window: int, limit: int) -> tuple[bytes, int, int]:
-    """(the first step of what is packed, how large all of it is, in how many gzip members)."""
+    """(what is packed where it fits one step, how large it is, in how many gzip members)."""
     first, size, members = b"", 0, 1
     inflater = zlib.decompressobj(window)
     for piece in _slices(packed):
@@ -99,7 +99,8 @@ async def _measure(packed: bytes, window: int, limit: int) -> tuple[bytes, int, 
                 more = inflater.decompress(waiting, STEP_BYTES)
             except zlib.error as bad:
                 raise Malformed("The body is not what its Content-Encoding says.") from bad
-            first = first or more
+            if more:
+                first = b"" if size else more  # let go as soon as there is more than one
             size += len(more)
             if size > limit:
                 raise too_large(limit)
