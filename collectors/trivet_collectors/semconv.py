@@ -282,6 +282,15 @@ TRIVET_MODEL_VERSION: Final = "trivet.model.version"
 TRIVET_COLD_START: Final = "trivet.cold_start"  # true, or
 TRIVET_COLD_START_DURATION: Final = "trivet.cold_start.duration"  # seconds that the call waited for it
 FAAS_COLDSTART: Final = "faas.coldstart"
+# Looks into caches: true or false; of a miss also why.
+TRIVET_CACHE_PROMPT_HIT: Final = "trivet.cache.prompt.hit"
+TRIVET_CACHE_PROMPT_MISS_REASON: Final = "trivet.cache.prompt.miss_reason"
+TRIVET_CACHE_KV_HIT: Final = "trivet.cache.kv.hit"
+TRIVET_CACHE_KV_MISS_REASON: Final = "trivet.cache.kv.miss_reason"
+TRIVET_CACHE_RETRIEVAL_HIT: Final = "trivet.cache.retrieval.hit"
+TRIVET_CACHE_RETRIEVAL_MISS_REASON: Final = "trivet.cache.retrieval.miss_reason"
+TRIVET_CACHE_RESPONSE_HIT: Final = "trivet.cache.response.hit"
+TRIVET_CACHE_RESPONSE_MISS_REASON: Final = "trivet.cache.response.miss_reason"
 
 # NVML's clocks are held down for a time by policies; the seconds of each are counted apart from the bits below.
 GPU_THROTTLE_POLICIES: Final[dict[int, str]] = {

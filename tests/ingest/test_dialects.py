@@ -171,6 +171,15 @@ class TestAgents:
     def test_that_count_their_calls_tokens_are_none(self, attributes):
         assert request_in(attributes | {"gen_ai.usage.input_tokens": 900, "gen_ai.usage.output_tokens": 90}) is None
 
+    def test_a_graph_of_langchain_is_its_calls_and_no_more(self):
+        """Root workflow, agent, chain, call, tool, call: as OpenLLMetry tells it, sums on the way up."""
+        usage = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10}
+        call = {"llm.request.type": "chat", "gen_ai.system": "openai", "gen_ai.response.model": "gpt-4o-2024-08-06"}
+        kinds = [{"traceloop.span.kind": kind} for kind in ("workflow", "agent", "task")]
+        spans = [*(kind | usage for kind in kinds), call | usage, {"traceloop.span.kind": "tool"}, call | usage]
+        facts = [fact for fact in map(request_in, spans) if fact is not None]
+        assert [tokens_of(fact)[:2] for fact in facts] == [(100, 10), (100, 10)]
+
     def test_a_call_that_names_its_agent_is_one(self):
         assert request_in({"gen_ai.operation.name": "chat", "gen_ai.agent.name": "planner"}).outcome == 0
 
