@@ -34,7 +34,6 @@ from trivet.ingest import partitions, scores
 from trivet.ingest.partitions import State
 from trivet.kit.interval import Interval
 from trivet.ledger.models import Entry, HourDue, PostedHour, Posting
-from trivet.pricing import service as pricing
 from trivet.rollup import tasks as rollup
 from trivet.rollup.read import usage
 from trivet.rollup.rebuild import rebuild
@@ -242,11 +241,3 @@ def test_a_second_run_at_once_does_nothing(tmp_path):
         assert first
         assert retain(settings(tmp_path)) == []
     assert ("request", NOVEMBER_20) in retain(settings(tmp_path))
-
-
-def test_prices_are_asked_only_where_a_request_has_none():
-    """The whole price book may be entered long after a day was priced."""
-    a_settled_day()
-    with db.transaction() as session:
-        assert pricing.book(session) is not None
-    assert waits(settings())["request"] == ""

@@ -18,7 +18,7 @@ from trivet.archive.columns import Column
 from trivet.archive.place import Place
 
 BLOCK_BYTES = 4 << 20  # of CSV parsed at once
-GROUP_ROWS = 100_000
+GROUP_ROWS = 50_000
 PART_ROWS = 5_000_000
 _TYPES = {
     "timestamp": pa.timestamp("us", tz="UTC"),
@@ -126,4 +126,5 @@ def read_back(place: Place, paths: Iterable[str], cost: str) -> Found:
                 rows += batch.num_rows
                 if cost:
                     picos += pc.sum(batch.column(cost).cast(_SUM)).as_py() or 0
+    pa.default_memory_pool().release_unused()  # a worker lives long after this
     return Found(files, rows, size, picos)
