@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from trivet.console.sentence import Activation, Breach, Standing, WayBack, overview, scenario
+from trivet.console.sentence import Blamed, Breach, Standing, WayBack, overview, scenario
 
 NOW = datetime(2026, 11, 21, 14, 6, tzinfo=UTC)
 ZONE = ZoneInfo("UTC")
@@ -66,7 +66,7 @@ class TestOneScenario:
         low = replace(
             CODE, name="support-chat", quality=0.52, quality_floor=0.65,
             breaches=(Breach("quality", "0.52", "0.65", falls=True),),
-            blamed=Activation(3, NOW.replace(minute=2), "Sam Operations"),
+            blamed=Blamed(3, NOW.replace(minute=2), "Sam Operations"),
         )  # fmt: skip
         assert scenario(low, NOW, ZONE) == (
             "Support chat's quality fell to 0.52 (floor 0.65) after revision 3 became active at 14:02 (Sam Operations)."

@@ -28,7 +28,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
-class Activation:
+class Blamed:
     """The revision that governs, since when, and who made it active."""
 
     revision: int
@@ -64,7 +64,7 @@ class Standing:
     has_card: bool = True
     judged: bool = True  # whether any guard has a verdict on what governs now
     changed_at: datetime | None = None  # when what governs now began to, where something governed before
-    blamed: Activation | None = None  # the activation that a breach followed
+    blamed: Blamed | None = None  # the activation that a breach followed
     back: WayBack | None = None
 
 
@@ -136,7 +136,7 @@ def _back_beside(s: Standing, now: datetime, zone: tzinfo) -> str | None:
     return f"revision {s.back.revision} {said} {clock} ({s.back.why})"
 
 
-def _breach_clause(breach: Breach, blamed: Activation | None, now: datetime, zone: tzinfo) -> str:
+def _breach_clause(breach: Breach, blamed: Blamed | None, now: datetime, zone: tzinfo) -> str:
     """After the scenario's name."""
     if breach.stalled:
         return f" is at level 0 and has stalled: {breach.what}"

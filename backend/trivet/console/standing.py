@@ -122,7 +122,7 @@ def _passed(s: ScenarioFacts, breach: Breach) -> str:
     return f"{MEASURES[metric].label} {verb} {_numbers(s, metric, breach.threshold, breach.threshold)[1]}"
 
 
-def _blamed(s: ScenarioFacts, people: Mapping[str, str]) -> sentence.Activation | None:
+def _blamed(s: ScenarioFacts, people: Mapping[str, str]) -> sentence.Blamed | None:
     """The activation that came soon before the breach that is open, where nothing else changed between them."""
     command, first = s.turned, min((b.opened_at for b in s.open), default=None)
     if command is None or command.kind != "activate" or first is None or s.active is None:
@@ -132,7 +132,7 @@ def _blamed(s: ScenarioFacts, people: Mapping[str, str]) -> sentence.Activation 
     fresh = command.created_at <= first <= at + BLAMED_WITHIN and since <= at
     if not fresh or command.revision != s.active.number:
         return None
-    return sentence.Activation(command.revision, at, who(command.actor, people))
+    return sentence.Blamed(command.revision, at, who(command.actor, people))
 
 
 def _way_back(s: ScenarioFacts, people: Mapping[str, str], now: datetime) -> sentence.WayBack | None:
