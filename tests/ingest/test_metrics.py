@@ -376,8 +376,13 @@ class TestLimits:
             {"reason": "too_many_series", "items": 2},
         ]
 
-    def test_new_names_of_one_export_are_limited(self, sender, key, monkeypatch):
-        monkeypatch.setenv("TRIVET_NAMES_PER_EXPORT_LIMIT", "2")
+    def test_names_past_a_keys_limit_become_overflow_and_totals_stay(self, sender, key, monkeypatch):
+        monkeypatch.setenv("TRIVET_NAMES_PER_KEY_LIMIT", "2")
         get_settings.cache_clear()
-        named = [(RUNNING, 1, {"trivet.backend": f"b{n}"}, AT) for n in range(3)]
-        assert post(sender, key, gauges(*named)) == "1 data points refused: too_many_new_names 1"
+        named = [(RUNNING, 1, {"trivet.backend": f"b{n}"}, AT) for n in range(5)]
+        assert post(sender, key, gauges(*named)) == ""
+        found = rows(
+            "SELECT name, sum(total) total FROM signal_delta JOIN backend b ON b.id = backend_id GROUP BY 1 ORDER BY 1"
+        )
+        assert found == [{"name": "b0", "total": 1.0}, {"name": "b1", "total": 1.0}, {"name": "overflow", "total": 3.0}]
+        assert rows("SELECT reason, items FROM denial") == [{"reason": "overflow_backend", "items": 3}]

@@ -11,20 +11,18 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.ingest import partitions, persist, series
+from trivet.fleet.signal_models import SIGNAL_DIMENSIONS
+from trivet.ingest import names, partitions, persist, series
 from trivet.ingest.cumulative import Standing, amounts
-from trivet.ingest.dimensions import NONE, ids_of
-from trivet.ingest.fact import TOO_MANY_NEW_NAMES, TOO_OLD
+from trivet.ingest.fact import TOO_OLD
 from trivet.ingest.point import digest_of
 from trivet.ingest.row import instant
-from trivet.ingest.signal_points import ADD, Place, SignalPoint
+from trivet.ingest.signal_points import ADD, SignalPoint
 from trivet.ingest.signals import DELTA_COLUMNS, DELTA_TYPES, Amount, Key, deltas_of
 from trivet.kit import histogram
-from trivet.pricing import service as pricing
 from trivet.settings import get_settings
 
 OUT_OF_ORDER = "out_of_order"
-_KINDS = ("tenant", "scenario", "backend", "pool")
 _SAMPLE_TYPES = {
     "series_id": "int4",
     "sampled_at": "timestamptz",
@@ -52,6 +50,7 @@ class Stored:
     stored: int = 0
     duplicates: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    overflowed: Counter[str] = field(default_factory=Counter)  # kept under the name `overflow`, by kind of name
 
 
 def store(
@@ -75,7 +74,8 @@ def store(
     result.refused = +(result.refused + Counter({TOO_OLD: len(keyed) - len(kept)}))
     with db.transaction() as session:
         _write(session, kept, result)
-        persist.deny(session, result.refused, key_id, now)
+        over = Counter({persist.OVERFLOW + kind: count for kind, count in result.overflowed.items()})
+        persist.deny(session, result.refused + over, key_id, now)
     return result
 
 
@@ -85,61 +85,40 @@ Keyed = tuple[int, Key, SignalPoint]  # of which series
 def _keyed(
     points: Sequence[SignalPoint], tenant_id: int | None, key_id: int, now: datetime, result: Stored
 ) -> list[Keyed]:
-    """The points with their series, in a short transaction of its own; those without one are refused."""
+    """The points with their series, in short transactions of their own; those without one are refused."""
     if not points:
         return []
+    ids, result.overflowed = names.ids_of([_names(point) for point in points], key_id, tenant_id)
+    keys = [_key(own, point) for own, point in zip(ids, points, strict=True)]
+    identities = [digest_of(point.identity.hex(), key) for key, point in zip(keys, points, strict=True)]
     limits = get_settings()
     with db.transaction() as session:
-        keys = _keys(session, points, tenant_id, limits.names_per_export_limit)
-        named = [(key, point) for key, point in zip(keys, points, strict=True) if key is not None]
-        result.refused[TOO_MANY_NEW_NAMES] += len(points) - len(named)
-        identities = [digest_of(point.identity.hex(), key) for key, point in named]
         found, refused = series.ids_of(
             session,
-            dict(zip(identities, (key for key, _ in named), strict=True)),
+            dict(zip(identities, keys, strict=True)),
             key_id,
             now,
             export_max=limits.names_per_export_limit,
             key_max=limits.signal_series_limit,
         )
     result.refused.update(refused[identity] for identity in identities if identity in refused)
-    result.refused = +result.refused
-    return [(found[i], *each) for i, each in zip(identities, named, strict=True) if i in found]
+    each = zip(identities, keys, points, strict=True)
+    return [(found[identity], key, point) for identity, key, point in each if identity in found]
 
 
-def _keys(
-    session: Session, points: Iterable[SignalPoint], tenant_id: int | None, new_names_max: int
-) -> list[Key | None]:
-    """The dimensions of each point; None for one that names one name too many."""
-    places = [point.place for point in points]
-    ids = {
-        kind: {"": NONE} | ids_of(session, kind, (getattr(place, kind) for place in places), new_names_max)
-        for kind in _KINDS
-        if not (kind == "tenant" and tenant_id is not None)
-    }
-    models = _models(session, places, new_names_max)
-
-    def key(point: SignalPoint) -> Key | None:
-        place = point.place
-        tenant = tenant_id if tenant_id is not None else ids["tenant"].get(place.tenant)
-        model = models.get((place.provider, place.model)) if place.model else NONE
-        scenario, backend, pool = (ids[kind].get(getattr(place, kind)) for kind in _KINDS[1:])
-        if tenant is None or scenario is None or model is None or backend is None or pool is None:
-            return None
-        return tenant, scenario, model, backend, pool, point.metric, point.detail
-
-    return [key(point) for point in points]
+def _key(ids: names.Ids, point: SignalPoint) -> Key:
+    tenant, scenario, model, backend, pool, *_ = ids
+    return tenant, scenario, model, backend, pool, point.metric, point.detail
 
 
-def _models(session: Session, places: Iterable[Place], new_names_max: int) -> dict[tuple[str, str], int]:
-    """Models by (provider, name); of those never met the first so many are made."""
-    pairs = list(dict.fromkeys((place.provider, place.model) for place in places if place.model))
-    known = pricing.known_ids(session, pairs) if pairs else {}
-    new = [pair for pair in pairs if pair not in known][:new_names_max]
-    if new:
-        known |= pricing.model_ids(session, new)
-        pricing.on_first_sight(session, new)
-    return known
+def _names(point: SignalPoint) -> names.Names:
+    """What a point names, in the order of `names.KINDS`, which begins as the dimensions of signals do."""
+    place = point.place
+    model = (place.provider, place.model) if place.model else ("", "")
+    return place.tenant, place.scenario, model, place.backend, place.pool, "", ""
+
+
+assert [f"{kind}_id" for kind in names.KINDS[:5]] == list(SIGNAL_DIMENSIONS[:5])
 
 
 def _write(session: Session, keyed: Sequence[Keyed], result: Stored) -> None:
@@ -212,8 +191,8 @@ def add_deltas(session: Session, points: Iterable[tuple[Key, int, Amount]]) -> N
     if not rows:
         return
     connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
-    names = sql.SQL(", ").join(map(sql.Identifier, DELTA_COLUMNS))
-    statement = sql.SQL("COPY signal_delta ({}) FROM STDIN (FORMAT BINARY)").format(names)
+    columns = sql.SQL(", ").join(map(sql.Identifier, DELTA_COLUMNS))
+    statement = sql.SQL("COPY signal_delta ({}) FROM STDIN (FORMAT BINARY)").format(columns)
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(DELTA_TYPES)
         for row in rows:
