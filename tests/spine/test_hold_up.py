@@ -33,7 +33,7 @@ S_NS = 10**9
 HOUR_NS = 3600 * S_NS
 PATIENCE_S = 60.0
 TENANTS_LIMIT = 300
-API_MEMORY_MB = 400  # the interpreter and what it has loaded are a third of it
+API_MEMORY_MB = 300
 
 
 @pytest.fixture(scope="module")
