@@ -44,6 +44,20 @@ class Settings(BaseSettings):
     names_per_export_limit: int = Field(
         5_000, description="Most new names of one dimension in one export; items with more are refused one by one."
     )
+    tenants_per_key_limit: int = Field(
+        50_000, description="Distinct tenants that one key may name; further ones are counted as `overflow`."
+    )
+    scenarios_per_key_limit: int = Field(
+        1_000, description="Distinct scenarios that one key may name; further ones are counted as `overflow`."
+    )
+    models_per_key_limit: int = Field(
+        1_000, description="Distinct models that one key may name; further ones are counted as `overflow`."
+    )
+    names_per_key_limit: int = Field(
+        1_000,
+        description="Distinct backends, pools, model versions and regions, of each kind, that one key may name; "
+        "further ones are counted as `overflow`.",
+    )
     signal_series_limit: int = Field(
         20_000, description="Most series of signals of one API key; points of more are refused one by one."
     )

@@ -366,8 +366,6 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("backend_id", sa.Integer(), nullable=False),
         sa.Column("pool_id", sa.Integer(), nullable=False),
-        sa.Column("version_id", sa.Integer(), nullable=False),
-        sa.Column("region_id", sa.Integer(), nullable=False),
         sa.Column("key_id", sa.Integer(), nullable=False),
         sa.Column("input_tokens", sa.Integer(), nullable=False),
         sa.Column("output_tokens", sa.Integer(), nullable=False),
@@ -376,12 +374,14 @@ def upgrade() -> None:
         sa.Column("reasoning_tokens", sa.Integer(), nullable=False),
         sa.Column("policy_revision", sa.Integer(), nullable=False),
         sa.Column("policy_generation", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=True),
+        sa.Column("region_id", sa.Integer(), nullable=True),
         sa.Column("price_id", sa.Integer(), nullable=True),
         sa.Column("output_limit", sa.Integer(), nullable=True),
         sa.Column("outcome", sa.SmallInteger(), nullable=False),
-        sa.Column("cause", sa.SmallInteger(), nullable=False),
-        sa.Column("shape", sa.SmallInteger(), nullable=False),
         sa.Column("degrade_level", sa.SmallInteger(), nullable=False),
+        sa.Column("cause", sa.SmallInteger(), nullable=True),
+        sa.Column("shape", sa.SmallInteger(), nullable=True),
         sa.Column("streamed", sa.Boolean(), nullable=False),
         sa.Column("conversation_id", sa.Text(), nullable=True),
         sa.Column("finish_reason", sa.Text(), nullable=True),
@@ -394,7 +394,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_request_model_unpriced", "request", ["model_id"], unique=False, postgresql_where="cost_picos IS NULL"
     )
-    op.create_index("ix_request_trace_id", "request", ["trace_id"], unique=False, postgresql_using="hash")
+    op.create_index("ix_request_trace", "request", [sa.text("uuid_hash(trace_id)")], unique=False)
     op.create_index(
         "ix_request_conversation",
         "request",
@@ -920,7 +920,7 @@ def downgrade() -> None:
     op.drop_table("rollup_10s")
     op.drop_index("ix_request_received_at", table_name="request")
     op.drop_index("ix_request_conversation", table_name="request")
-    op.drop_index("ix_request_trace_id", table_name="request")
+    op.drop_index("ix_request_trace", table_name="request")
     op.drop_index("ix_request_model_unpriced", table_name="request", postgresql_where="cost_picos IS NULL")
     op.drop_table("request")
     op.drop_table("region")

@@ -1,11 +1,18 @@
-"""Names of one export: as many new ones as the setting says, and statements of bounded size."""
+"""Names of one key: as many as the settings say, the rest is `overflow`, and every total stays exact."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from sqlalchemy import text
+from tests.support import books
+from tests.support.calls import call
 from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
+from trivet.ingest import names as naming
+from trivet.ingest.persist import store
 from trivet.pricing import service as pricing
 from trivet.settings import get_settings
 
@@ -16,11 +23,14 @@ ATTRIBUTES = {
     "pool": "trivet.pool",
     "model": "gen_ai.response.model",
 }
+TABLES = {kind: kind for kind in ATTRIBUTES} | {"version": "model_version", "region": "region"}
+NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
 
 @pytest.fixture
 def three_names(sender, monkeypatch):
-    monkeypatch.setenv("TRIVET_NAMES_PER_EXPORT_LIMIT", "3")
+    for kind in ("TENANTS", "SCENARIOS", "MODELS", "NAMES"):
+        monkeypatch.setenv(f"TRIVET_{kind}_PER_KEY_LIMIT", "3")
     get_settings.cache_clear()
 
 
@@ -30,42 +40,111 @@ def post(sender, key, *spans):
     return ExportTraceServiceResponse.FromString(answer.content).partial_success
 
 
-def names(kind):
-    with db.transaction() as session:
-        return list(session.scalars(text(f"SELECT name FROM {kind} ORDER BY id")))
-
-
 def stored():
     with db.transaction() as session:
         return session.scalar(text("SELECT count(*) FROM request"))
 
 
+def counts(kind):
+    with db.transaction() as session:
+        query = f"SELECT coalesce(n.name, ''), count(*) FROM request r LEFT JOIN {TABLES[kind]} n ON n.id = r.{kind}_id GROUP BY 1"
+        return dict(session.execute(text(query)).all())
+
+
+def denied():
+    with db.transaction() as session:
+        return dict(session.execute(text("SELECT reason, items FROM denial")).all())
+
+
 @pytest.mark.usefixtures("three_names")
-class TestNewNames:
+class TestTooManyNames:
     @pytest.mark.parametrize("kind", ATTRIBUTES)
-    def test_beyond_the_setting_refuse_their_spans_and_say_so(self, sender, key, kind):
+    def test_of_one_key_become_overflow_and_nothing_is_refused_or_lost(self, sender, key, kind):
         spans = [span({ATTRIBUTES[kind]: f"n{n % 5}"}) for n in range(10)]
-        partial = post(sender, key, *spans)
-        assert (partial.rejected_spans, partial.error_message) == (4, "4 spans refused: too_many_new_names 4")
-        assert sorted(names(kind)) == ["n0", "n1", "n2"], "the first that came"
-        assert stored() == 6
+        assert post(sender, key, *spans).rejected_spans == 0
+        assert counts(kind) == {"n0": 2, "n1": 2, "n2": 2, "overflow": 4}, "the first that came keep their names"
+        assert denied() == {f"overflow_{kind}": 4}
         with db.transaction() as session:
-            assert session.execute(text("SELECT reason, items FROM denial")).all() == [("too_many_new_names", 4)]
-            assert session.scalar(text("SELECT sum(requests)::int FROM usage_delta")) == 6
+            assert session.scalar(text("SELECT sum(requests)::int FROM usage_delta")) == 10
 
     @pytest.mark.parametrize("kind", ATTRIBUTES)
-    def test_met_before_are_not_new_also_after_a_restart(self, sender, key, kind):
+    def test_those_the_key_has_used_stay_also_after_a_restart_and_from_another_process(self, sender, key, kind):
         def send(*numbers):
-            return post(sender, key, *(span({ATTRIBUTES[kind]: f"n{n}"}) for n in numbers)).rejected_spans
+            assert post(sender, key, *(span({ATTRIBUTES[kind]: f"n{n}"}) for n in numbers)).rejected_spans == 0
 
-        assert send(1, 2, 3) == send(4, 5, 6) == 0
-        assert send(1, 2, 3, 4, 5, 6, 7) == 0
+        send(1, 2)
         db.forget_rows()
-        assert send(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11) == 1
+        send(3, 4)
+        db.forget_rows()
+        send(1, 2, 3, 4, 5)
+        send(1, 5)
+        assert counts(kind) == {"n1": 3, "n2": 2, "n3": 2, "overflow": 4}
+
+    def test_are_each_keys_own(self, sender, key, make_key):
+        other = {"Authorization": f"Bearer {make_key(['ingest'])}"}
+        assert post(sender, key, *(span({"trivet.scenario": f"n{n}"}) for n in range(4))).rejected_spans == 0
+        assert post(sender, other, span({"trivet.scenario": "n3"}), span({"trivet.scenario": "n0"})).rejected_spans == 0
+        assert counts("scenario") == {"n0": 2, "n1": 1, "n2": 1, "n3": 1, "overflow": 1}
 
     def test_of_a_bound_key_are_not_of_tenants(self, sender, make_key):
         bound = {"Authorization": f"Bearer {make_key(['ingest'], tenant='acme')}"}
         assert post(sender, bound, *(span({"trivet.tenant": f"t{n}"}) for n in range(9))).rejected_spans == 0
+        assert counts("tenant") == {"acme": 9}
+        assert denied() == {}
+
+    def test_whoever_is_called_overflow_is_no_overflow(self, sender, key):
+        post(sender, key, *(span({"trivet.scenario": "overflow"}) for _ in range(2)))
+        assert counts("scenario") == {"overflow": 2}
+        assert denied() == {}
+
+    def test_a_model_over_the_limit_keeps_the_price_of_its_own_name(self, sender, key):
+        for name in ("m0", "m4"):
+            books.price("house", name, input="1", output="1")
+        named = [{"gen_ai.provider.name": "house", "gen_ai.response.model": f"m{n}"} for n in range(5)]
+        post(sender, key, *(span({**own, "gen_ai.usage.input_tokens": 1_000_000}) for own in named))
+        with db.transaction() as session:
+            cost = "SELECT m.name, sum(cost_picos) * 1e-12 FROM request r JOIN model m ON m.id = r.model_id GROUP BY 1"
+            found = dict(session.execute(text(cost)).all())
+        assert found["m0"] == found["overflow"] >= 1
+        assert found["m1"] is None
+
+
+class TestManyNames:
+    def test_a_hundred_thousand_of_all_kinds_cost_neither_rows_nor_memory(self, database):
+        """Ten times the limit of each kind within one process: what is kept stays at the limits."""
+        limit = get_settings().names_per_key_limit
+        for start in range(0, 10 * limit, 2_500):
+            some = [
+                call(NOW, tenant="", scenario=f"s{n}", backend=f"b{n}", model=f"m{n}", pool=f"p{n}", version=f"v{n}", region=f"r{n}")
+                for n in range(start, start + 2_500)
+            ]  # fmt: skip
+            came = store(some, [], tenant_id=None, key_id=1, now=NOW)
+            assert (came.inserted, came.refused) == (2_500, {})
+        (known,) = naming._keys.values()
+        assert sum(len(kind.ids) for kind in known.kinds) <= 6 * (limit + 1)
+        assert len(known.combinations) <= limit
+        assert counts("scenario")["overflow"] == 9 * limit
+        assert denied() == {
+            f"overflow_{kind}": 9 * limit for kind in ("scenario", "model", "backend", "pool", "version", "region")
+        }
+        with db.transaction() as session:
+            assert session.scalar(text("SELECT sum(requests)::int FROM usage_delta")) == 10 * limit
+
+    def test_two_processes_at_once_never_go_past_the_limit(self, database):
+        """Each with a memory of its own: the database holds the limit."""
+        limit = 50
+        with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TRIVET_SCENARIOS_PER_KEY_LIMIT", str(limit))
+            get_settings.cache_clear()
+
+            def admit(first):
+                names = [f"s{n}" for n in range(first, first + 40)]
+                with db.transaction() as session:
+                    return len(naming._admit(session, 1, {1: names})[1].ids)
+
+            list(pool.map(admit, [0, 20, 40, 60, 80, 10, 30, 50]))
+        with db.transaction() as session:
+            assert session.scalar(text("SELECT count(*) FROM key_name WHERE kind = 1")) == limit
 
 
 class TestTwelveThousandModels:
@@ -78,7 +157,7 @@ class TestTwelveThousandModels:
             assert pricing.known_ids(session, self.PAIRS) == made
             assert pricing.on_first_sight(session, self.PAIRS) == 0
 
-    def test_in_one_export_are_answered_for_good(self, sender, key):
+    def test_in_one_export_are_all_stored(self, sender, key):
         partial = post(sender, key, *(span({"gen_ai.response.model": name}) for _, name in self.PAIRS))
-        limit = get_settings().names_per_export_limit
-        assert (partial.rejected_spans, stored()) == (len(self.PAIRS) - limit, limit)
+        assert (partial.rejected_spans, stored()) == (0, len(self.PAIRS))
+        assert counts("model")["overflow"] == len(self.PAIRS) - get_settings().models_per_key_limit

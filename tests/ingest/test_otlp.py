@@ -270,7 +270,7 @@ class TestLimits:
         monkeypatch.setattr(gate, "PATIENCE_S", 0.05)
         monkeypatch.setenv("TRIVET_OTLP_CONCURRENT_EXPORTS", "0")
         get_settings.cache_clear()
-        answer = post(sender, key, body(span()))
+        answer = post(sender, key, body(*(span() for _ in range(500))))  # a small one is read where it came in
         assert (answer.status_code, Status.FromString(answer.content).code) == (503, 14)
         assert int(answer.headers["retry-after"]) > 0
         monkeypatch.undo()

@@ -53,7 +53,7 @@ facts = st.builds(
 )
 batches = st.lists(facts, min_size=1, max_size=12, unique_by=lambda made: made.key)
 rows = st.builds(
-    lambda fact, picos: Row(fact, 1, 1, 1, 1, 0, Cost() if picos is None else Cost(picos, 1, "USD")),
+    lambda fact, picos: Row(fact, 1, 1, 1, 1, 0, cost=Cost() if picos is None else Cost(picos, 1, "USD")),
     facts,
     st.none() | st.integers(0, 10**15),
 )

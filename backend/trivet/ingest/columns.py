@@ -1,7 +1,7 @@
 """The columns of `request`, in the order rows are copied, and a row as COPY's bytes. Pure."""
 
 from trivet.ingest import copybytes
-from trivet.ingest.copybytes import EPOCH_2000_US, binary, int4, int8, text
+from trivet.ingest.copybytes import EPOCH_2000_US, binary, int2, int4, int8, text
 from trivet.ingest.row import Row
 
 # Never null and of one length: packed by one call.
@@ -15,8 +15,6 @@ FIXED_COLUMNS = {
     "model_id": "int4",
     "backend_id": "int4",
     "pool_id": "int4",
-    "version_id": "int4",
-    "region_id": "int4",
     "key_id": "int4",
     "input_tokens": "int4",
     "output_tokens": "int4",
@@ -26,8 +24,6 @@ FIXED_COLUMNS = {
     "policy_revision": "int4",
     "policy_generation": "int4",
     "outcome": "int2",
-    "cause": "int2",
-    "shape": "int2",
     "degrade_level": "int2",
     "streamed": "bool",
 }
@@ -36,6 +32,10 @@ OTHER_COLUMNS = {
     "repeats": "int8",
     "ttft_us": "int8",
     "cost_picos": "int8",
+    "version_id": "int4",
+    "region_id": "int4",
+    "cause": "int2",
+    "shape": "int2",
     "price_id": "int4",
     "output_limit": "int4",
     "conversation_id": "text",
@@ -64,8 +64,6 @@ def packed(row: Row) -> bytes:
             row.model_id,
             row.backend_id,
             row.pool_id,
-            row.version_id,
-            row.region_id,
             row.key_id,
             fact.input_tokens,
             fact.output_tokens,
@@ -75,8 +73,6 @@ def packed(row: Row) -> bytes:
             fact.revision,
             fact.generation or 0,
             fact.outcome,
-            fact.cause,
-            row.shape,
             fact.level,
             fact.streamed,
         ),
@@ -84,6 +80,10 @@ def packed(row: Row) -> bytes:
         binary(row.repeats),
         int8(fact.ttft_us),
         int8(cost.picos),
+        int4(row.version_id or None),
+        int4(row.region_id or None),
+        int2(fact.cause or None),
+        int2(row.shape or None),
         int4(cost.price_id),
         int4(fact.output_limit),
         text(fact.conversation_id),

@@ -14,10 +14,10 @@ EPOCH_2000_US = 946_684_800_000_000  # 2000-01-01 in microseconds since 1970
 # What a column of a type takes: its length in bytes and its letter in `struct`. Times are given as µs since 2000, ids of
 # traces and spans as bytes.
 FIXED = {"int8": (8, "q"), "timestamptz": (8, "q"), "int4": (4, "i"), "int2": (2, "h"), "bool": (1, "?"),
-         "uuid": (16, "16s"), "span": (8, "8s")}  # fmt: skip
+         "uuid": (16, "16s"), "span": (8, "8s"), "float8": (8, "d")}  # fmt: skip
 
 _length = struct.Struct("!i")
-_int4, _int8 = struct.Struct("!ii"), struct.Struct("!iq")
+_int2, _int4, _int8 = struct.Struct("!ih"), struct.Struct("!ii"), struct.Struct("!iq")
 
 
 def fixed(types: Sequence[str], columns: int) -> Callable[..., bytes]:
@@ -31,6 +31,10 @@ def fixed(types: Sequence[str], columns: int) -> Callable[..., bytes]:
         f"lambda {', '.join(names)}: pack({columns}, {fields})", {"pack": form.pack}
     )
     return made
+
+
+def int2(value: int | None) -> bytes:
+    return NULL if value is None else _int2.pack(2, value)
 
 
 def int4(value: int | None) -> bytes:
@@ -51,6 +55,25 @@ def text(value: str | None) -> bytes:
         return NULL
     encoded = value.encode()
     return _length.pack(len(encoded)) + encoded
+
+
+_NUMERIC_POSITIVE, _NUMERIC_NEGATIVE = 0x0000, 0x4000
+_PICO_PLACES = 12
+_DIGITS_AFTER_POINT = 3  # of base 10,000: twelve decimal places
+
+
+def picos(value: int) -> bytes:
+    """Whole picos as a numeric of twelve places."""
+    digits: list[int] = []
+    rest = abs(value)
+    while rest:
+        rest, digit = divmod(rest, 10_000)
+        digits.append(digit)
+    weight = len(digits) - 1 - _DIGITS_AFTER_POINT
+    sign = _NUMERIC_NEGATIVE if value < 0 else _NUMERIC_POSITIVE
+    return struct.pack(
+        f"!i4h{len(digits)}h", 8 + 2 * len(digits), len(digits), weight, sign, _PICO_PLACES, *reversed(digits)
+    )
 
 
 def joined(rows: Iterable[bytes]) -> bytes:

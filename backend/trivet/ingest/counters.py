@@ -1,9 +1,18 @@
 """Prometheus counters of ingest. Label values come from fixed lists, never from what a sender wrote."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 spans = Counter("trivet_ingest_spans", "Spans by what came of them: stored, duplicate, not_a_request.", ["result"])
 refused = Counter("trivet_ingest_refused", "Spans and readings refused one by one, by reason.", ["reason"])
+overflowed = Counter(
+    "trivet_ingest_overflowed", "Spans counted under `overflow`, by the kind of name its key had too many of.", ["kind"]
+)
+unpriced = Counter("trivet_ingest_unpriced", "Requests stored without a cost, by why.", ["reason"])
+taken_back = Counter("trivet_ingest_taken_back", "Counted requests that turned out to repeat another span's call.")
+groups = Histogram(
+    "trivet_ingest_group_exports", "Exports of spans committed together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+retried = Counter("trivet_ingest_retried_exports", "Exports tried one by one because their group had failed.")
 readings = Counter("trivet_ingest_readings", "GPU readings by what came of them.", ["result"])
 exports = Counter(
     "trivet_ingest_exports",

@@ -1,7 +1,6 @@
-"""Ids of the names in spans: kept a while in the process, and made in a short transaction of their own.
+"""Ids of names in what is not a span (readings, scores, running calls), inside the transaction that writes them.
 
-That transaction comes before the one that writes requests, so no writer waits for another's new name for long. A name
-never met is a row even where its requests then fail to be stored; that is harmless.
+Names of spans have limits of their own: see `names`.
 """
 
 import threading
@@ -13,9 +12,6 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.fleet.models import Backend, Pool, Region
-from trivet.ingest.fact import RequestFact
-from trivet.ingest.row import Row
-from trivet.pricing import service as pricing
 from trivet.pricing.models import ModelVersion
 from trivet.tenant.models import Scenario, Tenant
 
@@ -55,60 +51,11 @@ _NAMED: dict[str, tuple[Any, Names]] = {
     "version": (ModelVersion, Names()),
     "region": (Region, Names()),
 }
-_MODELS = Names()
 
 
-def rows_of(facts: Sequence[RequestFact], tenant_id: int | None, new_names_max: int) -> list[Row]:
-    """The facts with ids for their names; a key bound to a tenant decides the tenant of all.
-
-    Of each kind at most `new_names_max` names never met before are made, the first that come; facts that name one more
-    are left out.
-    """
-    wanted = {kind: _met(facts, kind) for kind in _NAMED}
-    if tenant_id is not None:
-        wanted["tenant"] = []
-    pairs = list(dict.fromkeys((fact.provider, fact.model) for fact in facts if fact.model))
-    ids = {kind: _resolve(cache, wanted[kind]) for kind, (_, cache) in _NAMED.items()}
-    models = _resolve(_MODELS, pairs)
-    missing = {kind: [name for name in wanted[kind] if name not in ids[kind]] for kind in _NAMED}
-    new_pairs = [pair for pair in pairs if pair not in models]
-    if new_pairs or any(missing.values()):
-        with db.transaction() as session:
-            made = {kind: _named(session, kind, names, new_names_max) for kind, names in missing.items()}
-            made_models = _make_models(session, new_pairs, new_names_max)
-        # Only what has been committed may be remembered.
-        for kind, (_, cache) in _NAMED.items():
-            cache.add(made[kind])
-            ids[kind] |= made[kind]
-        _MODELS.add(made_models)
-        models |= made_models
-    return list(_rows(facts, tenant_id, ids, models))
-
-
-def _met(facts: Iterable[RequestFact], kind: str) -> list[str]:
-    """The names of a kind, in the order in which they come."""
-    return [name for name in dict.fromkeys(getattr(fact, kind) for fact in facts) if name]
-
-
-def _rows(
-    facts: Iterable[RequestFact], tenant_id: int | None, ids: dict[str, dict[Any, int]], models: dict[Any, int]
-) -> Iterator[Row]:
-    tenants, scenarios, backends, pools, versions, regions = ({**ids[kind], "": NONE} for kind in _NAMED)
-    for fact in facts:
-        try:
-            row = Row(
-                fact,
-                tenant_id if tenant_id is not None else tenants[fact.tenant],
-                scenarios[fact.scenario],
-                models[fact.provider, fact.model] if fact.model else NONE,
-                backends[fact.backend],
-                pools[fact.pool],
-                versions[fact.version],
-                regions[fact.region],
-            )
-        except KeyError:  # one name too many
-            continue
-        yield row
+def remember(kind: str, ids: Mapping[str, int]) -> None:
+    """Keep ids of names for a while. Only what has been committed may be remembered."""
+    _NAMED[kind][1].add(ids)
 
 
 def ids_of(session: Session, kind: str, names: Iterable[str], new_names_max: int | None = None) -> dict[str, int]:
@@ -138,17 +85,6 @@ def _named(session: Session, kind: str, names: Sequence[str], new_names_max: int
         }
         names = _within(names, known, new_names_max)
     return {name: row_id for chunk in _chunks(names) for name, row_id in db.named_ids(session, table, chunk).items()}
-
-
-def _make_models(session: Session, pairs: Sequence[tuple[str, str]], new_names_max: int) -> dict[tuple[str, str], int]:
-    """New models, up to the limit, and their list prices before their first request is priced."""
-    if len(pairs) > new_names_max:
-        pairs = _within(pairs, pricing.known_ids(session, pairs).keys(), new_names_max)
-    made: dict[tuple[str, str], int] = {}
-    for chunk in _chunks(pairs):
-        made |= pricing.model_ids(session, chunk)
-        pricing.on_first_sight(session, chunk)
-    return made
 
 
 def _within(names: Sequence[Any], known: Collection[Any], new_names_max: int) -> list[Any]:

@@ -15,6 +15,7 @@ CAUSES = (
 
 # Why a call cannot be priced whatever the price book says: its shape. '' where it can.
 SHAPES = ("", "no_tokens", "no_model", "unknown_operation")
+NO_PRICE = "no_price"  # why a call of no such shape has none: the book has no price for it
 
 CACHE_KINDS = ("prompt", "kv", "retrieval", "response")
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,7 +31,8 @@ class Request(Base):
     """One LLM call, from one span. Identity: (tenant, start, trace, span). Day partitions by `started_at`.
 
     Tokens are disjoint kinds. `cost_picos` is null where no price is known (then `price_id` is null too). Ids of
-    dimensions are 0 where the span named none. Times are microseconds of UTC. A span that tells of a call which
+    dimensions are 0 where the span named none; what few spans have is null where it is not there, which takes no room.
+    Times are microseconds of UTC. A span that tells of a call which
     another tells better has `repeats`: it counts nowhere.
     """
 
@@ -51,8 +53,6 @@ class Request(Base):
     model_id: Mapped[int]
     backend_id: Mapped[int]
     pool_id: Mapped[int]
-    version_id: Mapped[int]
-    region_id: Mapped[int]
     key_id: Mapped[int]
     input_tokens: Mapped[int] = mapped_column(Integer)
     output_tokens: Mapped[int]
@@ -61,12 +61,14 @@ class Request(Base):
     reasoning_tokens: Mapped[int]
     policy_revision: Mapped[int]
     policy_generation: Mapped[int]
+    version_id: Mapped[int | None]
+    region_id: Mapped[int | None]
     price_id: Mapped[int | None]
     output_limit: Mapped[int | None]
     outcome: Mapped[int] = mapped_column(SmallInteger)
-    cause: Mapped[int] = mapped_column(SmallInteger)  # index into `fact.CAUSES`
-    shape: Mapped[int] = mapped_column(SmallInteger)  # index into `fact.SHAPES`
     degrade_level: Mapped[int] = mapped_column(SmallInteger)
+    cause: Mapped[int | None] = mapped_column(SmallInteger)  # index into `fact.CAUSES`
+    shape: Mapped[int | None] = mapped_column(SmallInteger)  # index into `fact.SHAPES`
     streamed: Mapped[bool]
     conversation_id: Mapped[str | None]
     finish_reason: Mapped[str | None]
@@ -76,7 +78,7 @@ class Request(Base):
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id"),
         Index("ix_request_model_unpriced", "model_id", postgresql_where="cost_picos IS NULL"),
-        Index("ix_request_trace_id", "trace_id", postgresql_using="hash"),
+        Index("ix_request_trace", func.uuid_hash(text("trace_id"))),  # for `ids.of_traces`
         Index("ix_request_conversation", "conversation_id", postgresql_where="conversation_id IS NOT NULL"),
         Index(
             "ix_request_received_at",

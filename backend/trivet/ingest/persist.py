@@ -1,155 +1,284 @@
-"""Requests into the database: rows, deltas and provisional costs in one transaction. The 200 follows its commit."""
+"""Exports into the database, several at once: rows, deltas and provisional costs in one transaction.
 
+The 200 of each follows the commit. A span sent twice is stored once, whichever exports it is in; a call told by several
+spans is counted once.
+"""
+
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor, sql
+from psycopg.errors import UniqueViolation
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.ingest import columns, deltas, partitions
+from trivet.ingest import deltas, names, partitions, repeats
+from trivet.ingest import insert as inserting
+from trivet.ingest import retrieved as retrieving
 from trivet.ingest.copybytes import joined
-from trivet.ingest.dimensions import rows_of
-from trivet.ingest.fact import TOO_MANY_NEW_NAMES, RequestFact
-from trivet.ingest.ids import span_bytes, span_number
+from trivet.ingest.fact import TOO_OLD, LookupFact, RequestFact
+from trivet.ingest.ids import span_number
 from trivet.ingest.models import Denial
-from trivet.ingest.row import UNKNOWN, Row, RowKey, cost_of, instant, shape_of
+from trivet.ingest.request_signals import signal_deltas_of
+from trivet.ingest.row import UNKNOWN, Pricer, Row, RowKey, instant, shape_of
+from trivet.ingest.signals import DELTA_COLUMNS as SIGNAL_COLUMNS
+from trivet.ingest.signals import DELTA_TYPES as SIGNAL_TYPES
 from trivet.kit.clock import floor
 from trivet.pricing import service as pricing
-from trivet.settings import get_settings
+from trivet.pricing.book import PriceBook
 
 DAY_S = 86_400
-
+CAREFUL_S = 5.0  # after a copy met a row that was there: senders who repeat themselves do so for a while
 KEY_COLUMNS = ("tenant_id", "started_at", "trace_id", "span_id")
-_DELTA_TYPES = [
-    "timestamptz",
-    *["int4"] * 8,
-    *["int2"] * 3,
-    "text",
-    *["int8"] * 11,
-    "numeric",
-    "int8",
-    "float8",
-    *["bytea"] * 3,
-]
-assert len(_DELTA_TYPES) == len(deltas.COLUMNS)
-
-_names = sql.SQL(", ").join(map(sql.Identifier, columns.COLUMNS))
-_definitions = sql.SQL(", ").join(
-    sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(columns.TYPES[name])) for name in columns.COLUMNS
-)
-_MAKE = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS incoming ({}) ON COMMIT DELETE ROWS").format(_definitions)
-_FILL = sql.SQL("COPY incoming ({}) FROM STDIN (FORMAT BINARY)").format(_names)
-_MOVE = sql.SQL(
-    "INSERT INTO request ({0}) SELECT {0} FROM incoming ON CONFLICT DO NOTHING RETURNING trace_id, span_id, tenant_id, "
-    "(extract(epoch FROM started_at) * 1000000)::int8"
-).format(_names)
+OVERFLOW = "overflow_"  # before the kind, as the reason in `denial`
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What one export asks to store. `tenant_id` is that of a key bound to one."""
+
+    requests: Sequence[RequestFact]
+    lookups: Sequence[LookupFact] = ()
+    refusals: Counter[str] = field(default_factory=Counter)
+    tenant_id: int | None = None
+    key_id: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many rows it may become."""
+        return len(self.requests) + len(self.lookups)
+
+
+@dataclass(slots=True)
 class Stored:
-    """What came of a batch: requests stored now, those that had been stored before, and how many the store refused."""
+    """What came of an export: requests stored now, those stored before, spans refused by the store, names over a limit."""
 
     inserted: int
     duplicates: int
-    refused: int = 0  # `TOO_MANY_NEW_NAMES`
+    refused: Counter[str] = field(default_factory=Counter)
+    overflowed: Counter[str] = field(default_factory=Counter)  # spans by kind of name
+    unpriced: Counter[int] = field(
+        default_factory=Counter, compare=False
+    )  # new requests by shape; 0: no price in the book
+
+
+@dataclass(slots=True)
+class _Export:
+    """A batch on its way: which rows are its own."""
+
+    batch: Batch
+    rows: list[Row]
+    lookups: list[retrieving.Found]
+    came: Stored
 
 
 def store(
     facts: Sequence[RequestFact], refusals: Iterable[str], *, tenant_id: int | None, key_id: int, now: datetime
 ) -> Stored:
-    """Store a batch once, whatever part of it was stored before; returns after the commit.
+    """Store one export once, whatever part of it was stored before; returns after the commit."""
+    return store_all([Batch(facts, (), Counter(refusals), tenant_id, key_id)], now)[0]
 
-    `tenant_id` is that of a key bound to one. Rows go in by the order of their key, so that two transactions with the
-    same spans wait for each other and never in a circle.
+
+def store_all(batches: Sequence[Batch], now: datetime) -> list[Stored]:
+    """Store exports together, in one transaction; what came of each. Returns after the commit.
+
+    Rows go in by the order of their key, so that two transactions with the same spans wait for each other and never in
+    a circle. A span in several exports is the first one's.
     """
-    named = rows_of(facts, tenant_id, get_settings().names_per_export_limit)
-    refused = len(facts) - len(named)
+    exports = [_named(batch) for batch in batches]
+    rows = _unique(exports, _closed_days(exports))
+    if not rows and not any(e.lookups or e.batch.refusals or e.came.refused for e in exports):
+        return [export.came for export in exports]
+    if time.monotonic() >= _careful.until:
+        try:
+            _write(exports, rows, now, careful=False)
+        except UniqueViolation:
+            _careful.until = time.monotonic() + CAREFUL_S
+        else:
+            return [export.came for export in exports]
+    _write(exports, rows, now, careful=True)
+    return [export.came for export in exports]
+
+
+@dataclass(slots=True)
+class _Careful:
+    """Until when to look before copying. One for the process; a race over it costs one copy."""
+
+    until: float = 0.0
+
+
+_careful = _Careful()
+db.caches.append(lambda: setattr(_careful, "until", 0.0))
+
+
+def _named(batch: Batch) -> _Export:
+    ids, overflowed = names.ids_of([*batch.requests, *batch.lookups], batch.key_id, batch.tenant_id)
+    rows = []
+    for fact, (tenant, scenario, model, backend, pool, version, region) in zip(batch.requests, ids, strict=False):
+        rows.append(Row(fact, tenant, scenario, model, backend, pool, version, region, batch.key_id))
+    lookups = [
+        retrieving.Found(fact, own[0], own[1], own[3])
+        for fact, own in zip(batch.lookups, ids[len(rows) :], strict=True)
+    ]
+    return _Export(batch, rows, lookups, Stored(0, 0, Counter(), overflowed))
+
+
+def _closed_days(exports: Iterable[_Export]) -> dict[str, frozenset[Any]]:
+    """Make the days that are missing; those that retention closed, by table."""
+    starts = {"request": set[int](), "prompt_blocks": set[int](), "cache_lookup": set[int]()}
+    for export in exports:
+        starts["request"].update(row.fact.start_us // _DAY_US for row in export.rows)
+        starts["prompt_blocks"].update(row.fact.start_us // _DAY_US for row in export.rows if row.fact.blocks)
+        starts["cache_lookup"].update(each.fact.start_us // _DAY_US for each in export.lookups)
+    return {
+        table: partitions.ensure(table, {partitions.day_of(day * _DAY_US) for day in days})
+        for table, days in starts.items()
+    }
+
+
+_DAY_US = DAY_S * 1_000_000
+
+
+def _unique(exports: Iterable[_Export], closed: dict[str, frozenset[Any]]) -> dict[RowKey, Row]:
+    """Rows by key, in its order; each export keeps those that are its own. Rows of closed days are refused."""
     unique: dict[RowKey, Row] = {}
-    for row in named:
-        unique.setdefault(row.key, row)
-    rows = [unique[key] for key in sorted(unique)]
-    partitions.ensure("request", {partitions.day_of(row.fact.start_us) for row in rows})
-    partitions.ensure("prompt_blocks", {partitions.day_of(row.fact.start_us) for row in rows if row.fact.blocks})
-    counted = Counter(refusals) + Counter({TOO_MANY_NEW_NAMES: refused})
-    if not rows and not counted:
-        return Stored(0, 0)
+    for export in exports:
+        own = []
+        for row in export.rows:
+            if closed["request"] and partitions.day_of(row.fact.start_us) in closed["request"]:
+                export.came.refused[TOO_OLD] += 1
+            elif unique.setdefault(row.key, row) is row:
+                own.append(row)
+            else:
+                export.came.duplicates += 1
+        export.rows = own
+        gone = closed["cache_lookup"]
+        export.lookups = [each for each in export.lookups if partitions.day_of(each.fact.start_us) not in gone]
+    return {key: unique[key] for key in sorted(unique)}
+
+
+def _write(exports: Sequence[_Export], unique: dict[RowKey, Row], now: datetime, *, careful: bool) -> None:
+    rows = list(unique.values())
     with db.transaction() as session:
-        inserted = _write(session, rows, key_id, now, bound=tenant_id is not None) if rows else 0
-        deny(session, counted, key_id, now)
-    return Stored(inserted, len(named) - inserted, refused)
+        _price(rows, pricing.book(session))
+        connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
+        with connection.cursor(binary=True) as cursor:
+            new = _insert(cursor, rows, careful=careful) if rows else []
+            signals = signal_deltas_of(row for row in new if row.repeats is None)
+            found = [each for export in exports for each in export.lookups]
+            signals += retrieving.store(cursor, found)
+            copy_rows(cursor, "signal_delta", SIGNAL_COLUMNS, SIGNAL_TYPES, signals)
+            _copy_beside(cursor, exports, {id(row) for row in new}, now)
+        for export in sorted(exports, key=lambda each: each.batch.key_id):
+            deny(session, _denied(export), export.batch.key_id, now)
+    _say(exports, {id(row) for row in new})
 
 
-def _write(session: Session, rows: list[Row], key_id: int, now: datetime, *, bound: bool) -> int:
-    book = pricing.book(session)
+_pricer: list[Pricer] = []  # of the book used last
+
+
+def _price(rows: Iterable[Row], book: PriceBook) -> None:
+    pricer = _pricer[0] if _pricer and _pricer[0].book is book else Pricer(book)
+    _pricer[:] = [pricer]
     for row in rows:
-        row.key_id, row.shape = key_id, shape_of(row.fact)
-        row.cost = UNKNOWN if row.shape else cost_of(row.fact, book)
-    connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
-    with connection.cursor(binary=True) as cursor:
-        new = _insert(cursor, rows)
-        _copy(cursor, "usage_delta", deltas.COLUMNS, _DELTA_TYPES, deltas.deltas_of(new))
-        _copy(
-            cursor,
-            "prompt_blocks",
-            (*KEY_COLUMNS, "blocks"),
-            _BLOCK_TYPES,
-            map(_blocks, (r for r in new if r.fact.blocks)),
-        )
-        _copy(cursor, "policy_seen", _SEEN_COLUMNS, _SEEN_TYPES, _seen(new, now, bound=bound))
-    return len(new)
+        row.shape = shape_of(row.fact)
+        row.cost = UNKNOWN if row.shape else pricer.cost_of(row.fact)
 
 
-def _insert(cursor: Cursor[Any], rows: list[Row]) -> list[Row]:
-    """The rows that were not there yet, now there."""
-    cursor.execute(_MAKE)
-    with cursor.copy(_FILL) as copy:
-        copy.write(joined(map(columns.packed, rows)))
-    cursor.execute(_MOVE)
-    if cursor.rowcount == len(rows):
-        return rows
-    new = {(tenant_id, start_us, trace_id.bytes, span_bytes(span_id)) for trace_id, span_id, tenant_id, start_us in cursor}
-    return [row for row in rows if row.key in new]
+def _insert(cursor: Cursor[Any], rows: Sequence[Row], *, careful: bool) -> list[Row]:
+    """The rows that were not there yet, now there, and what they and calls told before add and take back."""
+    if careful:
+        rows = inserting.absent(cursor, rows)
+    if not rows:
+        return []
+    for row in rows:
+        row.repeats = None  # of an attempt that failed
+    back = repeats.settle(cursor, rows, repeats.told(cursor, rows))
+    new = (inserting.past if careful else inserting.straight)(cursor, rows)
+    counted = [row for row in new if row.repeats is None]
+    if counted or back:
+        copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
+    return new
 
 
 _BLOCK_TYPES = ["int4", "timestamptz", "uuid", "int8", "text[]"]
-
-
-def _blocks(row: Row) -> tuple[Any, ...]:
-    fact = row.fact
-    return row.tenant_id, instant(fact.start_us), UUID(bytes=fact.trace_id), span_number(fact.span_id), list(fact.blocks)
-
-
 _SEEN_COLUMNS = ("backend_id", "scenario_id", "tenant_id", "bound", "generation", "revision", "level", "seen_at")
 _SEEN_TYPES = ["int4", "int4", "int4", "bool", "int8", "int4", "int2", "timestamptz"]
 
 
-def _seen(rows: list[Row], now: datetime, *, bound: bool) -> list[tuple[Any, ...]]:
-    """Which backend was seen to run under which generation: one row for each, by our own clock."""
-    seen = {
-        (row.backend_id, row.scenario_id, row.tenant_id, bound, row.fact.generation, row.fact.revision, row.fact.level)
-        for row in rows
-        if row.fact.generation is not None
-    }
-    return [(*key, now) for key in sorted(seen)]
+def _copy_beside(cursor: Cursor[Any], exports: Iterable[_Export], new: set[int], now: datetime) -> None:
+    """Blocks of prompts, and which backend was seen to run under which generation: one row for each, by our clock."""
+    blocks, seen = [], set()
+    for export in exports:
+        bound = export.batch.tenant_id is not None
+        for row in export.rows:
+            fact = row.fact
+            if fact.generation is None and not fact.blocks:
+                continue
+            if id(row) in new:
+                if fact.blocks:
+                    blocks.append(_blocks(row))
+                if fact.generation is not None:
+                    seen.add((
+                        row.backend_id, row.scenario_id, row.tenant_id, bound, fact.generation, fact.revision, fact.level,
+                    ))  # fmt: skip
+    copy_rows(cursor, "prompt_blocks", (*KEY_COLUMNS, "blocks"), _BLOCK_TYPES, blocks)
+    copy_rows(cursor, "policy_seen", _SEEN_COLUMNS, _SEEN_TYPES, [(*key, now) for key in sorted(seen)])
 
 
-def _copy(
-    cursor: Cursor[Any], table: str, names: Sequence[str], types: list[str], rows: Iterable[tuple[Any, ...]]
+def _blocks(row: Row) -> tuple[Any, ...]:
+    fact = row.fact
+    return (
+        row.tenant_id,
+        instant(fact.start_us),
+        UUID(bytes=fact.trace_id),
+        span_number(fact.span_id),
+        list(fact.blocks),
+    )
+
+
+def _denied(export: _Export) -> Counter[str]:
+    """What limits did to an export."""
+    over = Counter({OVERFLOW + kind: count for kind, count in export.came.overflowed.items()})
+    return export.batch.refusals + export.came.refused + over
+
+
+def _say(exports: Iterable[_Export], new: set[int]) -> None:
+    """Set down what came of each export. After the commit: an attempt that failed counts nothing."""
+    for export in exports:
+        own = [row for row in export.rows if id(row) in new]
+        export.came.inserted = len(own)
+        export.came.duplicates += len(export.rows) - len(own)
+        export.came.unpriced = Counter(row.shape for row in own if row.cost.picos is None and row.repeats is None)
+
+
+def copy_rows(
+    cursor: Cursor[Any], table: str, columns: Sequence[str], types: list[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    rows = list(rows)
+    """COPY rows of values; types as PostgreSQL names them."""
     if not rows:
         return
-    quoted = sql.SQL(", ").join(map(sql.Identifier, names))
-    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), quoted)) as copy:
+    with cursor.copy(_copy_into(table, columns)) as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+def copy_packed(cursor: Cursor[Any], table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """COPY rows that are bytes already."""
+    with cursor.copy(_copy_into(table, columns)) as copy:
+        copy.write(joined(rows))
+
+
+def _copy_into(table: str, columns: Sequence[str]) -> sql.Composed:
+    quoted = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), quoted)
 
 
 def deny(session: Session, counted: Counter[str], key_id: int, now: datetime) -> None:

@@ -32,13 +32,13 @@ BUCKET_S = 10
 # partial index on unpriced rows carries the search.
 COVERED = """
     FROM request r JOIN model m ON m.id = r.model_id LEFT JOIN pool o ON o.id = r.pool_id
-    WHERE r.cost_picos IS NULL AND r.shape = 0 AND r.repeats IS NULL AND EXISTS (
+    WHERE r.cost_picos IS NULL AND r.shape IS NULL AND r.repeats IS NULL AND EXISTS (
         SELECT FROM price p WHERE p.provider = m.provider AND p.model = m.name
         AND p.effective_from <= r.started_at AND p.pool IN ('', o.name))
 """
 _TAKE = text(f"""
     SELECT r.tenant_id, r.started_at, r.trace_id, r.span_id, r.ended_at, r.scenario_id, r.model_id, r.backend_id,
-           r.pool_id, r.version_id, r.region_id, r.policy_revision AS revision, r.degrade_level AS level,
+           r.pool_id, coalesce(r.version_id, 0) AS version_id, coalesce(r.region_id, 0) AS region_id, r.policy_revision AS revision, r.degrade_level AS level,
            r.streamed::int AS streamed, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens, m.provider, m.name AS model,
            coalesce(o.name, '') AS pool
     {COVERED}

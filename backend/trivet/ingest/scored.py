@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, any_, literal, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trivet.ingest.ids import of_traces
 from trivet.ingest.models import Request
 from trivet.settings import get_settings
 
@@ -45,7 +46,6 @@ def requests_of(session: Session, asked: Sequence[Scored | None]) -> list[Any]:
 
 
 def _found(session: Session, traces: Sequence[bytes], wanted: Sequence[Scored]) -> Sequence[Any]:
-    ids = literal(list(traces), ARRAY(Request.trace_id.type))
     late = timedelta(days=get_settings().late_limit_days)
     return session.execute(
         select(
@@ -58,7 +58,7 @@ def _found(session: Session, traces: Sequence[bytes], wanted: Sequence[Scored]) 
             Request.degrade_level,
             Request.response_id,
         )
-        .where(Request.trace_id == any_(ids))
+        .where(of_traces(Request.trace_id, traces))
         .where(Request.started_at >= min(one.scored_at for one in wanted) - late)
         .where(Request.started_at <= max(one.scored_at for one in wanted) + EARLY)
         .order_by(Request.started_at.desc(), Request.span_id)

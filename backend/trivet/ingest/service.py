@@ -6,13 +6,14 @@ from collections.abc import Callable
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from trivet.identity.auth import Principal
-from trivet.ingest import counters, gate, persist
+from trivet.ingest import commit, counters, gate
 from trivet.ingest.bounds import check_elements
 from trivet.ingest.decode import spans_of_protobuf
 from trivet.ingest.decode_json import spans_of_json
-from trivet.ingest.fact import TOO_MANY_NEW_NAMES
+from trivet.ingest.fact import NO_PRICE, SHAPES
 from trivet.ingest.normalise import normalise_all
 from trivet.ingest.otlp import JSON, PROTOBUF
+from trivet.ingest.persist import Batch, Stored
 from trivet.ingest.rules import S_NS, rules
 from trivet.ingest.span import Span
 from trivet.ingest.wanted import Wanted
@@ -21,28 +22,44 @@ from trivet.settings import get_settings
 
 DECODERS: dict[str, Callable[[bytes, Wanted, int], list[Span]]] = {PROTOBUF: spans_of_protobuf, JSON: spans_of_json}
 
+SMALL_BYTES = 64 << 10
+
 
 async def take_traces(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
     """Store the requests in a body, and return after the commit: the spans refused, by reason.
 
-    Raises for what cannot be read at all, or where the database is away.
+    Raises for what cannot be read at all, where the database is away and where too much waits.
     """
-    return await gate.work(_traces, body, media_type, principal)
+    if len(body) <= SMALL_BYTES:  # handing it to a thread would cost more than reading it here
+        batch, others = _read(body, media_type, principal)
+    else:
+        batch, others = await gate.work(_read, body, media_type, principal)
+    stored = await commit.submit(batch)
+    _count(stored, others)
+    refused = batch.refusals + stored.refused
+    for reason, count in refused.items():
+        counters.refused.labels(reason).inc(count)
+    return refused
 
 
-def _traces(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
+def _read(body: bytes, media_type: str, principal: Principal) -> tuple[Batch, int]:
+    """What a body asks to store, and how many of its spans are nothing of ours."""
     now = utc_now()
     the_rules, wanted = rules()
     check_elements(body, media_type, ExportTraceServiceRequest)
     spans = DECODERS[media_type](body, wanted, get_settings().otlp_spans_limit)
     found = normalise_all(spans, the_rules, int(now.timestamp() * S_NS))
-    stored = persist.store(
-        found.requests, found.refusals, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now
+    batch = Batch(
+        found.requests, found.lookups, Counter(found.refusals), tenant_id=principal.tenant_id, key_id=principal.key_id
     )
-    refused = Counter(found.refusals) + Counter({TOO_MANY_NEW_NAMES: stored.refused})
+    return batch, found.others
+
+
+def _count(stored: Stored, others: int) -> None:
     counters.spans.labels("stored").inc(stored.inserted)
     counters.spans.labels("duplicate").inc(stored.duplicates)
-    counters.spans.labels("not_a_request").inc(found.others)
-    for reason, count in refused.items():
-        counters.refused.labels(reason).inc(count)
-    return refused
+    counters.spans.labels("not_a_request").inc(others)
+    for kind, count in stored.overflowed.items():
+        counters.overflowed.labels(kind).inc(count)
+    for shape, count in stored.unpriced.items():
+        counters.unpriced.labels(SHAPES[shape] or NO_PRICE).inc(count)

@@ -1,12 +1,13 @@
 """Log-bucket histograms of microseconds: relative error at most 1 %, merged by adding bins.
 
-Stored as bytes: records of (bin uint16, count uint32), little-endian. Joining two byte strings merges them, so SQL can
+Stored as bytes: records of (bin uint16, count int32), little-endian. A count below zero takes back what was counted
+before. Joining two byte strings merges them, so SQL can
 merge with `string_agg(h, ''::bytea)`; `compact` brings the result back to one record a bin. Method: DDSketch (Masson,
 Rim and Lee, VLDB 2019), bin k holds (γ^(k-1), γ^k] with γ = (1 + 0.01) / (1 - 0.01).
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,9 @@ import numpy.typing as npt
 RELATIVE_ERROR = 0.01
 GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(GAMMA)
-COUNT_MAX = 2**32 - 1  # of one record; a bin with more has several
+COUNT_MAX = 2**31 - 1  # of one record, either sign; a bin with more has several
 BINS_MAX = 2048  # γ^2048 µs is far beyond any clock; larger values fall into the last bin
-RECORD = np.dtype([("bin", "<u2"), ("count", "<u4")])
+RECORD = np.dtype([("bin", "<u2"), ("count", "<i4")])
 
 
 def bin_of(value_us: int) -> int:
@@ -24,6 +25,13 @@ def bin_of(value_us: int) -> int:
     if value_us <= 1:
         return 0
     return min(math.ceil(math.log(value_us) / _LOG_GAMMA - 1e-9), BINS_MAX - 1)
+
+
+def bins_of(values_us: Sequence[int]) -> list[int]:
+    """Bins of many durations."""
+    values = np.maximum(np.array(values_us, dtype=np.float64), 1.0)
+    bins: list[int] = np.clip(np.ceil(np.log(values) / _LOG_GAMMA - 1e-9), 0, BINS_MAX - 1).astype(np.int64).tolist()
+    return bins
 
 
 def value_of(index: float) -> float:
@@ -38,8 +46,9 @@ def encode(counts: Mapping[int, int]) -> bytes:
 
 
 def _records(index: int, count: int) -> list[tuple[int, int]]:
-    full, rest = divmod(count, COUNT_MAX)
-    return [(index, COUNT_MAX)] * full + ([(index, rest)] if rest else [])
+    sign = -1 if count < 0 else 1
+    full, rest = divmod(abs(count), COUNT_MAX)
+    return [(index, sign * COUNT_MAX)] * full + ([(index, sign * rest)] if rest else [])
 
 
 def of(values_us: Iterable[int]) -> bytes:
@@ -58,10 +67,10 @@ def counts(data: bytes) -> npt.NDArray[np.int64]:
 
 
 def compact(data: bytes) -> bytes:
-    """The same histogram with one record a bin."""
+    """The same histogram with one record a bin; bins whose counts cancel are gone."""
     by_bin = counts(data)
     used = np.flatnonzero(by_bin)
-    if used.size and by_bin.max() > COUNT_MAX:
+    if used.size and np.abs(by_bin).max() > COUNT_MAX:
         return encode({int(index): int(by_bin[index]) for index in used})
     out = np.empty(len(used), dtype=RECORD)
     out["bin"], out["count"] = used, by_bin[used]
@@ -75,7 +84,7 @@ def total(data: bytes) -> int:
 
 def quantiles_ms(data: bytes, at: Iterable[float] = (0.5, 0.9, 0.95, 0.99)) -> list[float | None]:
     """Quantiles in milliseconds; None where nothing was measured."""
-    cumulative = np.cumsum(counts(data))
+    cumulative = np.cumsum(np.maximum(counts(data), 0))
     n = int(cumulative[-1])
     if not n:
         return [None for _ in at]
@@ -85,6 +94,6 @@ def quantiles_ms(data: bytes, at: Iterable[float] = (0.5, 0.9, 0.95, 0.99)) -> l
 
 def share_above(data: bytes, limit_us: int) -> float | None:
     """Share of values above a limit (to the bin's precision); None where nothing was measured."""
-    by_bin = counts(data)
+    by_bin = np.maximum(counts(data), 0)
     n = int(by_bin.sum())
     return float(by_bin[bin_of(limit_us) + 1 :].sum()) / n if n else None

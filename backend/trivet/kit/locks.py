@@ -16,4 +16,5 @@ class Lock(IntEnum):
     POST = 7_219_007  # one poster at a time, so that sequences have no rivals
     RUNNING = 7_219_010  # exports of one key that tell of running calls, so that its limit holds
     SERIES = 7_219_015  # exports of one key that make signal series, so that its limit holds
+    NAMES = 7_219_016  # exports of one key that bring new names, so that its limits hold
     RETAIN = 7_219_020  # one retention run at a time

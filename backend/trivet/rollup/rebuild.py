@@ -5,7 +5,7 @@ currency at once, where the first time it came under none with a correction: sum
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select
@@ -13,11 +13,9 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.archive import facts
-from trivet.ingest import deltas, scores
-from trivet.ingest.fact import RequestFact
+from trivet.ingest import deltas, kept, scores
 from trivet.ingest.models import Request, Score, UsageDelta
-from trivet.ingest.normalise import inter_token_us
-from trivet.ingest.row import EPOCH, Cost, Row
+from trivet.ingest.row import Row
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.pricing.models import Price
@@ -31,19 +29,6 @@ HOUR = timedelta(hours=1)
 HOURS_MAX = 24 * 62
 # A request's partition is found by its start, its bucket by its end: how far apart the two may lie.
 LONGEST = timedelta(days=2)
-_MICROSECOND = timedelta(microseconds=1)
-_READ = (
-    "started_at", "ended_at", "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id", "version_id",
-    "region_id", "outcome", "streamed",
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "ttft_us",
-    "cost_picos", "price_id", "policy_revision", "degrade_level",
-)  # fmt: skip
-# What of a fact its deltas do not depend on: names are ids by now.
-_NAMELESS: dict[str, Any] = dict.fromkeys(("tenant", "scenario", "backend", "pool", "provider", "model"), "") | {
-    "trace_id": b"", "span_id": b"", "parent_id": None, "generation": None, "output_limit": None,
-    "conversation_id": None, "finish_reason": None, "response_id": None, "reservation": None, "prompt_hash": None,
-    "blocks": (),
-}  # fmt: skip
 
 
 def rebuild(interval: Interval) -> int:
@@ -105,7 +90,7 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _requests(session: Session, interval: Interval) -> Iterator[Row]:
     query = (
-        select(*(getattr(Request, name) for name in _READ), func.coalesce(Price.currency, "").label("currency"))
+        select(*(getattr(Request, name) for name in kept.COLUMNS), func.coalesce(Price.currency, "").label("currency"))
         .outerjoin(Price, Price.id == Request.price_id)
         .where(
             Request.started_at >= interval.start - LONGEST,
@@ -116,36 +101,7 @@ def _requests(session: Session, interval: Interval) -> Iterator[Row]:
         )
         .execution_options(yield_per=CHUNK_ROWS)
     )
-    return (_row(found) for found in session.execute(query))
-
-
-def _row(found: Any) -> Row:
-    """What ingest made the deltas from, again."""
-    start_us, end_us = microseconds(found.started_at), microseconds(found.ended_at)
-    fact = RequestFact(
-        **_NAMELESS,
-        start_us=start_us,
-        end_us=end_us,
-        outcome=found.outcome,
-        streamed=found.streamed,
-        input_tokens=found.input_tokens,
-        output_tokens=found.output_tokens,
-        cache_read_tokens=found.cache_read_tokens,
-        cache_write_tokens=found.cache_write_tokens,
-        reasoning_tokens=found.reasoning_tokens,
-        ttft_us=found.ttft_us,
-        inter_token_us=inter_token_us(end_us - start_us, found.ttft_us, found.output_tokens + found.reasoning_tokens),
-        revision=found.policy_revision,
-        level=found.degrade_level,
-    )
-    ids = (found.tenant_id, found.scenario_id, found.model_id, found.backend_id, found.pool_id)
-    cost = Cost(found.cost_picos, found.price_id, found.currency)
-    return Row(fact, *ids, version_id=found.version_id, region_id=found.region_id, cost=cost)
-
-
-def microseconds(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (at - EPOCH) // _MICROSECOND
+    return (kept.row_of(found._asdict()) for found in session.execute(query))
 
 
 def _write(session: Session, table: Any, rows: list[tuple[Any, ...]]) -> None:
