@@ -92,9 +92,14 @@ class Reader(threading.Thread):
         """What was read since the last time into the queue."""
         now = time.time_ns()
         points = self._aggregator.take(now) + self._spreads.take(now)
-        for body in exports(points, self._resource):
-            self._queue.put(body)
-        self._meters.points.labels(self._source.name).inc(len(points))
+        try:
+            for body in exports(points, self._resource):
+                self._queue.put(body)
+            self._meters.points.labels(self._source.name).inc(len(points))
+        except Exception as error:  # a count no protobuf holds: one such point must not end the receiver
+            self._meters.refused.labels(self._source.name, "not_encodable").inc(len(points))
+            if self._meters.first_of(f"{self._source.name} not encodable"):
+                log.warning("%s gave what cannot be sent: %s", self._source.name, error)
         refused = self._aggregator.refused + self._spreads.refused
         if refused > self._refused:
             self._meters.refused.labels(self._source.name, "not_finite_or_too_many_series").inc(refused - self._refused)

@@ -16,6 +16,7 @@ from trivet_collectors.pipeline.destination import RESOURCE_VARIABLE, Destinatio
 RECEIVERS_MAX: Final = 64
 ENDPOINT_VARIABLE: Final = "TRIVET_ENDPOINT"
 KEY_VARIABLE: Final = "TRIVET_API_KEY"
+KEY_FILE_VARIABLE: Final = "TRIVET_API_KEY_FILE"
 POOL_VARIABLE: Final = "TRIVET_POOL"
 STATE_VARIABLE: Final = "STATE_DIRECTORY"  # systemd's, for StateDirectory=
 
@@ -49,14 +50,15 @@ def text(value: Any) -> str | None:
 
 def address(value: Any) -> str | None:
     right = isinstance(value, str) and value.startswith(("http://", "https://"))
-    return None if right and _host(value) else "an address that begins with http:// or https://"
+    return None if right and _plain(value) else "an address that begins with http:// or https://, without a user"
 
 
-def _host(url: str) -> str | None:
+def _plain(url: str) -> bool:
     try:
-        return urlsplit(url).hostname
+        split = urlsplit(url)
+        return bool(split.hostname) and split.username is None and split.port != 0
     except ValueError:
-        return None
+        return False
 
 
 def setting(default: Any, check: Check) -> Any:
@@ -138,7 +140,10 @@ class Config:
         """The API key, from the file it is kept in, the configuration or the environment."""
         if self.api_key_file:
             return secret(self.api_key_file, "api_key_file")
-        return self.api_key or environment.get(KEY_VARIABLE)
+        if self.api_key or environment.get(KEY_VARIABLE):
+            return self.api_key or environment[KEY_VARIABLE]
+        file = environment.get(KEY_FILE_VARIABLE)
+        return secret(file, KEY_FILE_VARIABLE) if file else None
 
     def resource(self, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         """What is said of every point: who reads, where, and for which pool."""
@@ -229,7 +234,10 @@ def _values(cls: type[Any], raw: Mapping[str, Any], where: str) -> dict[str, Any
     for name, value in raw.items():
         right = checks[name](value)
         if right is not None:
-            raise ConfigError(f"{where}{name}: {value!r} must be {right}")
+            told = (
+                "it" if name == "api_key" or "@" in str(value) else repr(value)
+            )  # no secret on a terminal or in a log
+            raise ConfigError(f"{where}{name}: {told} must be {right}")
     return dict(raw)
 
 

@@ -97,6 +97,8 @@ class TestAConfiguration:
         (tmp_path / "key").write_text("tvt_file\n")
         config = parse(tomllib.loads(f'api_key_file = "{tmp_path / "key"}"\n{ONE}'))
         assert config.key({"TRIVET_API_KEY": "tvt_env"}) == "tvt_file"
+        named = parse(tomllib.loads(ONE))
+        assert named.key({"TRIVET_API_KEY_FILE": str(tmp_path / "key")}) == "tvt_file"
 
 
 class TestAWrongConfiguration:
@@ -118,6 +120,7 @@ class TestAWrongConfiguration:
             (ONE * 2, "receivers.nvml[1]: one reads every card"),
             ("[[receivers.prometheus]]", "receivers.prometheus[0].url: missing, it must be an address"),
             ("[[receivers.prometheus]]\nurl = 'file:///etc'", "receivers.prometheus[0].url: 'file:///etc' must be"),
+            ("[[receivers.prometheus]]\nurl = 'http://me:secret@a/metrics'", "without a user"),
             (
                 "[[receivers.prometheus]]\nurl = 'http://a'\n[[receivers.prometheus]]\nurl = 'http://b'\nengine = 'vlm'",
                 "receivers.prometheus[1].engine: 'vlm' is not known, there are vllm, sglang",
@@ -126,6 +129,10 @@ class TestAWrongConfiguration:
     )
     def test_is_told_which_key_and_what_to_do(self, toml: str, said: str) -> None:
         assert said in problem(toml)
+
+    def test_is_told_without_what_may_be_secret(self) -> None:
+        assert "secret" not in problem("[[receivers.prometheus]]\nurl = 'http://me:secret@a/metrics'")
+        assert problem(f"api_key = 12345\n{ONE}") == "api_key: it must be a text in quotes, not empty"
 
     def test_is_told_which_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"none.toml: No such file"):

@@ -255,9 +255,11 @@ class TestDcgm:
             ("trivet.gpu.throttle.time", "GPU-h200", "sw_power_cap"): 1.5,
             ("hw.errors", "uncorrected", "GPU-h200"): 2,
             ("trivet.gpu.xid", "GPU-h200", "79"): 1,
+            ("trivet.health", "xid", "xid_79"): 1,
+            ("trivet.health", "ecc", "uncorrected"): 2,
         }
         profiles = {r.attributes.get("hw.id"): r.attributes.get("trivet.gpu.mig.profile") for r in read}
-        assert profiles == {"MIG-GPU-h200/7": "1g.18gb", "MIG-GPU-h200/2": "3g.71gb", "GPU-h200": None}
+        assert profiles == {"MIG-GPU-h200/7": "1g.18gb", "MIG-GPU-h200/2": "3g.71gb", "GPU-h200": None, None: None}
 
     def test_says_an_xid_once_though_the_page_keeps_it(self) -> None:
         text = text_of("dcgm-mig-made")

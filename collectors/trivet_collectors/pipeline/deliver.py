@@ -67,7 +67,11 @@ class Sender:
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set. An export under way then is finished, or waits for the next start."""
         while not stop.is_set():
-            pause = self.step()
+            try:
+                pause = self.step()
+            except Exception:  # nothing may end sending but the agent
+                log.exception("sending failed in a way that was not foreseen")
+                pause = BACKOFF_MAX_S
             if pause is None:
                 self._queue.wait(IDLE_S)
             elif pause > 0:

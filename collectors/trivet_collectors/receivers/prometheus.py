@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from trivet_collectors import semconv
 from trivet_collectors.config import ConfigError, PrometheusConfig, secret
@@ -21,13 +22,17 @@ from trivet_collectors.receivers.source import SourceError
 ACCEPT: Final = "text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5, */*;q=0.1"
 CHUNK: Final = 64 * 1024
 GZIP: Final = 16 + zlib.MAX_WBITS
+# What is scraped is near by: no proxy of the environment stands before it.
+_OPENER: Final = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
 
 
 class PrometheusSource:
-    """One target. Its name, in what the agent says of itself, is its address without user, query and path."""
+    """One target. Its name, in what the agent says of itself, is its host, port and any path but /metrics."""
 
     def __init__(self, config: PrometheusConfig) -> None:
-        self.name = f"prometheus {urllib.request.Request(config.url).host}"  # noqa: S310 - http(s) only, see `config`
+        split = urlsplit(config.url)
+        path = split.path.rstrip("/")
+        self.name = f"prometheus {split.netloc}{path if path != '/metrics' else ''}"
         self.interval_s = config.interval_s
         self._config = config
         self._reader: EngineReader | None = None
@@ -90,7 +95,7 @@ class PrometheusSource:
                 raise SourceError(str(error)) from error
         deadline = time.monotonic() + self._config.timeout_s
         request = urllib.request.Request(self._config.url, headers=headers)  # noqa: S310 - http(s) only, see `config`
-        with urllib.request.build_opener(NoRedirect).open(request, timeout=self._config.timeout_s) as response:
+        with _OPENER.open(request, timeout=self._config.timeout_s) as response:
             packed = response.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
             return self._body(response, packed, deadline), response.headers.get("Content-Type", "")
 

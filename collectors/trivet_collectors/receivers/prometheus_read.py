@@ -1,12 +1,14 @@
 """Pages of one target into readings of the one vocabulary, by an engine's rows."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from statistics import fmean
 from typing import Final
 
 from trivet_collectors import semconv
 from trivet_collectors.pipeline.histogram import Spread, merged
 from trivet_collectors.pipeline.reading import Reading, Series
+from trivet_collectors.receivers.gpu_health import HealthWatch
 from trivet_collectors.receivers.growth import Buckets, Growth
 from trivet_collectors.receivers.prometheus_map import Detail, Engine, From, Row, matches
 from trivet_collectors.receivers.prometheus_text import Labels, Page
@@ -24,6 +26,7 @@ class EngineReader:
     def __init__(self, engine: Engine, fixed: Attributes) -> None:
         self.engine = engine
         self._fixed = fixed
+        self._health = HealthWatch()
         self._growth = Growth(engine.counters, engine.histograms)
         self._last: dict[Hashable, float] = {}
         self._begun = False
@@ -45,7 +48,13 @@ class EngineReader:
             else:
                 found += self._values(row, source, page)
         self._begun = True
-        return found
+        return [*found, *self._events(found)]
+
+    def _events(self, found: Iterable[Reading | Spread]) -> Iterator[Reading]:
+        """What breaks serving in the readings of cards, as NVML's receiver tells it."""
+        if self.engine.cards:
+            for event in self._health.events(r for r in found if isinstance(r, Reading)):
+                yield replace(event, attributes={**event.attributes, **self._fixed})
 
     def _values(self, row: Row, source: From, page: Page) -> Iterator[Reading]:
         """Samples folded by series, with the source's further terms added or taken off where the series has them."""
