@@ -14,6 +14,7 @@ from tests.support.metrics import exponential, histogram, metrics, sampled, summ
 from tests.support.otlp import JSON, PROTOBUF, as_json, gauges
 
 from trivet import db
+from trivet.ingest import tasks
 from trivet.kit import histogram as kept
 from trivet.settings import get_settings
 
@@ -386,3 +387,12 @@ class TestLimits:
         )
         assert found == [{"name": "b0", "total": 1.0}, {"name": "b1", "total": 1.0}, {"name": "overflow", "total": 3.0}]
         assert rows("SELECT reason, items FROM denial") == [{"reason": "overflow_backend", "items": 3}]
+
+    def test_series_not_heard_of_for_longer_than_samples_are_kept_are_forgotten(self, sender, key):
+        post(sender, key, gauges((RUNNING, 1, {"replica": 1}, AT), (RUNNING, 1, {"replica": 2}, AT)))
+        with db.transaction() as session:
+            session.execute(text("UPDATE signal_series SET seen_on = now() - interval '60 days'"))
+        post(sender, key, gauges((RUNNING, 1, {"replica": 2}, AT + S)))
+        assert tasks.forget_series() == 1
+        assert rows("SELECT count(*) n FROM signal_series") == [{"n": 1}]
+        assert rows("SELECT count(*) n FROM signal_delta") == [{"n": 2}], "what they said stays"

@@ -1,9 +1,11 @@
 """Quality scores: once, within bounds, and in the buckets of their scenario."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
 from trivet.kit.clock import rfc3339, utc_now
@@ -83,6 +85,8 @@ class TestPosting:
             {"at": "1999-01-01T00:00:00Z"},
             {"at": "2999-01-01T00:00:00Z"},
             {"colour": "red"},
+            {"scenario": None},
+            {"scenario": None, "trace_id": "cd" * 16},
         ],
     )
     def test_what_is_no_score_is_refused_whole(self, sender, key, change):
@@ -93,6 +97,33 @@ class TestPosting:
     def test_needs_the_scope_ingest(self, sender, make_key):
         headers = {"Authorization": f"Bearer {make_key(['read'])}"}
         assert post(sender, headers, SCORE).status_code == 403
+
+
+class TestWithATraceAlone:
+    TRACE = "ab" * 16
+
+    def send_call(self, sender, key, **said):
+        attributes = {"trivet.policy.revision": 3, "trivet.degrade.level": 1} | said
+        sent = body(span(attributes, trace_id=bytes.fromhex(self.TRACE), span_id=random.randbytes(8)))
+        assert sender.post("/v1/traces", content=sent, headers=key | PROTOBUF).content == b""
+
+    def test_the_request_says_scenario_tenant_revision_and_level(self, sender, key):
+        self.send_call(sender, key)
+        assert post(sender, key, {"metric": "tone", "value": 1, "trace_id": self.TRACE}).json()["stored"] == 1
+        [item] = sender.get("/api/v1/scores", headers=key).json()["items"]
+        assert [item[name] for name in ("tenant", "scenario", "revision", "level")] == ["acme", "checkout", 3, 1]
+
+    def test_what_is_said_counts_more_and_zero_is_said(self, sender, key):
+        self.send_call(sender, key)
+        post(sender, key, SCORE | {"trace_id": self.TRACE, "scenario": "search", "revision": 0, "level": 0})
+        [item] = sender.get("/api/v1/scores", headers=key).json()["items"]
+        assert [item[name] for name in ("tenant", "scenario", "revision", "level")] == ["acme", "search", 0, 0]
+
+    def test_another_tenants_request_says_nothing(self, sender, key, make_key):
+        self.send_call(sender, key)
+        headers = {"Authorization": f"Bearer {make_key(['ingest'], tenant='globex')}"}
+        answer = post(sender, headers, {"metric": "tone", "value": 1, "trace_id": self.TRACE})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "scenario")
 
 
 class TestListing:

@@ -58,6 +58,8 @@ def _metrics(body: bytes, media_type: str, principal: Principal) -> Counter[str]
         counters.readings.labels(result).inc(count)
     for reason, count in stored.refused.items():
         counters.refused.labels(reason).inc(count)
+    for kind, count in stored.overflowed.items():
+        counters.overflowed.labels(kind).inc(count)
     return _said(stored.refused, points)
 
 
