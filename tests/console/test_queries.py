@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from trivet import db
+from trivet.archive.models import KeptSince
 from trivet.card import service as cards
 from trivet.command import service
 from trivet.command.models import BackendHolding, BackendPoll, Command
@@ -99,6 +100,16 @@ class TestTheFacts:
             facts = self.degraded(session, now)
             before, after = floor(now - timedelta(minutes=5), 10), floor(now, 10)
             session.add_all([usage(before, requests=4000), usage(after, level=2, requests=399)])
+            session.flush()
+            assert queries.cost_change(session, facts, now) is None
+
+    def test_what_began_before_fine_rollups_are_kept_is_not_compared(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            facts = self.degraded(session, now)
+            before, after = floor(now - timedelta(minutes=5), 10), floor(now, 10)
+            session.add_all([usage(before, requests=4000), usage(after, level=2, requests=4000)])
+            session.add(KeptSince(grain_s=10, since=now))
             session.flush()
             assert queries.cost_change(session, facts, now) is None
 

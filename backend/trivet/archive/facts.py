@@ -19,6 +19,10 @@ class RowsDropped(Conflict):
     """Rollups and postings of this time cannot be made again: they stand as they are."""
 
 
+class NotKept(Invalid):
+    """Rollups so fine are not kept so long."""
+
+
 def rows_gone(session: Session, interval: Interval) -> bool:
     """Whether requests or scores that count for an interval have left the database, or are about to."""
     gone = select(ArchivedDay.day).where(
@@ -46,11 +50,11 @@ def since(session: Session) -> dict[int, datetime]:
 
 
 def must_be_kept(session: Session, segments: Iterable[tuple[int, Interval]]) -> None:
-    """`Invalid` where a (grain_s, interval) reaches back to rollups that are not kept: a sum would be too small."""
+    """`NotKept` where a (grain_s, interval) reaches back to rollups that are not kept: a sum would be too small."""
     kept = since(session)
     for grain_s, interval in segments:
         if grain_s in kept and interval.start < kept[grain_s]:
-            raise Invalid(
+            raise NotKept(
                 f"Usage by {grain_s} s is kept since {rfc3339(kept[grain_s])}; before, ask from and to whole "
                 f"{_coarser(grain_s)}.",
                 field="from",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from trivet.archive.facts import NotKept
 from trivet.card import service as cards
 from trivet.card.approval import KEY
 from trivet.card.service import ActiveCard
@@ -320,7 +321,10 @@ def cost_change(session: Session, scenario: ScenarioFacts, now: datetime) -> flo
 
 def _priced(session: Session, scenario_id: int, currency: str, level: int, interval: Interval) -> float | None:
     where: dict[str, list[int | str]] = {"scenario_id": [scenario_id], "currency": [currency], "level": [level]}
-    usage = read.usage(session, interval, ["scenario_id"], where).get((scenario_id,))
+    try:
+        usage = read.usage(session, interval, ["scenario_id"], where).get((scenario_id,))
+    except NotKept:  # the level has held for longer than fine rollups are kept
+        return None
     if usage is None:
         return None
     requests = usage.served - usage.unpriced_requests
