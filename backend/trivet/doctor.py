@@ -1,16 +1,19 @@
 """`trivet doctor`: what Trivet needs, looked at one by one, each finding with what to do."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from trivet.embed.addresses import running
+from trivet.embed.ports import ANYWHERE
 from trivet.paths import shipped
 from trivet.settings import Settings
 
 _FREE_BYTES_MIN = 2 << 30
 _BROKER_TIMEOUT_S = 3.0
+_PORT_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ def examine(settings: Settings, data_dir: Path) -> list[Finding]:
         ("broker", lambda: _broker(broker_url)),
         ("workers", lambda: _workers(database_url)),
         ("retention", lambda: _retention(settings, database_url)),
+        ("OTLP", lambda: _otlp(settings)),
         ("web assets", _web_assets),
         ("disk", lambda: _disk(data_dir)),
     )
@@ -129,6 +133,27 @@ def _day_that_could_not_go(url: str) -> str:
     finally:
         engine.dispose()
     return f"{found[0]} {found[1]} could not go: {found[2]}" if found else ""
+
+
+def _otlp(settings: Settings) -> Finding:
+    """The two ports: both answer, or both are free for an API that is yet to start."""
+    if not settings.otlp_grpc_port:
+        return Finding("OTLP", True, f"HTTP on {settings.port}; gRPC is not served, TRIVET_OTLP_GRPC_PORT is 0")
+    http, grpc = (_answers(settings.host, port) for port in (settings.port, settings.otlp_grpc_port))
+    both = f"HTTP on {settings.port}, gRPC on {settings.otlp_grpc_port}"
+    if http == grpc:
+        return Finding("OTLP", True, f"{both}: {'both answer' if http else 'no API runs here'}")
+    silent, other = ("gRPC", "HTTP") if http else ("HTTP", "gRPC")
+    advice = "another program may hold one of the ports: see TRIVET_PORT and TRIVET_OTLP_GRPC_PORT"
+    return Finding("OTLP", False, f"{both}: {other} answers and {silent} does not; {advice}")
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((ANYWHERE.get(host, host), port), _PORT_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _web_assets() -> Finding:

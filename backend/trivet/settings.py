@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     signal_series_limit: int = Field(
         20_000, description="Most series of signals of one API key; points of more are refused one by one."
     )
-    otlp_concurrent_exports: int = Field(8, description="Exports decoded at once; more wait, then get 503.")
+    otlp_concurrent_exports: int = Field(4, description="Exports decoded at once; more wait, then get 503.")
     tokens_limit: int = Field(
         100_000_000, description="Most tokens of one kind in one request; more refuses that span."
     )

@@ -1,5 +1,6 @@
 """`trivet doctor` against real stores, well and unwell."""
 
+import socket
 from datetime import date
 from pathlib import Path
 
@@ -15,9 +16,16 @@ from trivet.selfwatch import Canary
 from trivet.settings import Settings
 
 
-def look(tmp_path: Path, **settings: str) -> dict[str, Finding]:
-    given = Settings(**{"database_url": "", "broker_url": "", "secret_key": "a secret", **settings})  # type: ignore[arg-type]
+def look(tmp_path: Path, **settings: str | int) -> dict[str, Finding]:
+    ports = {"port": free_port(), "otlp_grpc_port": free_port()}
+    given = Settings(**{"database_url": "", "broker_url": "", "secret_key": "a secret", **ports, **settings})  # type: ignore[arg-type]
     return {finding.what: finding for finding in examine(given, tmp_path)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class TestDoctor:
@@ -26,7 +34,7 @@ class TestDoctor:
             session.add_all(Canary(queue=queue, returned_at=utc_now()) for queue in ("control", "work"))
         found = look(tmp_path, database_url=database, broker_url=broker_url)
         assert {what: f.detail for what, f in found.items() if not f.ok} == {}
-        assert list(found) == ["settings", "database", "broker", "workers", "retention", "web assets", "disk"]
+        assert list(found) == ["settings", "database", "broker", "workers", "retention", "OTLP", "web assets", "disk"]
 
     def test_a_silent_worker_is_found(self, tmp_path: Path, database: str) -> None:
         with db.transaction() as session:
@@ -57,6 +65,17 @@ class TestDoctor:
     def test_an_archive_that_takes_nothing_is_found(self, tmp_path: Path, database: str) -> None:
         (tmp_path / "archive").write_text("a file")
         assert not look(tmp_path, database_url=database, archive_url=str(tmp_path / "archive"))["retention"].ok
+
+    def test_a_port_that_answers_where_the_other_does_not_is_found(self, tmp_path: Path) -> None:
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            holder.listen()
+            port = holder.getsockname()[1]
+            found = look(tmp_path, otlp_grpc_port=port)["OTLP"]
+            assert not found.ok
+            assert f"gRPC on {port}: gRPC answers and HTTP does not" in found.detail
+            assert look(tmp_path, port=port, otlp_grpc_port=port)["OTLP"].ok
+            assert "is not served" in look(tmp_path, otlp_grpc_port=0)["OTLP"].detail
 
     def test_an_older_schema_is_found_with_what_to_do(self, tmp_path: Path, database: str) -> None:
         with db.transaction() as session:

@@ -163,6 +163,8 @@ class TestBombs:
 class TestLargeBodies:
     def test_have_few_places_and_leave_the_others_to_small_ones(self, monkeypatch):
         monkeypatch.setattr(gate, "PATIENCE_S", 0.01)
+        monkeypatch.setenv("TRIVET_OTLP_CONCURRENT_EXPORTS", "8")
+        get_settings.cache_clear()
 
         async def main():
             async with gate.place(gate.LARGE_BYTES + 1), gate.place(gate.LARGE_BYTES + 1):
@@ -175,6 +177,8 @@ class TestLargeBodies:
                 pass
 
         anyio.run(main)
+        monkeypatch.undo()
+        get_settings.cache_clear()
 
 
 @pytest.mark.timeout(60)

@@ -5,6 +5,8 @@ import socket
 
 from trivet.embed.child import EmbedError
 
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # read, not bound
+
 
 def refuse_port_in_use(host: str, port: int, option: str = "--port") -> None:
     """Raise `EmbedError` where the port cannot be listened on, saying what to do; `option` gives another port."""

@@ -16,7 +16,7 @@ from trivet.embed.child import EmbedError, spawn, stop
 from trivet.embed.echo import Echo
 from trivet.embed.logs import tail
 from trivet.embed.place import Lock, make_folder
-from trivet.embed.ports import refuse_port_in_use
+from trivet.embed.ports import ANYWHERE, refuse_port_in_use
 from trivet.embed.postgres import EmbeddedPostgres
 from trivet.embed.redis import EmbeddedRedis
 from trivet.embed.supervisor import Program, Supervisor
@@ -24,7 +24,6 @@ from trivet.settings import Settings
 
 _READY_LIMIT_S = 60.0
 _MIGRATE_LIMIT_S = 600.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # read, not bound
 
 
 Say = Callable[[str], None]
@@ -175,7 +174,7 @@ def _wait_for_api(options: Options, supervisor: Supervisor, stopping: Callable[[
 
 def answers(host: str, port: int) -> bool:
     """Whether `/healthz` says 200."""
-    connection = http.client.HTTPConnection(_ANYWHERE.get(host, host), port, timeout=2.0)
+    connection = http.client.HTTPConnection(ANYWHERE.get(host, host), port, timeout=2.0)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == http.client.OK
@@ -186,7 +185,7 @@ def answers(host: str, port: int) -> bool:
 
 
 def _welcome(options: Options, admin: keepsakes.Admin, seconds: float, secret_key: str) -> Iterator[str]:
-    url = f"http://{_ANYWHERE.get(options.host, options.host)}:{options.port}"
+    url = f"http://{ANYWHERE.get(options.host, options.host)}:{options.port}"
     secret = admin.password or "the password that TRIVET_ADMIN_PASSWORD gave on the first start"
     yield f"ready in {seconds:.1f} s"
     yield f"page:     {url}/"
