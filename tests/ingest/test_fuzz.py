@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from tests.support.mutate import mutated
 
 from trivet.ingest import memo as memos
 from trivet.ingest.decode import spans_of_protobuf
@@ -32,7 +33,7 @@ from trivet.ingest.wire import check_elements, fields_of
 DATA = Path(__file__).parent.parent / "data" / "otlp"
 RULES = Rules(("trivet.tenant", "tenant.id"), ("trivet.scenario", "service.name"), hash_key=b"a key")
 CAPTURED_NS = 1_795_240_400 * 10**9
-FUZZ_S = 2.5  # for each decoder
+FUZZ_S = 2.0  # for each decoder
 KEYS = sorted({name.key for names in NAMES.values() for name in names} | {"trivet.tenant", "nobody.wants", ""})
 
 scalars = st.one_of(
@@ -161,30 +162,6 @@ def said_by_the_official_parser(of_resource, of_span):
         for pair in pairs:
             ranked.add(by_the_official_parser(memo, key_value(*pair).SerializeToString()))
     return ranked.said
-
-
-def mutated(body: bytes, rng: random.Random) -> bytes:
-    """A few bytes changed, cut, doubled, put in or moved."""
-    made = bytearray(body)
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(made) + 1)
-        end = min(len(made), at + rng.choice((1, 2, 8, 64)))
-        match rng.randrange(6):
-            case 0 if made:
-                made[at % len(made)] = rng.randrange(256)
-            case 1:
-                del made[at:end]
-            case 2:
-                made[at:at] = made[at:end] * rng.randint(1, 3)
-            case 3:
-                made[at:at] = rng.randbytes(rng.randint(1, 4))
-            case 4 if made:
-                made[at % len(made)] ^= 1 << rng.randrange(8)
-            case _:
-                made[at:end] = rng.choice(
-                    (b"\xff" * 9, b"\0", b'"', b"{}", b"[", b"-1", b"1e999", b"null", b"\xed\xa0\x80")
-                )
-    return bytes(made)
 
 
 class TestMutations:
