@@ -3,7 +3,6 @@
 import logging
 import re
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import duckdb
 import pytest
@@ -196,21 +195,33 @@ class TestAfterTheDrop:
         assert self.pool_entries() == before
         assert before
 
-    def test_metered_costs_still_follow_a_mapping_that_reaches_back(self, tmp_path):
+    def test_costs_still_follow_a_mapping_that_reaches_back_and_none_changes(self, tmp_path):
         a_settled_day()
         retain(settings(tmp_path))
+        before = self.stands_on("crow")
+        assert {(account, pooled) for account, pooled in before} == {
+            ("unattributed", False), ("unattributed", True), ("variance", True)
+        }  # fmt: skip
         books.tenants(crow="CC-11")
         with db.transaction() as session:
             session.add(HourDue(hour=SEVEN))
         post(LATER)
+        after = {("unattributed" if account == "cost_centre" else account, pooled): amount
+                 for (account, pooled), amount in self.stands_on("crow").items()}  # fmt: skip
+        assert after == before
+        assert ("unattributed", True) not in self.stands_on("crow")
+
+    @staticmethod
+    def stands_on(tenant):
+        """{(account, of a pool): amount} of a tenant in the ledger."""
+        query = (
+            "SELECT account, pool_id <> 0, sum(amount) FROM entry JOIN tenant ON tenant.id = tenant_id "
+            "WHERE name = :name GROUP BY 1, 2 HAVING sum(amount) <> 0"
+        )
         with db.transaction() as session:
-            amounts = session.execute(
-                text(
-                    "SELECT sum(amount) FROM entry JOIN tenant ON tenant.id = tenant_id "
-                    "WHERE account = 'unattributed' AND pool_id = 0 AND name = 'crow'"
-                )
-            ).scalar_one()
-        assert amounts == Decimal(0)
+            return {
+                (account, pooled): amount for account, pooled, amount in session.execute(text(query), {"name": tenant})
+            }
 
     @staticmethod
     def pool_entries():

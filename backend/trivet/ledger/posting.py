@@ -90,6 +90,18 @@ def pool_entries(hour: PoolHour, cost_centres: CostCentres) -> Entries:
     return checked(entries)
 
 
+def moved(posted: Entries, cost_centres: CostCentres) -> Entries:
+    """The same amounts, each on the cost centre that its tenant is charged to: all that can still change in an hour whose
+    requests are gone.
+    """
+    entries: Entries = {}
+    for line, amount in posted.items():
+        user = User(line.tenant_id, line.scenario_id, line.model_id)
+        to = {"cost_centre": _charged, "unattributed": _charged, "variance": _variance}.get(line.account)
+        _add(entries, to(user, line.pool_id, line.currency, cost_centres) if to else line, amount)
+    return checked(entries)
+
+
 def used_and_idle(hour: PoolHour, currency: str, cost: Decimal) -> tuple[Decimal, Decimal]:
     """Split a pool's cost into what busy time and what idle time took; both exact, together the whole."""
     busy = idle = Decimal(0)

@@ -18,7 +18,17 @@ from trivet.kit.interval import Interval, month_of
 from trivet.kit.locks import Lock
 from trivet.ledger import reading
 from trivet.ledger.models import Entry, HourDue, PostedHour, Posting
-from trivet.ledger.posting import CostCentres, Entries, Line, PoolHour, busy_us, metered_entries, pool_entries, to_post
+from trivet.ledger.posting import (
+    CostCentres,
+    Entries,
+    Line,
+    PoolHour,
+    busy_us,
+    metered_entries,
+    moved,
+    pool_entries,
+    to_post,
+)
 from trivet.ledger.reading import HOUR, HOUR_S
 from trivet.ledger.work import METHOD
 from trivet.rollup.models import Rollup1h
@@ -105,8 +115,8 @@ def _point_to(session: Session, until: datetime) -> None:
 def post_hour(session: Session, hour: datetime) -> list[int]:
     """Bring the ledger to what this hour should be; ids of the postings that took (none where nothing changed).
 
-    What retention dropped cannot be judged again: without its requests a pool's hour stays as it was posted, and without
-    its rollups the whole hour does.
+    What retention dropped cannot be judged again: without its requests a pool's hour stays as it was posted, but for the
+    cost centres; without its rollups the whole hour does.
     """
     if not facts.hour_kept(session, hour):
         return []
@@ -116,6 +126,7 @@ def post_hour(session: Session, hour: datetime) -> list[int]:
     metered = {key: cost for key, cost in costs.items() if key[1] not in capacity}
     made = [_post(session, METERED, hour, metered_entries(metered, centres), AT_STANDARD)]
     if facts.rows_gone(session, Interval(hour, hour + HOUR)):
+        made += _move_pools(session, hour, centres)
         return [row_id for row_id in made if row_id is not None]
     names = {row.id: row.name for row in session.scalars(select(Pool).where(Pool.id.in_(list(capacity))))}
     pools = reading.pool_hours(session, hour, capacity, costs)
@@ -136,6 +147,16 @@ def _gone(session: Session, hour: datetime, present: set[str]) -> Iterable[str]:
     """Pools posted for this hour that have no capacity in it any more (a later term reached back)."""
     sources = session.scalars(select(Posting.source).where(Posting.kind == "pool", Posting.hour == hour).distinct())
     return [name for name in sources if name not in present]
+
+
+def _move_pools(session: Session, hour: datetime, centres: CostCentres) -> Iterable[int | None]:
+    """What pools were posted for an hour, on the cost centres of now."""
+    sources = session.scalars(
+        select(Posting.source).where(Posting.kind == "pool", Posting.hour == hour).distinct()
+    ).all()
+    for name in sorted(sources):
+        target = moved(reading.posted(session, "pool", name, hour)[0], centres)
+        yield _post(session, Source("pool", name, METHOD), hour, target, "Mapping changed; its requests are archived.")
 
 
 def _post_pool(session: Session, pool: PoolHour, name: str, hour: datetime, centres: CostCentres) -> int | None:
