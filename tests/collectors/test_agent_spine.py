@@ -11,7 +11,7 @@ from tests.collectors.agent_support import Said, Server, serving
 from tests.collectors.pages import at_nothing, text_of
 
 from trivet import db
-from trivet.kit.clock import floor, utc_now
+from trivet.kit.clock import floor, rfc3339, utc_now
 from trivet.kit.interval import Interval
 from trivet.rollup import signals
 from trivet_collectors.agent import Reader
@@ -115,14 +115,23 @@ class TestAScrapedVllm:
         assert scraped.post(scraped.bodies[0]).status == 200
         assert kept("detail") == before
 
-    def test_is_told_by_backend_pool_and_model(self, scraped: Scraped, client: TestClient) -> None:
+    def test_is_told_by_backend_pool_and_model(
+        self, scraped: Scraped, client: TestClient, admin: dict[str, str]
+    ) -> None:
         scraped.page("vllm-0.26-made", backend="vllm-1")
-        with db.transaction() as session:
-            names = session.connection().exec_driver_sql(
-                "SELECT DISTINCT b.name, p.name, m.name FROM signal_delta d JOIN backend b ON b.id = d.backend_id "
-                "JOIN pool p ON p.id = d.pool_id JOIN model m ON m.id = d.model_id"
-            )
-            assert names.all() == [("vllm-1", "h200-a", "llama-70b")]
+        now = floor(utc_now(), 10)
+        asked = {
+            "from": rfc3339(now - timedelta(minutes=5)),
+            "to": rfc3339(now + timedelta(minutes=5)),
+            "metric": "trivet.tokens",
+            "group_by": "backend,pool,model,detail",
+        }
+        items = client.get("/api/v1/signals", headers=admin, params=asked).json()["items"]
+        assert {(i["backend"], i["pool"], i["model"], i["detail"]): i["total"] for i in items} == {
+            ("vllm-1", "h200-a", "llama-70b", "cache_read"): 1700,
+            ("vllm-1", "h200-a", "llama-70b", "input"): 2300,
+            ("vllm-1", "h200-a", "llama-70b", "output"): 1200,
+        }
 
 
 class TestOtherPages:

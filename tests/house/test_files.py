@@ -9,6 +9,7 @@ LINES_MAX = 400
 # Longer than that, each with its reason.
 LONG = {
     "migrations/versions/2026-11-21-0700_the_spine.py": "the first migration makes every table at once; it is read from top to bottom",
+    "collectors/trivet_collectors/receivers/engines.toml": "one table of what every engine calls things; each engine is a part of it",
 }
 SOURCE = {".py", ".sh", ".md", ".html", ".css", ".js", ".mjs", ".ts", ".toml", ".yml", ".yaml"}
 README_LINES_MAX = 80
