@@ -14,6 +14,8 @@ WEB = shipped("web")
 PAGES = {
     "overview/page.html": views.OverviewPage,
     "overview/command_page.html": views.CommandPanel,
+    "interactions/list.html": views.InteractionsPage,
+    "interactions/one.html": views.InteractionPage,
     "sign_in/page.html": views.SignInPage,
     "base/error.html": views.ErrorPage,
 }

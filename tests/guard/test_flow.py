@@ -50,3 +50,7 @@ class TestRunningCalls:
     @pytest.mark.parametrize(("told", "running"), [(3, 5), (9, 9)])
     def test_are_work_in_flight_and_not_added_to_the_gauge_that_counts_them_too(self, told, running):
         assert in_flight([sign(RUNNING, 5)], {CHAT: told}, {}, NOW)[CHAT].running == running
+
+    def test_that_wait_are_not_said_to_run_as_well(self):
+        found = in_flight([sign(RUNNING, 0), sign(WAITING, 53)], {CHAT: 51}, {}, NOW)
+        assert found[CHAT] == InFlight(0, 53)

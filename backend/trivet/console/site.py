@@ -4,7 +4,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from trivet.console import door, overview, pages, steer
+from trivet.console import door, interactions, overview, pages, steer
 from trivet.console.shield import Shield
 from trivet.paths import shipped
 
@@ -31,6 +31,7 @@ def create_site() -> FastAPI:
     site.add_exception_handler(door.SignedOut, signed_out)
     site.include_router(door.router)
     site.include_router(overview.router)
+    site.include_router(interactions.router)
     site.include_router(steer.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Shield)

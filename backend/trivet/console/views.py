@@ -266,6 +266,60 @@ class OverviewPage:
 
 
 @dataclass(frozen=True, slots=True)
+class InteractionRow:
+    """One conversation or trace with its totals. `failed` counts errors, timeouts and refusals; `cost` is in words."""
+
+    id: str
+    url: str
+    tenants: str
+    models: str
+    requests: str
+    failed: int
+    tokens: int
+    cost: str
+    lasted: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """One request of an interaction. `repeats`: another span tells the same call, and that one counts."""
+
+    id: str
+    at: datetime
+    model: str
+    outcome: str
+    tokens: int
+    latency: str
+    level: int
+    cost: str
+    repeats: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionsPage:
+    """templates/interactions/list.html. `kinds` are the two ways to see them."""
+
+    reader: Reader
+    sentence: str
+    kinds: tuple[Range, ...]
+    scenario: str
+    rows: tuple[InteractionRow, ...]
+    older_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionPage:
+    """templates/interactions/one.html."""
+
+    reader: Reader
+    kind: str
+    id: str
+    sentence: str
+    rows: tuple[RequestRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One option of a form."""
 

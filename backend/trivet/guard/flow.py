@@ -75,7 +75,9 @@ def in_flight(
             found[id_] = found.get(id_, InFlight()) + each
     for id_, count in told.items():
         before = found.get(id_, InFlight())
-        found[id_] = replace(before, running=max(before.running, float(count)))
+        found[id_] = replace(
+            before, running=max(before.running, count - before.waiting)
+        )  # what waits is told to run too
     named = {scenario_id for scenario_id, _ in finishing if scenario_id}
     return {id_: each for id_, each in found.items() if each.moves and id_ not in named}
 

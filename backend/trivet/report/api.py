@@ -97,7 +97,8 @@ def get_interactions(principal: Read, _: Place, query: Annotated[InteractionsQue
     with db.transaction() as session:
         where = _where(session, query.given(), principal)
         found, next_end = interactions.newest(session, query.kind, interval, where, query.limit)
-    return {"items": found, "next_cursor": to_cursor([next_end.isoformat()]) if next_end else None}
+        items = interactions.told(session, found)
+    return {"items": items, "next_cursor": to_cursor([next_end.isoformat()]) if next_end else None}
 
 
 @router.get("/interactions/{kind}/{id_:path}")
@@ -111,7 +112,8 @@ def get_interaction(
     """One interaction: its totals and its requests, newest first, of more than 1,000 the newest."""
     with db.transaction() as session:
         where = _where(session, {"tenant": [query.tenant] if query.tenant else []}, principal)
-        return interactions.one(session, kind, id_, where.get("tenant_id"))
+        found = interactions.one(session, kind, id_, where.get("tenant_id"))
+        return interactions.told(session, [found], whole=True)[0]
 
 
 @router.get("/engines")

@@ -95,6 +95,18 @@ class Interaction:
             self.picos[row["currency"]] += row["cost_picos"]
 
     @property
+    def ended(self) -> datetime:
+        """When the last of its requests ended."""
+        last: datetime = max(row["ended_at"] for row in self.rows)
+        return last
+
+    @property
+    def started(self) -> datetime:
+        """When the first of its requests began."""
+        first: datetime = min(row["started_at"] for row in self.rows)
+        return first
+
+    @property
     def newest(self) -> datetime:
         """When its newest request began."""
         newest: datetime = max(row["started_at"] for row in self.rows)
@@ -102,7 +114,6 @@ class Interaction:
 
     def said(self, labels: Labels) -> dict[str, Any]:
         """Its totals, as the API and pages show them."""
-        started, ended = min(r["started_at"] for r in self.rows), max(r["ended_at"] for r in self.rows)
         of = {name: sorted({labels.key([name], row)[0] for row in self.rows}) for name in BY}
         outcomes = {OUTCOMES[index]: count for index, count in self.outcomes.items()}
         return {
@@ -121,15 +132,23 @@ class Interaction:
             "cost": [money(from_picos(picos), currency) for currency, picos in sorted(self.picos.items())],
             "unpriced_requests": self.unpriced,
             "repeats": self.repeats,
-            "started_at": rfc3339(started),
-            "ended_at": rfc3339(ended),
-            "duration_ms": round((ended - started).total_seconds() * 1000, 3),
+            "started_at": rfc3339(self.started),
+            "ended_at": rfc3339(self.ended),
+            "duration_ms": round((self.ended - self.started).total_seconds() * 1000, 3),
             "requests_left_out": self.left_out,
         }
 
 
-def one(session: Session, kind: KindOf, id_: str, tenants: Sequence[int] | None) -> dict[str, Any]:
-    """Totals of one interaction and its requests, newest first. `tenants` are those that may be seen, None for all.
+def told(session: Session, found: Sequence[Interaction], *, whole: bool = False) -> list[dict[str, Any]]:
+    """Interactions as the API shows them, `whole` with their requests."""
+    labels = names.labels(session, rows.REQUEST_BY, [row for each in found for row in each.rows])
+    return [
+        each.said(labels) | ({"items": [_request(row, labels) for row in each.rows]} if whole else {}) for each in found
+    ]
+
+
+def one(session: Session, kind: KindOf, id_: str, tenants: Sequence[int] | None) -> Interaction:
+    """One interaction, its requests newest first. `tenants` are those that may be seen, None for all.
 
     `NotFound`; `Invalid` where the tenants who have a conversation of this name are several: they are not one.
     """
@@ -142,13 +161,12 @@ def one(session: Session, kind: KindOf, id_: str, tenants: Sequence[int] | None)
     owners = {row["tenant_id"] for row in interaction.rows} - {0}
     if kind == "conversation" and len(owners) > 1:
         raise Invalid("Several tenants have a conversation of this name: say which with `tenant`.", field="tenant")
-    labels = names.labels(session, rows.REQUEST_BY, interaction.rows)
-    return interaction.said(labels) | {"items": [_request(row, labels) for row in interaction.rows]}
+    return interaction
 
 
 def newest(
     session: Session, kind: KindOf, interval: Interval, where: Mapping[str, Sequence[int]], limit: int
-) -> tuple[list[dict[str, Any]], datetime | None]:
+) -> tuple[list[Interaction], datetime | None]:
     """Up to `limit` interactions whose newest request began in an interval, and where the next page ends.
 
     None where the whole interval was looked at.
@@ -162,8 +180,7 @@ def newest(
     found = _gathered(kind, _of(session, kind, keys), by_tenant=True)
     # One whose newest request began later stands on an earlier page.
     shown = [found[key] for key in keys if key in found and found[key].newest < interval.end]
-    labels = names.labels(session, BY, [row for each in shown for row in each.rows])
-    return [each.said(labels) for each in shown], _next_end(seen, list(firsts.values()), limit)
+    return shown, _next_end(seen, list(firsts.values()), limit)
 
 
 def end_of(cursor: str) -> datetime:
