@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.ingest import deltas, names, partitions, repeats
+from trivet.ingest import counters, deltas, names, partitions, repeats
 from trivet.ingest import insert as inserting
 from trivet.ingest import retrieved as retrieving
 from trivet.ingest.copybytes import joined
@@ -167,8 +167,7 @@ def _write(exports: Sequence[_Export], unique: dict[RowKey, Row], now: datetime,
     rows = list(unique.values())
     with db.transaction() as session:
         _price(rows, pricing.book(session))
-        connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
-        with connection.cursor(binary=True) as cursor:
+        with _cursor(session) as cursor:
             new = _insert(cursor, rows, careful=careful) if rows else []
             signals = signal_deltas_of(row for row in new if row.repeats is None)
             found = [each for export in exports for each in export.lookups]
@@ -205,6 +204,21 @@ def _insert(cursor: Cursor[Any], rows: Sequence[Row], *, careful: bool) -> list[
     if counted or back:
         copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
     return new
+
+
+def settle_received() -> tuple[int, bool]:
+    """Take back what turns out to repeat (see `repeats.settle_received`): how many requests, and whether more waits."""
+    with db.transaction() as session, _cursor(session) as cursor:
+        back, more = repeats.settle_received(cursor)
+        if back:
+            copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed((), back))
+    counters.taken_back.inc(len(back))
+    return len(back), more
+
+
+def _cursor(session: Session) -> Cursor[Any]:
+    connection: Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]  # psycopg's
+    return connection.cursor(binary=True)
 
 
 _BLOCK_TYPES = ["int4", "timestamptz", "uuid", "int8", "text[]"]

@@ -17,6 +17,7 @@ from trivet.ingest.kept import COLUMNS, driver_row
 from trivet.ingest.row import Row, RowKey, instant
 
 NEAR = timedelta(hours=1)  # how far from a request's start another of its call is looked for while it is stored
+TOLD_MAX = 50_000  # requests read for one transaction; what is beyond, the task settles
 FAR = timedelta(days=2)  # how far apart two spans of one call may have started at all
 _READ = f"SELECT {', '.join(f'r.{name}' for name in COLUMNS)}, p.currency"  # our own names
 
@@ -25,7 +26,8 @@ _TOLD = f"""
     {_READ} FROM request r LEFT JOIN price p ON p.id = r.price_id
     WHERE uuid_hash(r.trace_id) = ANY(ARRAY(SELECT uuid_hash(t) FROM unnest(%(traces)s::uuid[]) AS t))
       AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.started_at >= %(start)s AND r.started_at <= %(end)s
-      AND r.response_id IS NOT NULL AND r.repeats IS NULL
+      AND r.response_id = ANY(%(responses)s::text[]) AND r.repeats IS NULL
+    LIMIT %(most)s
 """  # noqa: S608  # our own names
 _LOCK = f"""
     {_READ} FROM unnest(%(tenants)s::int4[], %(starts)s::timestamptz[], %(traces)s::uuid[], %(spans)s::int8[])
@@ -62,6 +64,8 @@ def told(cursor: Cursor[Any], rows: Iterable[Row], near: timedelta = NEAR) -> li
         _TOLD,
         {
             "traces": [UUID(bytes=trace) for trace in {trace for trace, _ in calls}],
+            "responses": list({response for _, response in calls}),
+            "most": TOLD_MAX,
             "start": instant(min(starts)) - near,
             "end": instant(max(starts)) + near,
         },
@@ -117,3 +121,66 @@ def _keys(keys: Iterable[RowKey]) -> dict[str, list[Any]]:
         "traces": [UUID(bytes=trace) for trace in traces],
         "spans": [span_number(span) for span in spans],
     }
+
+
+# What the one who stores could not see: spans of a call that two transactions stored at once, or that started far apart.
+SLICE = timedelta(seconds=60)  # of reception, looked at in one transaction
+TRACES_MAX = 5_000  # with calls told twice, settled in one transaction
+FIRST_LOOK = timedelta(minutes=15)  # how far back the very first run looks
+LAG_MAX = timedelta(minutes=10)  # a transaction older than this is not waited for
+_SAFE = """
+    SELECT now(), least(now(), min(xact_start) FILTER (WHERE xact_start > now() - %(lag)s))
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'trivet' AND pid <> pg_backend_pid()
+"""
+_SEEN = "SELECT received_until FROM once_seen WHERE id = 1 FOR UPDATE"
+_SEE = """
+    INSERT INTO once_seen (id, received_until) VALUES (1, %s)
+    ON CONFLICT (id) DO UPDATE SET received_until = excluded.received_until
+"""
+_TWICE = """
+    WITH new AS MATERIALIZED (
+        SELECT tenant_id, started_at, trace_id, span_id, response_id FROM request
+        WHERE received_at >= %(start)s AND received_at < %(end)s AND response_id IS NOT NULL AND repeats IS NULL)
+    SELECT DISTINCT n.trace_id FROM new n WHERE EXISTS (
+        SELECT FROM request r
+        WHERE uuid_hash(r.trace_id) = uuid_hash(n.trace_id) AND r.trace_id = n.trace_id
+          AND r.started_at >= n.started_at - %(far)s AND r.started_at <= n.started_at + %(far)s
+          AND r.response_id = n.response_id AND r.repeats IS NULL
+          AND (r.tenant_id = n.tenant_id OR r.tenant_id = 0 OR n.tenant_id = 0)
+          AND (r.tenant_id, r.started_at, r.span_id) <> (n.tenant_id, n.started_at, n.span_id))
+    LIMIT %(traces)s
+"""
+_OF_TRACES = f"""
+    {_READ} FROM request r LEFT JOIN price p ON p.id = r.price_id
+    WHERE uuid_hash(r.trace_id) = ANY(ARRAY(SELECT uuid_hash(t) FROM unnest(%(traces)s::uuid[]) AS t))
+      AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.response_id IS NOT NULL AND r.repeats IS NULL
+"""  # noqa: S608  # our own names
+
+
+def settle_received(cursor: Cursor[Any]) -> tuple[list[Row], bool]:
+    """Look once more at what was received since the last look, a bounded part of it; what is to be taken off the
+    rollups, and whether there is more to look at.
+
+    Only what no transaction still at work can add to is settled for good: one may have begun before and commit later.
+    """
+    cursor.execute(_SAFE, {"lag": LAG_MAX})
+    [(now, safe)] = cursor.fetchall()
+    cursor.execute(_SEEN)
+    seen = cursor.fetchone()
+    start = seen[0] if seen else now - FIRST_LOOK
+    end = min(start + SLICE, safe)
+    if end <= start:
+        return [], False
+    # By the indexes, row by row: a join that hashes would read whole days.
+    cursor.execute("SET LOCAL enable_hashjoin = off")
+    cursor.execute("SET LOCAL enable_mergejoin = off")
+    cursor.execute(_TWICE, {"start": start, "end": end, "far": FAR, "traces": TRACES_MAX})
+    traces = [trace for (trace,) in cursor.fetchall()]
+    taken: list[Row] = []
+    if traces:
+        cursor.execute(_OF_TRACES, {"traces": traces})
+        taken = take_back(cursor, once.settle([driver_row(each) for each in cursor.fetchall()]))
+    if len(traces) < TRACES_MAX:
+        cursor.execute(_SEE, (end,))
+    return taken, end < safe or len(traces) == TRACES_MAX
