@@ -80,6 +80,8 @@ class TestCauses:
             ),
             ({"error.type": "429"}, "the concurrency limit of this endpoint is reached", "error", "concurrency_limit"),
             ({"error.type": "ConcurrencyLimitExceeded"}, "", "error", "concurrency_limit"),
+            ({"error.type": "429"}, "Reason: ConcurrentInvocationLimitExceeded", "error", "concurrency_limit"),
+            ({"error.type": "RateLimitError"}, "Max parallel request limit reached", "error", "concurrency_limit"),
             ({"error.type": "torch.cuda.OutOfMemoryError"}, "", "error", "out_of_memory"),
             ({"error.type": "500"}, "CUDA out of memory. Tried to allocate 2.00 GiB", "error", "out_of_memory"),
             ({"error.type": "RuntimeError"}, "CUDA error: cudaErrorMemoryAllocation", "error", "out_of_memory"),

@@ -7,11 +7,13 @@ clients, of PyTorch, and of vLLM, SGLang, TGI and Triton.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from trivet.ingest.fact import CAUSES
 
-READ_MAX = 1_536  # characters
+READ_MAX = 768  # characters; the patterns look ahead by bounded steps, so that no text is slow to read
+_KEPT = 1_024  # errors remembered: when calls fail, many fail alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,13 @@ _TABLE: Final = (
     ),
     Cause(
         "concurrency_limit",
-        r"reservedfunctionconcurrentinvocationlimit|concurrency_?(limit|quota)|concurren\w* .{0,40}(limit|exceed|quota)"
-        r"|too many concurrent|(limit|max\w*|quota|exceed\w*) .{0,30}concurren|all workers (are )?busy",
+        r"concurren\w{0,24}_?(limit|quota)|(max\w{0,8}|too many) parallel|concurren\w{0,24} .{0,40}(limit|exceed|quota)"
+        r"|too many concurrent|(limit|max\w{0,8}|quota|exceed\w{0,4}) .{0,30}concurren|all workers (are )?busy",
     ),
     Cause(
         "model_load",
-        r"model_?(load|not_?ready|not_?loaded)|(fail|error|unable|could not|cannot)\w* .{0,30}load\w* .{0,30}model"
-        r"|model .{0,80}(not ready|loading|not (yet )?loaded|failed to load|still being loaded)|load\w* model .{0,30}fail"
+        r"model_?(load|not_?ready|not_?loaded)|(fail|error|unable|could not|cannot)\w{0,4} .{0,30}load\w{0,4} .{0,30}model"
+        r"|model .{0,80}(not ready|loading|not (yet )?loaded|failed to load|still being loaded)|load\w{0,4} model .{0,30}fail"
         r"|loading model|error loading .{0,20}(weights|checkpoint)",
     ),
     Cause(
@@ -83,7 +85,11 @@ def cause_of(said: str, status: int) -> int:
 
     A text that matches no pattern leaves it to the status.
     """
-    text = said[:READ_MAX].lower()
+    return _cause_of(said[:READ_MAX].lower(), status)
+
+
+@lru_cache(maxsize=_KEPT)
+def _cause_of(text: str, status: int) -> int:
     for cause, pattern, _ in _ROWS:
         if pattern.search(text):
             return cause
