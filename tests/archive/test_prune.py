@@ -8,7 +8,7 @@ from tests.support.calls import call, ingest
 from typer.testing import CliRunner
 
 from trivet import cli, db
-from trivet.archive import facts, prune
+from trivet.archive import facts, prune, tasks
 from trivet.ingest.models import Denial
 from trivet.kit.clock import floor
 from trivet.kit.errors import Invalid
@@ -128,6 +128,21 @@ class TestSettings:
         assert done.exit_code == 1
         assert "retention_days_requests is 3: it must be 0 (for ever) or at least 31" in done.output
         assert "Traceback" not in done.output
+
+
+@pytest.mark.usefixtures("database")
+class TestTheTasks:
+    def test_do_the_same_by_the_clock(self):
+        ingest(call(NOW - DAY * 2_000))
+        rollup.fold()
+        assert tasks.prune() == 3
+        with db.transaction() as session:
+            session.execute(text("TRUNCATE hour_due"))
+            session.execute(text("INSERT INTO posted_hour VALUES (1, now())"))
+        assert tasks.retain() >= 1
+        with db.transaction() as session:
+            assert session.scalar(text("SELECT count(*) FROM request")) == 0
+        assert (tasks.prune(), tasks.retain()) == (0, 0)
 
 
 @pytest.mark.usefixtures("database")
