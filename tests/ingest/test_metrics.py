@@ -2,55 +2,22 @@
 
 import math
 import time
-from pathlib import Path
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
-)
 from sqlalchemy import text
 from tests.support.metrics import exponential, histogram, metrics, sampled, summary, sums
-from tests.support.otlp import JSON, PROTOBUF, as_json, gauges
+from tests.support.otlp import JSON, as_json, gauges
+from tests.support.telemetry import post, quantiles, rows, signals, totals
 
 from trivet import db
 from trivet.ingest import tasks
 from trivet.kit import histogram as kept
 from trivet.settings import get_settings
 
-DATA = Path(__file__).parent.parent / "data" / "otlp"
 S = 10**9
 AT = (time.time_ns() // (10 * S)) * 10 * S - 600 * S  # the start of a bucket, ten minutes ago
 VLLM = {"trivet.backend": "vllm-1", "trivet.pool": "h200", "gen_ai.request.model": "llama-3"}
 RUNNING, ADMITTED, TTFT = "trivet.requests.running", "trivet.requests.admitted", "trivet.engine.ttft"
-
-
-def post(sender, key, message):
-    """What the answer says was refused."""
-    answer = sender.post("/v1/metrics", content=message.SerializeToString(), headers=key | PROTOBUF)
-    assert answer.status_code == 200, answer.text
-    return ExportMetricsServiceResponse.FromString(answer.content).partial_success.error_message
-
-
-def rows(query):
-    with db.transaction() as session:
-        return [dict(row) for row in session.execute(text(query)).mappings()]
-
-
-def totals(metric):
-    found = rows(f"SELECT total FROM signal_delta WHERE metric = '{metric}' ORDER BY id")
-    return [row["total"] for row in found]
-
-
-def signals():
-    """(metric, detail) -> (samples, total), of everything stored."""
-    found = rows("SELECT metric, detail, sum(samples)::int n, sum(total) total FROM signal_delta GROUP BY 1, 2")
-    return {(row["metric"], row["detail"]): (row["n"], row["total"]) for row in found}
-
-
-def quantiles():
-    [row] = rows("SELECT string_agg(histogram, ''::bytea) AS bins FROM signal_delta")
-    return kept.quantiles_ms(row["bins"])
 
 
 class TestGauges:
@@ -222,6 +189,13 @@ class TestHistograms:
     def test_that_do_not_add_up_are_refused(self, sender, key, point):
         assert self.send(sender, key, point) == "1 data points refused: bad_histogram 1"
 
+    def test_without_a_sum_are_no_value(self, sender, key):
+        given = metrics(histogram(TTFT, (AT, 2, 0.0, None, None, self.BOUNDS, [0, 2, 0, 0]), attributes=VLLM))
+        given.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0].ClearField("sum")
+        assert post(sender, key, given) == "1 data points refused: no_value 1"
+        answer = sender.post("/v1/metrics", content=as_json(given), headers=key | JSON).json()
+        assert answer["partialSuccess"]["errorMessage"] == "1 data points refused: no_value 1"
+
     def test_a_sum_of_seconds_is_no_histogram(self, sender, key):
         assert post(sender, key, metrics(sums(TTFT, (AT, 3.0)))).endswith("metric_of_another_kind 1")
 
@@ -246,79 +220,6 @@ class TestOnce:
         assert answer.json() == {}
         assert signals()[ADMITTED, ""] == (1, 5.0)
         assert rows("SELECT count(*) n FROM signal_series") == [{"n": 3}]
-
-
-class TestWhatOthersSend:
-    """The sample payloads, each with all that comes of it. Each was started less than a minute before its one export."""
-
-    MODEL = "gpt-4o-mini-2024-07-18"
-
-    def body(self, name):
-        """As if it had been sent a minute ago."""
-        message = ExportMetricsServiceRequest.FromString((DATA / name).read_bytes())
-        of_scopes = [
-            metric for group in message.resource_metrics for scope in group.scope_metrics for metric in scope.metrics
-        ]
-        points = [point for metric in of_scopes for point in getattr(metric, metric.WhichOneof("data")).data_points]
-        later = AT - max(point.time_unix_nano for point in points)
-        for point in points:
-            point.time_unix_nano += later
-            point.start_time_unix_nano += later
-        return message
-
-    def send(self, sender, key, name):
-        return post(sender, key, self.body(name))
-
-    @pytest.mark.parametrize(
-        ("name", "seconds"),
-        [("official-chat-metrics.pb", 0.011126360999696772), ("official-latest-chat-metrics.pb", 0.009355615000458783)],
-    )
-    def test_the_official_instrumentation(self, sender, key, name, seconds):
-        assert self.send(sender, key, name) == ""
-        assert signals() == {
-            ("trivet.client.duration", ""): (1, seconds),
-            ("trivet.client.tokens", "input"): (1, 33.0),
-            ("trivet.client.tokens", "output"): (1, 15.0),
-        }
-        assert quantiles()[0] == pytest.approx(seconds * 1000, rel=0.01)
-
-    def test_openlit(self, sender, key):
-        assert self.send(sender, key, "openlit-chat-metrics.pb") == ""
-        assert signals() == {
-            ("trivet.client.duration", ""): (1, 0.00975179672241211),
-            ("trivet.client.tokens", "input"): (1, 33.0),
-            ("trivet.client.tokens", "output"): (1, 15.0),
-            ("trivet.engine.e2e", ""): (1, 0.00975179672241211),
-            ("trivet.engine.ttft", ""): (1, 0.00973653793334961),
-            ("trivet.spend", ""): (1, 0.0),
-        }
-
-    def test_traceloop(self, sender, key):
-        said = self.send(sender, key, "traceloop-chat-metrics.pb")
-        assert said == "2 data points refused: metric_not_kept (gen_ai.client.generation.choices 2) 2"
-        assert signals() == {
-            ("trivet.client.duration", ""): (1, 0.008476018905639648),
-            ("trivet.client.tokens", "input"): (1, 33.0),
-            ("trivet.client.tokens", "output"): (1, 15.0),
-        }
-
-    def test_belongs_to_the_tenant_scenario_and_model_that_the_callers_spans_name(self, sender, key):
-        self.send(sender, key, "official-chat-metrics.pb")
-        assert rows(
-            "SELECT DISTINCT t.name tenant, s.name scenario, m.provider, m.name model FROM signal_delta JOIN tenant t "
-            "ON t.id = tenant_id JOIN scenario s ON s.id = scenario_id JOIN model m ON m.id = model_id"
-        ) == [{"tenant": "acme", "scenario": "checkout-assistant", "provider": "openai", "model": self.MODEL}]
-
-    def test_is_never_added_to_usage(self, sender, key):
-        self.send(sender, key, "openlit-chat-metrics.pb")
-        assert rows("SELECT (SELECT count(*) FROM usage_delta) + (SELECT count(*) FROM request) AS n") == [{"n": 0}]
-
-    def test_json_says_the_same_as_protobuf(self, sender, key):
-        body = as_json(self.body("openlit-chat-metrics.pb"))
-        assert sender.post("/v1/metrics", content=body, headers=key | JSON).json() == {}
-        from_json = signals()
-        assert self.send(sender, key, "openlit-chat-metrics.pb") == ""
-        assert signals() == from_json, "the same points once more"
 
 
 class TestWhose:

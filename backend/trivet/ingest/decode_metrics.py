@@ -88,16 +88,21 @@ def _ends(point: Any) -> tuple[float | None, float | None]:
     return point.min if point.HasField("min") else None, point.max if point.HasField("max") else None
 
 
+def _sum(point: Any) -> float | None:
+    """The sum, where it is said or there is nothing to add up."""
+    return point.sum if point.HasField("sum") or not point.count else None
+
+
 def _histogram(point: Any) -> _Values:
     buckets = Explicit(tuple(point.explicit_bounds), tuple(point.bucket_counts)) if point.explicit_bounds else None
-    return point.count, point.sum, *_ends(point), buckets
+    return point.count, _sum(point), *_ends(point), buckets
 
 
 def _exponential(point: Any) -> _Values:
     offset = point.positive.offset
     counts = {offset + i: count for i, count in enumerate(point.positive.bucket_counts) if count}
     below = point.zero_count + sum(point.negative.bucket_counts)
-    return point.count, point.sum, *_ends(point), Exponential(point.scale, below, counts)
+    return point.count, _sum(point), *_ends(point), Exponential(point.scale, below, counts)
 
 
 def _summary(point: Any) -> _Values:

@@ -88,8 +88,9 @@ def _optional(point: dict[str, Any], key: str) -> float | None:
     return double(point[key], key) if point.get(key) is not None else None
 
 
-def _counted(point: dict[str, Any]) -> tuple[int, float, float | None, float | None]:
-    return uint64(point, "count"), _optional(point, "sum") or 0.0, _optional(point, "min"), _optional(point, "max")
+def _counted(point: dict[str, Any]) -> tuple[int, float | None, float | None, float | None]:
+    count, total = uint64(point, "count"), _optional(point, "sum")
+    return count, total if count else total or 0.0, _optional(point, "min"), _optional(point, "max")
 
 
 def _histogram(point: dict[str, Any]) -> _Values:

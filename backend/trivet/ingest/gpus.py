@@ -61,19 +61,15 @@ def store(readings: Sequence[Reading], *, key_id: int, now: datetime) -> Stored:
     closed = partitions.ensure("gpu_sample", {partitions.day_of(reading.point.at_us) for reading in readings})
     kept = [reading for reading in readings if partitions.day_of(reading.point.at_us) not in closed]
     result.refused[TOO_OLD] = len(readings) - len(kept)
-    with db.transaction() as session:
+    with db.transaction() as session:  # short, so that nobody waits for a card's row while it holds another's series
         gpus = _gpu_ids(session, kept, get_settings().names_per_export_limit)
-        known = [reading for reading in kept if reading.gpu in gpus]
-        result.refused[TOO_MANY_NEW_NAMES] = len(kept) - len(known)
-        counted, running = _counted(known, gpus)
-        late: list[Key] = []
-        if running:
-            ids, without = _series(session, running, key_id, now)
-            for identity, reason in without.items():
-                result.refused[reason] += len(running.pop(identity))
-            more, late = _difference(session, running, ids, gpus)
-            counted |= more
-        new = _add(session, counted)
+    known = [reading for reading in kept if reading.gpu in gpus]
+    result.refused[TOO_MANY_NEW_NAMES] = len(kept) - len(known)
+    counted, running = _counted(known, gpus)
+    ids = _series(running, key_id, now, result) if running else {}
+    with db.transaction() as session:
+        more, late = _difference(session, running, ids, gpus)
+        new = _add(session, counted | more)
         if new:
             session.execute(insert(GpuDelta), deltas_of(new))
             _seen(session, new)
@@ -131,9 +127,12 @@ def _difference(
     """What running totals add, and those of them that are not newer than the last."""
     counted: dict[Key, Amount] = {}
     late: list[Key] = []
+    if not ids:
+        return counted, late
     before = series.standings(session, ids.values())
     after: dict[int, Standing] = {}
-    for identity, own in running.items():
+    for identity in ids:
+        own = running[identity]
         standing, more, old = amounts(before.get(ids[identity], Standing()), [reading.point for reading in own])
         counted.update({_key(gpus, own[0], point): amount for point, amount in more if amount.samples})
         late += [_key(gpus, own[0], point) for point in old]
@@ -143,22 +142,24 @@ def _difference(
     return counted, late
 
 
-def _series(
-    session: Session, running: Mapping[bytes, Sequence[Reading]], key_id: int, now: datetime
-) -> tuple[dict[bytes, int], dict[bytes, str]]:
+def _series(running: Mapping[bytes, Sequence[Reading]], key_id: int, now: datetime, result: Stored) -> dict[bytes, int]:
     """Where the running totals of cards are remembered: series of nobody's, with the card as their detail."""
     limits = get_settings()
     wanted = {
         identity: (NONE, NONE, NONE, NONE, NONE, own[0].point.metric, own[0].gpu) for identity, own in running.items()
     }
-    return series.ids_of(
-        session,
-        wanted,
-        key_id,
-        now,
-        export_max=limits.names_per_export_limit,
-        key_max=limits.signal_series_limit,
-    )
+    with db.transaction() as session:
+        ids, refused = series.ids_of(
+            session,
+            wanted,
+            key_id,
+            now,
+            export_max=limits.names_per_export_limit,
+            key_max=limits.signal_series_limit,
+        )
+    for identity, reason in refused.items():
+        result.refused[reason] += len(running[identity])
+    return ids
 
 
 def _key(gpus: Mapping[str, int], reading: Reading, point: SignalPoint) -> Key:
