@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Histogram
 
 spans = Counter("trivet_ingest_spans", "Spans by what came of them: stored, duplicate, not_a_request.", ["result"])
-refused = Counter("trivet_ingest_refused", "Spans and readings refused one by one, by reason.", ["reason"])
+refused = Counter("trivet_ingest_refused", "Spans, points and log records refused one by one, by reason.", ["reason"])
 overflowed = Counter(
     "trivet_ingest_overflowed", "Spans counted under `overflow`, by the kind of name its key had too many of.", ["kind"]
 )
@@ -13,7 +13,9 @@ groups = Histogram(
     "trivet_ingest_group_exports", "Exports of spans committed together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
 retried = Counter("trivet_ingest_retried_exports", "Exports tried one by one because their group had failed.")
-readings = Counter("trivet_ingest_readings", "GPU readings by what came of them.", ["result"])
+readings = Counter(
+    "trivet_ingest_readings", "Points of metrics by what came of them: stored, duplicate, empty, not_kept.", ["result"]
+)
 exports = Counter(
     "trivet_ingest_exports",
     "Exports by signal, what brought them (http, grpc), answer in HTTP's numbers and why it was not 200.",
