@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from bench import copy, say
 from bench.load import Result, load
-from bench.stack import cpu_s, dsn_of, postgres_pids, running
+from bench.stack import cpu_s, dsn_of, machine_cpu_s, postgres_pids, running
 
 SECONDS = 8.0
+OTHERS_MAX = 0.15  # cores that others may use before it is said
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ def measure(case: Case, seconds: float) -> bool:
         options["port"] = api.grpc_port if case.grpc else api.port
         warm = load(**options, seconds=1.0, seed=1)  # names, prices, partitions and caches are made
         before = cpu_s(*api.pids()), cpu_s(*postgres_pids(postgres))
+        of_all = machine_cpu_s()
         result = load(**options, seconds=seconds, seed=2)
         used = cpu_s(*api.pids()) - before[0], cpu_s(*postgres_pids(postgres)) - before[1]
+        others = machine_cpu_s() - of_all - sum(used) - result.cpu_s
         found = copy.stored(dsn_of(postgres))
         copied = copy.rows_per_s(dsn_of(postgres))
     if found != result.spans + warm.spans:
@@ -57,6 +60,8 @@ def measure(case: Case, seconds: float) -> bool:
     goal = f"{case.per_s:,} spans/s" + (f", {case.of_copy:g} of COPY" if case.of_copy else "")
     say.verdict(case.title, f"{result.per_s:,.0f} spans/s, {ratio:.2f} of COPY", goal, met=met)
     _beside(result, used, copied)
+    if others / result.seconds > OTHERS_MAX:
+        say.note(f"BUSY MACHINE: other programs used {others / result.seconds:.1f} of {os.cpu_count()} cores meanwhile")
     return met
 
 
@@ -67,7 +72,7 @@ def _beside(result: Result, used: tuple[float, float], copied: float) -> None:
     cores = (*used, result.cpu_s)
     per_span = (f"{name} {seconds / result.spans * 1e6:.0f}" for name, seconds in zip(_WHO, cores, strict=True))
     say.note(
-        f"µs of CPU a span: {', '.join(per_span)}; {sum(cores) / result.seconds:.1f} of {os.cpu_count()} cores at work"
+        f"µs of CPU a span: {', '.join(per_span)}; {sum(cores) / result.seconds:.1f} of {os.cpu_count()} cores used"
     )
 
 

@@ -126,6 +126,12 @@ def cpu_s(*pids: int) -> float:
     return ticks / float(os.sysconf("SC_CLK_TCK"))
 
 
+def machine_cpu_s() -> float:
+    """Seconds of CPU that the whole machine has used so far."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]]
+    return (sum(fields) - fields[3] - fields[4]) / float(os.sysconf("SC_CLK_TCK"))
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory in MB (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
