@@ -141,3 +141,12 @@ class TestWhoAsked:
     def test_a_hold_says_whose_by_name_and_until_when(self):
         ladder = LadderState(level=1, since=ago(5), held_by="sam@example.com", held_until=NOW.replace(hour=10))
         assert held(facts(ladder=ladder), PEOPLE, NOW, UTC_ZONE) == "Sam Operations until 10:43"
+
+
+class TestALevelThatSilenceCaused:
+    def test_says_the_silence_and_no_limit_that_nothing_has_passed(self):
+        silent = breach("error-rate", value=None, threshold=0.05)
+        silent.reason = "nothing finished in 30 s while 5 run"
+        proven = BackendHolding(level=1, effective_generation=2, effective_at=ago(10))
+        of = facts(proven_by=command("degrade", 3, actor="ladder", level=1), because_of=silent, present=(proven,))
+        assert "because nothing finished in 30 s while 5 run" in said(of)

@@ -116,7 +116,7 @@ def _cause(s: ScenarioFacts, people: Mapping[str, str]) -> str | None:
 
 def _passed(s: ScenarioFacts, breach: Breach) -> str:
     metric = metric_of(s, breach.guard)
-    if metric is None:
+    if metric is None or breach.value is None:  # silence has passed no limit
         return breach.reason
     verb = "fell below" if metric in LOWER_IS_WORSE else "passed"
     return f"{MEASURES[metric].label} {verb} {_numbers(s, metric, breach.threshold, breach.threshold)[1]}"
