@@ -170,7 +170,75 @@ class TestUsage:
         assert row.startswith('"\'=HYPERLINK(""x"")",1,0,0,0,0,0,400,0,0,0,0,0.001000000000,USD,')
 
 
+class TestWhatPeopleAskBy:
+    @pytest.fixture
+    def calls(self):
+        books.ingest(
+            call(books.clock("07:10"), input_tokens=900, version="2024-08-06", region="eu-west-1", ttft_ms=5),
+            call(books.clock("07:20"), input_tokens=900, cache_read_tokens=200, version="2024-08-06"),
+            call(books.clock("07:30"), input_tokens=300_000, region="eu-west-1"),
+        )
+
+    @pytest.mark.parametrize(
+        ("by", "requests"),
+        [
+            ("context_class", {"1k": 1, "4k": 1, "over": 1}),
+            ("model_version", {"2024-08-06": 2, "none": 1}),
+            ("region", {"eu-west-1": 2, "none": 1}),
+            ("streamed", {"yes": 1, "no": 2}),
+        ],
+    )
+    def test_groups_filters_and_exports(self, get, calls, by, requests):
+        items = usage(get, group_by=by)["items"]
+        assert {item[by]: item["requests"] for item in items} == requests
+        for name, count in requests.items():
+            (item,) = usage(get, **{by: name})["items"]
+            assert item["requests"] == count
+        assert usage(get, **{by: "nobody has this"})["items"] == []
+        out = io.StringIO()
+        assert export("usage", Interval(books.SEVEN, books.NINE), by, out) == len(requests)
+        assert all(f"\n{name},{count}," in out.getvalue() for name, count in requests.items())
+
+    def test_goes_together_with_other_dimensions(self, get, calls):
+        (item,) = usage(get, group_by="tenant,context_class,region", streamed="yes")["items"]
+        assert (item["tenant"], item["context_class"], item["region"]) == ("acme", "1k", "eu-west-1")
+
+
 class TestRequests:
+    def test_say_why_they_have_no_cost_and_what_is_known_of_them(self, get):
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        shared = {"trace_id": b"t" * 16, "response_id": "r", "input_tokens": 5}
+        books.ingest(
+            call(books.clock("07:01"), input_tokens=5, model="unheard-of"),
+            call(books.clock("07:02"), model="gpt-4o"),
+            call(books.clock("07:03"), input_tokens=5, model=""),
+            call(books.clock("07:04"), input_tokens=5, shape="unknown_operation"),
+            call(books.clock("07:05"), input_tokens=5, version="v2", region="eu", cause=3, outcome=ERROR),
+            call(books.clock("07:06"), span=b"inner---", **shared),
+            call(books.clock("07:06"), span=b"outer---", seconds=2, **shared),
+        )
+        found = {
+            item["ended_at"][11:16] + str(item["repeats"] or ""): item for item in get("requests", **WHOLE)["items"]
+        }
+        reasons = [found[f"07:0{n}"]["unpriced_reason"] for n in range(1, 7)]
+        assert reasons == ["no_price", "no_tokens", "no_model", "unknown_operation", None, None]
+        known = found["07:05"]
+        assert (known["model_version"], known["region"], known["cause"], known["context_class"]) == (
+            "v2",
+            "eu",
+            "refusal",
+            "1k",
+        )
+        assert (found["07:06"]["response_id"], found["07:06"]["repeats"]) == ("r", None)
+        assert found["07:06" + b"inner---".hex()]["span_id"] == b"outer---".hex()
+
+    def test_filter_by_version_and_region(self, get):
+        books.ingest(call(books.clock("07:01"), region="eu"), call(books.clock("07:02"), version="v1"))
+        assert [
+            len(get("requests", **WHOLE, **{k: v})["items"])
+            for k, v in (("region", "eu"), ("region", "none"), ("model_version", "v1"))
+        ] == [1, 1, 1]
+
     def test_come_newest_first_page_by_page(self, get):
         books.price("openai", "gpt-4o", input="2.50", output="10")
         books.ingest(

@@ -50,12 +50,17 @@ _OF = """
     SELECT wanted.id AS interaction, r.*, p.currency
     FROM unnest(CAST(:tenants AS int4[]), CAST(:ids AS {type}[])) AS wanted(tenant, id)
     CROSS JOIN LATERAL (
-        SELECT * FROM request WHERE {column} = wanted.id AND (wanted.tenant IS NULL OR tenant_id = wanted.tenant)
+        SELECT * FROM request WHERE {same} AND (wanted.tenant IS NULL OR tenant_id = wanted.tenant)
         ORDER BY started_at DESC LIMIT :limit
     ) AS r
     LEFT JOIN price p ON p.id = r.price_id
 """
 _TYPES: Mapping[KindOf, str] = {"conversation": "text", "trace": "uuid"}
+# By the indexes on `request`: that of traces holds four bytes of each.
+_SAME: Mapping[KindOf, str] = {
+    "conversation": "conversation_id = wanted.id",
+    "trace": "uuid_hash(trace_id) = uuid_hash(wanted.id) AND trace_id = wanted.id",
+}
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
@@ -212,7 +217,7 @@ def _newest_requests(
 
 def _of(session: Session, kind: KindOf, keys: Sequence[Key]) -> Sequence[Row]:
     """Requests of some interactions, of each the newest up to one more than are added up."""
-    query = text(_OF.format(column=COLUMN[kind], type=_TYPES[kind]))
+    query = text(_OF.format(same=_SAME[kind], type=_TYPES[kind]))
     values = {"tenants": [t for t, _ in keys], "ids": [id_ for _, id_ in keys], "limit": REQUESTS_MAX + 1}
     return [dict(row) for row in session.execute(query, values).mappings()] if keys else []
 

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, any_, collate, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from trivet.fleet.models import Backend, Pool
+from trivet.fleet.models import Backend, Pool, Region
+from trivet.ingest.context import CLASSES
 from trivet.kit.errors import Invalid
-from trivet.pricing.models import Model
+from trivet.pricing.models import Model, ModelVersion
 from trivet.tenant.models import CostCentre, Scenario, Tenant
 
 TABLES: Mapping[str, tuple[str, Any]] = {
@@ -20,11 +21,18 @@ TABLES: Mapping[str, tuple[str, Any]] = {
     "provider": ("model_id", Model),
     "backend": ("backend_id", Backend),
     "pool": ("pool_id", Pool),
+    "model_version": ("version_id", ModelVersion),
+    "region": ("region_id", Region),
 }
 NUMBERS = ("level", "revision")
+# Dimensions that are words of ours: columns hold their place in the list.
+WORDS: Mapping[str, tuple[str, ...]] = {"context_class": CLASSES, "streamed": ("no", "yes")}
 BUCKET = "bucket"
 NONE = {"cost_centre": "unattributed", "tenant": "unattributed"}
-USAGE_BY = ("tenant", "model", "provider", "scenario", "backend", "pool", "level", "revision")
+USAGE_BY = (
+    "tenant", "model", "provider", "scenario", "backend", "pool", "level", "revision", "context_class", "model_version",
+    "region", "streamed",
+)  # fmt: skip
 COSTS_BY = ("cost_centre", "tenant", "scenario", "model", "provider", "pool")
 
 
@@ -62,9 +70,12 @@ class Labels:
 
     def key(self, names: Sequence[str], ids: Mapping[str, Any]) -> tuple[Any, ...]:
         """What a row is called, in the order of `names`; `ids` are by column."""
-        return tuple(
-            said(name, self.by_name[name].get(ids[column(name)])) if name in TABLES else ids[name] for name in names
-        )
+        return tuple(self._said(name, ids[column(name)]) for name in names)
+
+    def _said(self, name: str, value: Any) -> Any:
+        if name in TABLES:
+            return said(name, self.by_name[name].get(value))
+        return WORDS[name][value] if name in WORDS else value
 
 
 def labels(session: Session, names: Iterable[str], rows: Collection[Mapping[str, Any]]) -> Labels:
@@ -73,7 +84,7 @@ def labels(session: Session, names: Iterable[str], rows: Collection[Mapping[str,
     for name in names:
         if name in TABLES:
             own, table = TABLES[name]
-            wanted = literal(sorted({row[own] for row in rows}), ARRAY(Integer))
+            wanted = literal(sorted({row[own] or 0 for row in rows}), ARRAY(Integer))
             found[name] = dict(session.execute(select(table.id, _text(name)).where(table.id == any_(wanted))).all())
     return Labels(found)
 
@@ -116,10 +127,19 @@ def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[s
     found: dict[str, list[int]] = {}
     for name, values in given.items():
         if values:
-            ids = list(map(int, values)) if name in NUMBERS else _ids(session, name, list(values))
+            ids = _held(session, name, list(values))
             own = column(name)
             found[own] = [row_id for row_id in found[own] if row_id in ids] if own in found else ids
     return found
+
+
+def _held(session: Session, name: str, values: list[Any]) -> list[int]:
+    """What a dimension's column holds for some values; a word that is none of ours matches nothing."""
+    if name in NUMBERS:
+        return list(map(int, values))
+    if name in WORDS:
+        return [WORDS[name].index(value) for value in values if value in WORDS[name]]
+    return _ids(session, name, values)
 
 
 def _ids(session: Session, name: str, values: list[str]) -> list[int]:

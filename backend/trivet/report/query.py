@@ -37,6 +37,10 @@ class Filtered(Paged):
 class UsageQuery(Filtered):
     from_: Instant = Field(alias="from")
     to: Instant
+    context_class: Names = Field(default_factory=list)
+    model_version: Names = Field(default_factory=list)
+    region: Names = Field(default_factory=list)
+    streamed: Names = Field(default_factory=list)
     group_by: str = Field("", max_length=200)
     grain: str | None = Field(None, max_length=10)
     backend: Names = Field(default_factory=list)
@@ -57,6 +61,8 @@ class RequestsQuery(Filtered):
     from_: Instant | None = Field(None, alias="from")
     to: Instant | None = None
     backend: Names = Field(default_factory=list)
+    model_version: Names = Field(default_factory=list)
+    region: Names = Field(default_factory=list)
 
     def interval(self, now: datetime) -> Interval:
         """The last day where nothing is said."""

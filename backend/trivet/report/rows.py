@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from trivet.ingest.context import CLASSES, class_of
+from trivet.ingest.fact import CAUSES, NO_PRICE, SHAPES
 from trivet.ingest.ids import span_bytes, span_number
 from trivet.ingest.models import OUTCOMES
 from trivet.kit.body import Instant
@@ -22,8 +24,9 @@ from trivet.report import names
 from trivet.report.names import Labels
 
 ENTRIES_MAX = 2_000  # of one posting in one answer
-REQUEST_BY = ("tenant", "scenario", "model", "provider", "backend", "pool")
+REQUEST_BY = ("tenant", "scenario", "model", "provider", "backend", "pool", "model_version", "region")
 POSTED_BY = ("cost_centre", "tenant", "scenario", "model", "pool")
+_OR_NONE = {name: f"coalesce({name}, 0)" for name in ("version_id", "region_id")}
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 # The newest of each tenant through the primary key (tenant, start, …), then the newest of all: the cost of a page grows
@@ -52,7 +55,7 @@ def requests(
         "start": interval.start, "end": interval.end, "limit": limit,
         "tenants": list(where["tenant_id"]) if "tenant_id" in where else None,
     }  # fmt: skip
-    filters = [f"AND {name} = ANY(:{name})" for name in where if name != "tenant_id"]
+    filters = [f"AND {_OR_NONE.get(name, name)} = ANY(:{name})" for name in where if name != "tenant_id"]
     values |= {name: list(ids) for name, ids in where.items() if name != "tenant_id"}
     if cursor:
         values |= _after(cursor)
@@ -92,16 +95,21 @@ def request_item(row: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
         "duration_ms": round(duration_ms, 3),
         "ttft_ms": None if row["ttft_us"] is None else row["ttft_us"] / 1000,
         "outcome": OUTCOMES[row["outcome"]],
+        "cause": CAUSES[row["cause"] or 0] or None,
         "streamed": row["streamed"],
+        "context_class": CLASSES[class_of(row["input_tokens"] + row["cache_read_tokens"] + row["cache_write_tokens"])],
         "tokens": {
             kind: row[f"{kind}_tokens"] for kind in ("input", "output", "cache_read", "cache_write", "reasoning")
         },
         "cost": None if row["cost_picos"] is None else money(from_picos(row["cost_picos"]), row["currency"]),
         "price_id": row["price_id"],
+        "unpriced_reason": None if row["cost_picos"] is not None else SHAPES[row["shape"] or 0] or NO_PRICE,
+        "repeats": None if row["repeats"] is None else span_bytes(row["repeats"]).hex(),
         "level": row["degrade_level"],
         "revision": row["policy_revision"],
         "generation": row["policy_generation"],
         "conversation_id": row["conversation_id"],
+        "response_id": row["response_id"],
         "finish_reason": row["finish_reason"],
     }
 
