@@ -16,7 +16,8 @@ from trivet.demo.trace import Call
 from trivet.demo.wire import Message, turns
 from trivet.guard.decide import Standing, verdict
 from trivet.guard.ladder import State, Step, step
-from trivet.guard.window import BUCKET_S, Present, Slice, of_present, window
+from trivet.guard.window import BUCKET_S, Beside, Governing, Slice, measured_under, window
+from trivet.ingest.running import Overdue
 from trivet.kit import histogram
 from trivet.kit.clock import floor
 from trivet_collectors.policy.evaluate import DEFAULTS
@@ -138,13 +139,14 @@ class Simulation:
     def _evaluate(self, at_s):
         now = T0 + timedelta(seconds=at_s)
         for name, one in self.watched.items():
-            present = Present(one.revision, one.state.level, max(one.changed_at, one.state.since))
-            seen = of_present(self._slices(name, at_s), present)
+            present = Governing(one.revision, one.state.level, max(one.changed_at, one.state.since))
+            seen = measured_under(self._slices(name, at_s), present)
+            beside = Beside(calls=self._running(name, at_s))
             verdicts = {}
             for guard in one.card.guards:
                 found = verdict(
                     guard,
-                    window(seen, guard, present, now, one.card.cost.currency),
+                    window(seen, guard, present, now, one.card, beside=beside),
                     one.standings.get(guard.name, Standing()),
                     now,
                 )
@@ -171,6 +173,14 @@ class Simulation:
         one = self.watched[name]
         flags = {**DEFAULTS, **one.card.flags_at(one.state.level)}
         self._pending_policy.append((at_s + POLICY_S, name, one.revision, one.state.level, flags))
+
+    def _running(self, name, at_s):
+        """Calls that the backend tells of: a second old, and not ended."""
+        return [
+            Overdue(ended.revision, ended.level, T0 + timedelta(seconds=ended.at_s - ended.latency_s), True, False)
+            for ended in self.ended
+            if ended.call.scenario == name and ended.at_s > at_s and ended.at_s - ended.latency_s <= at_s - 1
+        ]
 
     def _slices(self, name, at_s):
         uses = defaultdict(Use)
