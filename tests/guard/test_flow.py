@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from trivet.guard.flow import ADMITTED, FINISHED, InFlight, Sign, in_flight
+from trivet.guard.flow import ADMITTED, FINISHED, InFlight, Sign, in_flight, stuck
 from trivet_collectors import semconv as sc
 
 NOW = datetime(2026, 11, 21, 8, 0, 5, tzinfo=UTC)
@@ -40,6 +40,12 @@ class TestASignalThatNamesOnlyItsBackend:
 
     def test_speaks_for_the_scenarios_of_a_backend_that_finishes_nothing(self):
         assert in_flight(self.SIGNS, {}, {ENGINE: {CHAT, SEARCH}}, NOW) == {CHAT: InFlight(5), SEARCH: InFlight(5)}
+
+    def test_makes_its_backend_seem_stuck_while_nothing_says_that_it_finishes(self):
+        assert stuck(self.SIGNS, NOW) == {ENGINE}
+        assert stuck([sign(RUNNING, 0, scenario=0)], NOW) == set()
+        assert stuck([*self.SIGNS, sign(FINISHED, 9, scenario=0)], NOW) == set()
+        assert stuck([sign(RUNNING, 5)], NOW) == set(), "it names its scenario"
 
     def test_says_nothing_of_a_backend_that_is_merely_busy(self):
         assert in_flight(self.SIGNS, {}, {}, NOW) == {}

@@ -52,11 +52,11 @@ def listed(
     return show("interactions/list.html", page)
 
 
-@router.get("/interactions/{kind}/{id_:path}")
+@router.get("/interactions/{kind}/{id:path}")
 def one(
     looking: Looking,
     kind: Literal["conversation", "trace"],
-    id_: Annotated[Asked, Path()],
+    id_: Annotated[Asked, Path(alias="id")],
     tenant: Annotated[Asked, Query()] = "",
 ) -> HTMLResponse:
     """One of them, request by request."""

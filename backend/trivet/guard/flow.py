@@ -82,9 +82,14 @@ def in_flight(
     return {id_: each for id_, each in found.items() if each.moves and id_ not in named}
 
 
-def unnamed(signs: Iterable[Sign]) -> set[int]:
-    """Backends whose signals name no scenario."""
-    return {sign.backend_id for sign in signs if not sign.scenario_id and sign.backend_id}
+def stuck(signs: Iterable[Sign], now: datetime) -> set[int]:
+    """Backends with work in flight that names no scenario, none of which they say they finish."""
+    by_scope, finishing = _sums(signs, now)
+    return {
+        backend_id
+        for (scenario_id, backend_id), each in by_scope.items()
+        if backend_id and not scenario_id and each.moves and (scenario_id, backend_id) not in finishing
+    }
 
 
 def _sums(signs: Iterable[Sign], now: datetime) -> tuple[dict[Scope, InFlight], set[Scope]]:

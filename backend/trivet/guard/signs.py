@@ -1,4 +1,4 @@
-"""The signals that guards read: one statement a look for all scenarios, and a second where a signal names only its backend."""
+"""The signals that guards read: one statement a look for all scenarios, and more only while some backend seems stuck."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def in_flight(session: Session, active: Collection[int], told: Mapping[int, int]
         Sign(scenario_id, backend_id, tuple(series), metric, bucket, _value(metric, each))
         for (scenario_id, backend_id, metric, bucket, *series), each in found.items()
     ]
-    silent = flow.unnamed(signs)
+    silent = flow.stuck(signs, now)
     silent -= _finished_lately(session, silent, now)
     return flow.in_flight(signs, told, _scenarios_of(session, silent, active, now)[0], now)
 

@@ -101,12 +101,12 @@ def get_interactions(principal: Read, _: Place, query: Annotated[InteractionsQue
     return {"items": items, "next_cursor": to_cursor([next_end.isoformat()]) if next_end else None}
 
 
-@router.get("/interactions/{kind}/{id_:path}")
+@router.get("/interactions/{kind}/{id:path}")
 def get_interaction(
     principal: Read,
     _: Place,
     kind: Literal["conversation", "trace"],
-    id_: Annotated[Asked, Path()],
+    id_: Annotated[Asked, Path(alias="id")],
     query: Annotated[InteractionQuery, Query()],
 ) -> dict[str, Any]:
     """One interaction: its totals and its requests, newest first, of more than 1,000 the newest."""
