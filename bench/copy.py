@@ -10,12 +10,15 @@ ROWS = 60_000
 
 
 def rows_per_s(dsn: str, limit: int = ROWS) -> float:
-    """Binary COPY from Python tuples, `BATCH` rows a commit, into a table with the same columns and primary key."""
+    """Binary COPY from Python tuples, `BATCH` rows a commit, into a table made like `request`: columns, indexes, days."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute("SELECT * FROM request LIMIT %s", [limit]).fetchall()
         connection.execute("DROP TABLE IF EXISTS bench_copy")
-        connection.execute("CREATE TABLE bench_copy (LIKE request INCLUDING DEFAULTS)")
-        connection.execute(f"ALTER TABLE bench_copy ADD PRIMARY KEY ({', '.join(_key(connection))})")
+        connection.execute(
+            "CREATE TABLE bench_copy (LIKE request INCLUDING DEFAULTS INCLUDING INDEXES) PARTITION BY RANGE (started_at)"
+        )
+        for number, bound in enumerate(_days(connection)):
+            connection.execute(f"CREATE TABLE bench_copy_{number} PARTITION OF bench_copy {bound}")
         types = [t for (t,) in connection.execute(
             "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'bench_copy'::regclass "
             "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
@@ -26,10 +29,11 @@ def rows_per_s(dsn: str, limit: int = ROWS) -> float:
     return len(rows) / took_s
 
 
-def _key(connection: "psycopg.Connection[Any]") -> list[str]:
-    return [name for (name,) in connection.execute(
-        "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
-        "WHERE i.indrelid = 'request'::regclass AND i.indisprimary ORDER BY array_position(i.indkey, a.attnum)"
+def _days(connection: "psycopg.Connection[Any]") -> list[str]:
+    """The bounds of `request`'s partitions, as they are declared."""
+    return [bound for (bound,) in connection.execute(
+        "SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE i.inhparent = 'request'::regclass"
     )]  # fmt: skip
 
 
