@@ -14,20 +14,19 @@ FRESH = timedelta(seconds=90)  # a gauge that is older says nothing: exporters s
 FINISHED_LATELY = timedelta(seconds=30)
 GAUGES = {sc.TRIVET_REQUESTS_RUNNING.name: "running", sc.TRIVET_REQUESTS_WAITING.name: "waiting"}
 ADMITTED, FINISHED = sc.TRIVET_REQUESTS_ADMITTED.name, sc.TRIVET_REQUESTS_FINISHED.name
-METRICS = (*GAUGES, ADMITTED, FINISHED)
 
 Scope = tuple[int, int]  # scenario, backend; 0 for none
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One series of signals in one bucket: `value` is the most a gauge was, or how much a counter grew."""
+    """What one series says `at` a time: the value of a gauge, or how much a counter grew in the bucket that begins then."""
 
     scenario_id: int
     backend_id: int
     series: tuple[int, ...]  # what else tells it from others: tenant, model, pool
     metric: str
-    bucket: datetime
+    at: datetime
     value: float
 
 
@@ -101,10 +100,10 @@ def _sums(signs: Iterable[Sign], now: datetime) -> tuple[dict[Scope, InFlight], 
         scope = sign.scenario_id, sign.backend_id
         if sign.metric in GAUGES:
             key = scope, sign.series, sign.metric
-            newest[key] = max(newest.get(key, sign), sign, key=lambda s: s.bucket)
+            newest[key] = max(newest.get(key, sign), sign, key=lambda s: s.at)
         elif sign.metric == ADMITTED and sign.value > 0:
             sums[scope] = sums.get(scope, InFlight()) + InFlight(admitted=sign.value)
-        elif sign.metric == FINISHED and sign.value > 0 and sign.bucket > now - FINISHED_LATELY:
+        elif sign.metric == FINISHED and sign.value > 0 and sign.at > now - FINISHED_LATELY:
             finishing.add(scope)
     for (scope, _, metric), sign in newest.items():
         sums[scope] = sums.get(scope, InFlight()) + InFlight(**{GAUGES[metric]: sign.value})

@@ -1,4 +1,4 @@
-"""The signals that guards read: one statement a look for all scenarios, and more only while some backend seems stuck."""
+"""The signals that guards read: two statements a look for all scenarios, and more only while some backend seems stuck."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,22 +26,32 @@ EVENTS = (sc.TRIVET_HEALTH.name, sc.TRIVET_COLD_STARTS.name)
 
 def in_flight(session: Session, active: Collection[int], told: Mapping[int, int], now: datetime) -> dict[int, InFlight]:
     """What moves at `now`, by scenario, of those of which something does."""
-    by = ["scenario_id", "backend_id", "metric", "bucket", *SERIES]
     within = Interval(floor(now - flow.FRESH, BUCKET_S), floor(now, BUCKET_S) + AHEAD)
-    found = signals.read(session, within, by, {"metric": flow.METRICS}, grain_s=BUCKET_S)
-    signs = [
-        Sign(scenario_id, backend_id, tuple(series), metric, bucket, _value(metric, each))
-        for (scenario_id, backend_id, metric, bucket, *series), each in found.items()
-    ]
+    signs = [*_gauges(session, within), *_counters(session, within)]
     silent = flow.stuck(signs, now)
     silent -= _finished_lately(session, silent, now)
     return flow.in_flight(signs, told, _scenarios_of(session, silent, active, now)[0], now)
 
 
-def _value(metric: str, signal: signals.Signal) -> float:
-    if metric in flow.GAUGES:
-        return signal.most if signal.most is not None else signal.last
-    return signal.total
+def _gauges(session: Session, within: Interval) -> list[Sign]:
+    """The newest value of each series."""
+    by = ["scenario_id", "backend_id", "metric", *SERIES]
+    found = signals.read(session, within, by, {"metric": tuple(flow.GAUGES)})
+    return [
+        Sign(scenario_id, backend_id, tuple(series), metric, each.last_at, each.last)
+        for (scenario_id, backend_id, metric, *series), each in found.items()
+        if each.last_at is not None
+    ]
+
+
+def _counters(session: Session, within: Interval) -> list[Sign]:
+    """How much each counter grew, bucket by bucket, whatever else its series are told apart by."""
+    by = ["scenario_id", "backend_id", "metric", "bucket"]
+    found = signals.read(session, within, by, {"metric": (flow.ADMITTED, flow.FINISHED)}, grain_s=BUCKET_S)
+    return [
+        Sign(scenario_id, backend_id, (), metric, bucket, each.total)
+        for (scenario_id, backend_id, metric, bucket), each in found.items()
+    ]
 
 
 def events(session: Session, active: Collection[int], start: datetime, now: datetime) -> dict[int, list[Event]]:
