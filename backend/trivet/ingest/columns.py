@@ -1,7 +1,10 @@
 """The columns of `request`, in the order rows are copied, and a row as COPY's bytes. Pure."""
 
+from collections.abc import Callable
+from functools import cache
+
 from trivet.ingest import copybytes
-from trivet.ingest.copybytes import EPOCH_2000_US, binary, int2, int4, int8, text
+from trivet.ingest.copybytes import EPOCH_2000_US, binary, text
 from trivet.ingest.row import Row
 
 # Never null and of one length: packed by one call.
@@ -47,14 +50,37 @@ OTHER_COLUMNS = {
 COLUMNS = (*FIXED_COLUMNS, *OTHER_COLUMNS)
 TYPES = {name: "int8" if kind == "span" else kind for name, kind in (FIXED_COLUMNS | OTHER_COLUMNS).items()}
 
-_fixed = copybytes.fixed(list(FIXED_COLUMNS.values()), len(COLUMNS))
+# Of these, only a few ways in which some are null come up: each has a packer of its own.
+_MAYBE = ("parent_span_id", "repeats", "ttft_us", "cost_picos", "version_id", "region_id", "cause", "shape", "price_id",
+          "output_limit")  # fmt: skip
+assert tuple(OTHER_COLUMNS)[: len(_MAYBE)] == _MAYBE
+_MAYBE_TYPES = ["span", "span", *(OTHER_COLUMNS[name] for name in _MAYBE[2:])]
+
+
+@cache
+def _packer(there: tuple[bool, ...]) -> Callable[..., bytes]:
+    """A packer of the fixed columns and of those that may be null, by which of those are there."""
+    types = [kind if given else "null" for kind, given in zip(_MAYBE_TYPES, there, strict=True)]
+    return copybytes.fixed([*FIXED_COLUMNS.values(), *types], len(COLUMNS))
 
 
 def packed(row: Row) -> bytes:
     """One row of `request`, in the order of `COLUMNS`."""
     fact, cost = row.fact, row.cost
+    maybe = (
+        fact.parent_id,
+        row.repeats,
+        fact.ttft_us,
+        cost.picos,
+        row.version_id or None,
+        row.region_id or None,
+        fact.cause or None,
+        row.shape or None,
+        cost.price_id,
+        fact.output_limit,
+    )
     return b"".join((
-        _fixed(
+        _packer(tuple([value is not None for value in maybe]))(
             fact.start_us - EPOCH_2000_US,
             fact.end_us - EPOCH_2000_US,
             fact.span_id,
@@ -75,17 +101,8 @@ def packed(row: Row) -> bytes:
             fact.outcome,
             fact.level,
             fact.streamed,
+            *maybe,
         ),
-        binary(fact.parent_id),
-        binary(row.repeats),
-        int8(fact.ttft_us),
-        int8(cost.picos),
-        int4(row.version_id or None),
-        int4(row.region_id or None),
-        int2(fact.cause or None),
-        int2(row.shape or None),
-        int4(cost.price_id),
-        int4(fact.output_limit),
         text(fact.conversation_id),
         text(fact.finish_reason),
         text(fact.response_id),

@@ -17,36 +17,27 @@ FIXED = {"int8": (8, "q"), "timestamptz": (8, "q"), "int4": (4, "i"), "int2": (2
          "uuid": (16, "16s"), "span": (8, "8s"), "float8": (8, "d")}  # fmt: skip
 
 _length = struct.Struct("!i")
-_int2, _int4, _int8 = struct.Struct("!ih"), struct.Struct("!ii"), struct.Struct("!iq")
 
 
 def fixed(types: Sequence[str], columns: int) -> Callable[..., bytes]:
-    """A packer of the fields of some fixed columns that are never null, the first of a row of `columns` in all."""
-    form = struct.Struct("!h" + "".join(f"i{FIXED[kind][1]}" for kind in types))
-    lengths = [FIXED[kind][0] for kind in types]
+    """A packer of the first fields of a row of `columns`, all of one length; the value of type "null" is left out."""
     names = [f"v{n}" for n in range(len(types))]
-    fields = ", ".join(f"{length}, {name}" for length, name in zip(lengths, names, strict=True))
+    form, fields = ["!h"], [str(columns)]
+    for kind, name in zip(types, names, strict=True):
+        if kind == "null":
+            form.append("i")
+            fields.append("-1")
+        else:
+            form.append(f"i{FIXED[kind][1]}")
+            fields += [str(FIXED[kind][0]), name]
     # One call with the lengths written out: a loop over the fields would cost more than the packing.
     made: Callable[..., bytes] = eval(  # noqa: S307  # our own names and numbers
-        f"lambda {', '.join(names)}: pack({columns}, {fields})", {"pack": form.pack}
+        f"lambda {', '.join(names)}: pack({', '.join(fields)})", {"pack": struct.Struct("".join(form)).pack}
     )
     return made
 
 
-def int2(value: int | None) -> bytes:
-    return NULL if value is None else _int2.pack(2, value)
-
-
-def int4(value: int | None) -> bytes:
-    return NULL if value is None else _int4.pack(4, value)
-
-
-def int8(value: int | None) -> bytes:
-    return NULL if value is None else _int8.pack(8, value)
-
-
 def binary(value: bytes | None) -> bytes:
-    """A bytea or, of 8 bytes, the int8 that a span id is."""
     return NULL if value is None else _length.pack(len(value)) + value
 
 

@@ -7,6 +7,7 @@ Rim and Lee, VLDB 2019), bin k holds (γ^(k-1), γ^k] with γ = (1 + 0.01) / (1 
 """
 
 import math
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ _LOG_GAMMA = math.log(GAMMA)
 COUNT_MAX = 2**31 - 1  # of one record, either sign; a bin with more has several
 BINS_MAX = 2048  # γ^2048 µs is far beyond any clock; larger values fall into the last bin
 RECORD = np.dtype([("bin", "<u2"), ("count", "<i4")])
+_record = struct.Struct("<Hi").pack  # the same, for the few records of one row
 
 
 def bin_of(value_us: int) -> int:
@@ -41,8 +43,11 @@ def value_of(index: float) -> float:
 
 def encode(counts: Mapping[int, int]) -> bytes:
     """Bytes of {bin: count}, bins ascending."""
-    items = [record for b, c in sorted(counts.items()) for record in _records(b, c)]
-    return np.array(items, dtype=RECORD).tobytes() if items else b""
+    if any(abs(count) > COUNT_MAX or not count for count in counts.values()):
+        items = [record for b, c in sorted(counts.items()) for record in _records(b, c)]
+    else:
+        items = sorted(counts.items())
+    return b"".join([_record(*item) for item in items])
 
 
 def _records(index: int, count: int) -> list[tuple[int, int]]:
