@@ -126,8 +126,6 @@ def names_of(fact: RequestFact | LookupFact) -> Names:
 
 def _key(key_id: int, tenant_id: int | None) -> _Key:
     with _lock:
-        if sum(len(kind.ids) for key in _keys.values() for kind in key.kinds) > KEPT_MAX:
-            _keys.clear()
         return _keys.setdefault((key_id, tenant_id), _Key())
 
 
@@ -149,6 +147,9 @@ def _learn(key: _Key, missed: Sequence[Names], key_id: int, tenant_id: int | Non
         )
         for names in missed
     }
+    with _lock:
+        if sum(len(kind.ids) for each in _keys.values() for kind in each.kinds) > KEPT_MAX:
+            _keys.clear()  # whoever still uses one goes on with it
     lasting = {names: ids for names, ids in found.items() if not _overflows(key, ids)}
     with _lock:
         if len(key.combinations) + len(lasting) > COMBINATIONS_MAX:
