@@ -23,9 +23,9 @@ fmt: env ## put the code into the house's form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: env ## measure ingest, and the way from rows to a backend
-	@set -e; for script in $$(grep -l '^if __name__' bench/*.py); do \
-		name=$$(basename $$script .py); echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
+bench: env ## measure ingest, the agent, the way from rows to a backend, and how it holds up
+	@status=0; for name in ingest size agent memory hold profile loop start; do \
+		echo "== bench.$$name"; $(BIN)/python -m bench.$$name || status=1; done; exit $$status
 
 shots: env ## the picture of the README, docs/overview.png, from the demo at its peak
 	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=1 $(BIN)/python -m pytest -q tests/browser/test_readme.py

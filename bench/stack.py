@@ -61,7 +61,7 @@ def api(url: str, folder: Path, processes: int = 1, **settings: str) -> Iterator
         **settings,
     }
     command = [sys.executable, "-m", "trivet.cli", "api", "--processes", str(processes)]
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         wait(port, process, processes=processes)
         yield Api(port, grpc_port, process)
