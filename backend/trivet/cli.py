@@ -79,7 +79,7 @@ def api(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a port that is taken is said once, by us
     from trivet import serve
     from trivet.embed.child import EmbedError
-    from trivet.ingest.grpc_server import PortTakenError
+    from trivet.ingest.line.grpc_server import PortTakenError
     from trivet.settings import get_settings
 
     settings = get_settings()

@@ -17,7 +17,7 @@ from trivet.app import create_app
 from trivet.embed.child import EmbedError
 from trivet.embed.ports import refuse_port_in_use
 from trivet.embed.supervisor import Program, Supervisor
-from trivet.ingest import grpc_server
+from trivet.ingest.line import grpc_server
 from trivet.settings import Settings
 
 GRACE_S = 5.0  # for what is being answered when we are asked to stop

@@ -24,9 +24,9 @@ from trivet import db
 from trivet.archive import days
 from trivet.archive.place import Place
 from trivet.archive.tables import BY_NAME
-from trivet.ingest import partitions
-from trivet.ingest.partitions import State
-from trivet.ingest.persist import store
+from trivet.ingest.store import partitions
+from trivet.ingest.store.partitions import State
+from trivet.ingest.store.persist import store
 
 pytestmark = pytest.mark.usefixtures("database")
 

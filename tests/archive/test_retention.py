@@ -31,8 +31,9 @@ from trivet.archive import facts, service
 from trivet.archive.facts import RowsDropped
 from trivet.archive.place import Place
 from trivet.archive.tables import BY_NAME, DAY_TABLES
-from trivet.ingest import partitions, scores
-from trivet.ingest.partitions import State
+from trivet.ingest.score import scores
+from trivet.ingest.store import partitions
+from trivet.ingest.store.partitions import State
 from trivet.kit.interval import Interval
 from trivet.ledger.models import Entry, HourDue, PostedHour, Posting
 from trivet.rollup import tasks as rollup

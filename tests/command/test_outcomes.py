@@ -15,7 +15,7 @@ from trivet.command import polls, tasks
 from trivet.command.models import BackendHolding, Command, DesiredState, PolicyGeneration
 from trivet.fleet.models import Backend
 from trivet.guard.models import LadderState
-from trivet.ingest.persist import store
+from trivet.ingest.store.persist import store
 from trivet.tenant.models import Tenant
 
 

@@ -8,7 +8,7 @@ from tests.support import books
 from tests.support.calls import call, ingest
 
 from trivet.console import interactions
-from trivet.ingest.fact import ERROR
+from trivet.ingest.request.fact import ERROR
 from trivet.kit.clock import utc_now
 from trivet.report.interactions import Interaction
 

@@ -17,7 +17,7 @@ from trivet.demo.wire import Message, turns
 from trivet.guard.decide import Standing, verdict
 from trivet.guard.ladder import State, Step, step
 from trivet.guard.window import BUCKET_S, Beside, Governing, Slice, measured_under, window
-from trivet.ingest.running import Overdue
+from trivet.ingest.signal.running import Overdue
 from trivet.kit import histogram
 from trivet.kit.clock import floor
 from trivet_collectors.policy.evaluate import DEFAULTS

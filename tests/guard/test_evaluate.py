@@ -12,7 +12,7 @@ from trivet import db
 from trivet.card.models import CardRevision
 from trivet.guard import judgement, service
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.ingest import scores
+from trivet.ingest.score import scores
 from trivet.kit.clock import utc_now
 from trivet.kit.locks import Lock
 from trivet.outbox import Outbox
@@ -133,7 +133,7 @@ class TestWhatIsMeasured:
         assert (state().verdict, state().sample) == ("ok", 10)
 
     def test_not_what_a_limit_of_ours_turned_away(self, chat):
-        from trivet.ingest.fact import REJECTED
+        from trivet.ingest.request.fact import REJECTED
 
         ingest(*(call(at(12), outcome=REJECTED) for _ in range(50)), now=at(12))
         evaluate(at(13))

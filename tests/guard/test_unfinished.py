@@ -12,7 +12,7 @@ from trivet import db
 from trivet.fleet.models import Backend, SignalDelta
 from trivet.guard import service
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.ingest import running
+from trivet.ingest.signal import running
 from trivet_collectors import semconv as sc
 
 

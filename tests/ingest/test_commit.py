@@ -11,8 +11,9 @@ from sqlalchemy import text
 from tests.support.calls import call
 
 from trivet import db
-from trivet.ingest import commit, gate, persist
-from trivet.ingest.persist import Batch
+from trivet.ingest.line import gate
+from trivet.ingest.store import commit, persist
+from trivet.ingest.store.persist import Batch
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -6,10 +6,10 @@ How to add one: rows in `dialects.NAMES`, its operations in `operations`, and an
 import pytest
 from tests.support.spans import request_in, said, tokens_of
 
-from trivet.ingest.dialects import NAMES
-from trivet.ingest.fact import RequestFact
-from trivet.ingest.fields import FIELDS, SLOTS
-from trivet.ingest.shapes import SHAPES
+from trivet.ingest.dialect.fields import FIELDS, SLOTS
+from trivet.ingest.dialect.shapes import SHAPES
+from trivet.ingest.dialect.table import NAMES
+from trivet.ingest.request.fact import RequestFact
 
 SECOND = 1_000_000
 

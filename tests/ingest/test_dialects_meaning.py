@@ -3,8 +3,8 @@
 import pytest
 from tests.support.spans import DURATION_NS, request_in, said
 
-from trivet.ingest.fact import CAUSES, LookupFact
 from trivet.ingest.models import OUTCOMES
+from trivet.ingest.request.fact import CAUSES, LookupFact
 
 
 class TestVersions:

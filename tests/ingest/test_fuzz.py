@@ -19,16 +19,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from tests.support.mutate import mutated
 
-from trivet.ingest import memo as memos
-from trivet.ingest.decode import spans_of_protobuf
-from trivet.ingest.decode_json import spans_of_json
-from trivet.ingest.dialects import NAMES
+from trivet.ingest.decode import memo as memos
+from trivet.ingest.decode.memo import Memo, value_of
+from trivet.ingest.decode.spans import spans_of_protobuf
+from trivet.ingest.decode.spans_json import spans_of_json
+from trivet.ingest.decode.wanted import Wanted, wanted_of
+from trivet.ingest.dialect.table import NAMES
+from trivet.ingest.dialect.vocabulary import places_of
 from trivet.ingest.errors import Malformed, TooManyItems
-from trivet.ingest.memo import Memo, value_of
-from trivet.ingest.normalise import Rules, normalise_all
-from trivet.ingest.vocabulary import places_of
-from trivet.ingest.wanted import Wanted, wanted_of
-from trivet.ingest.wire import check_elements, fields_of
+from trivet.ingest.line.wire import check_elements, fields_of
+from trivet.ingest.request.normalise import Rules, normalise_all
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"
 RULES = Rules(("trivet.tenant", "tenant.id"), ("trivet.scenario", "service.name"), hash_key=b"a key")
@@ -155,7 +155,7 @@ class TestAnExport:
 
 
 def said_by_the_official_parser(of_resource, of_span):
-    from trivet.ingest.vocabulary import nothing_said
+    from trivet.ingest.dialect.vocabulary import nothing_said
 
     ranked = nothing_said()
     for memo, pairs in ((RULES.wanted.resource, of_resource), (RULES.wanted.span, of_span)):

@@ -16,13 +16,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from tests.support.mutate import mutated
 from tests.support.otlp import as_json, set_attributes
 
-from trivet.ingest import events, readings, signal_names
-from trivet.ingest.decode_metrics import points_of_protobuf
-from trivet.ingest.decode_metrics_json import points_of_json
+from trivet.ingest.decode.log_record import records_of_json, records_of_protobuf
+from trivet.ingest.decode.metrics import points_of_protobuf
+from trivet.ingest.decode.metrics_json import points_of_json
+from trivet.ingest.dialect import signal_names
 from trivet.ingest.errors import Malformed, TooManyItems
-from trivet.ingest.log_record import records_of_json, records_of_protobuf
-from trivet.ingest.signal_points import Rules, signal_points
-from trivet.ingest.telemetry import METRICS
+from trivet.ingest.signal import events, readings
+from trivet.ingest.signal.points import Rules, signal_points
+from trivet.ingest.signal.telemetry import METRICS
 from trivet_collectors import semconv as sc
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"

@@ -18,9 +18,9 @@ from tests.support.api_process import ApiProcess
 from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
-from trivet.ingest import body as bodies
-from trivet.ingest import gate
 from trivet.ingest.errors import BodyTooLarge, TooSlow
+from trivet.ingest.line import body as bodies
+from trivet.ingest.line import gate
 from trivet.settings import get_settings
 
 MIB = 1 << 20

@@ -19,8 +19,8 @@ from tests.support.grpc_server import PATHS, serving
 from tests.support.otlp import CHAT, body, span
 
 from trivet import db
-from trivet.ingest import body as bodies
-from trivet.ingest import gate, grpc_server
+from trivet.ingest.line import body as bodies
+from trivet.ingest.line import gate, grpc_server
 from trivet.settings import get_settings
 
 GZIP, DEFLATE = grpc.Compression.Gzip, grpc.Compression.Deflate

@@ -9,8 +9,8 @@ from tests.support.calls import call, microseconds
 from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
-from trivet.ingest.fact import CacheLookup, LookupFact
-from trivet.ingest.persist import Batch, store_all
+from trivet.ingest.request.fact import CacheLookup, LookupFact
+from trivet.ingest.store.persist import Batch, store_all
 
 pytestmark = pytest.mark.usefixtures("database")
 

@@ -11,8 +11,8 @@ from tests.support.calls import call
 from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
-from trivet.ingest import names as naming
-from trivet.ingest.persist import store
+from trivet.ingest.store import names as naming
+from trivet.ingest.store.persist import store
 from trivet.pricing import service as pricing
 from trivet.settings import get_settings
 

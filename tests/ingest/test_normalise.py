@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from trivet.ingest.fact import Refusal, RequestFact
+from trivet.ingest.decode.span import TEXT_LIMIT, Span
+from trivet.ingest.dialect.shapes import BLOCK_LIMIT, BLOCKS_LIMIT
+from trivet.ingest.dialect.vocabulary import nothing_said
 from trivet.ingest.models import OUTCOMES
-from trivet.ingest.normalise import Rules, normalise
-from trivet.ingest.shapes import BLOCK_LIMIT, BLOCKS_LIMIT
-from trivet.ingest.span import TEXT_LIMIT, Span
-from trivet.ingest.vocabulary import nothing_said
+from trivet.ingest.request.fact import Refusal, RequestFact
+from trivet.ingest.request.normalise import Rules, normalise
 
 NOW_NS = 1_795_240_400 * 10**9
 S = 10**9

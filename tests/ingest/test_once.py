@@ -13,11 +13,12 @@ from tests.support import books
 from tests.support.calls import call
 
 from trivet import db
-from trivet.ingest import once, persist, repeats, reprice, tasks
-from trivet.ingest.fact import ERROR
+from trivet.ingest import tasks
 from trivet.ingest.models import DIMENSIONS
-from trivet.ingest.persist import Batch, store_all
-from trivet.ingest.row import Row
+from trivet.ingest.request.fact import ERROR
+from trivet.ingest.store import once, persist, repeats, reprice
+from trivet.ingest.store.persist import Batch, store_all
+from trivet.ingest.store.row import Row
 from trivet.kit.interval import Interval
 from trivet.ledger import service as ledger
 from trivet.rollup import tasks as rollup_tasks

@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.otlp import JSON, PROTOBUF, as_json, body, export, span
 
 from trivet import db
-from trivet.ingest import gate, persist, receive
+from trivet.ingest.line import gate, receive
+from trivet.ingest.store import persist
 from trivet.settings import get_settings
 
 

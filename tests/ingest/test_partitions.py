@@ -9,8 +9,8 @@ from sqlalchemy import text
 from tests.support.calls import call, ingest
 
 from trivet import db
-from trivet.ingest import partitions
-from trivet.ingest.partitions import PARTITIONED, State
+from trivet.ingest.store import partitions
+from trivet.ingest.store.partitions import PARTITIONED, State
 
 pytestmark = pytest.mark.usefixtures("database")
 

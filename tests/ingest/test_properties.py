@@ -13,14 +13,14 @@ from sqlalchemy import text
 from tests.support.calls import call
 
 from trivet import db
-from trivet.ingest import deltas
-from trivet.ingest.decode import spans_of_protobuf
-from trivet.ingest.decode_json import spans_of_json
+from trivet.ingest.decode.spans import spans_of_protobuf
+from trivet.ingest.decode.spans_json import spans_of_json
 from trivet.ingest.errors import Malformed
-from trivet.ingest.normalise import Rules, normalise_all
-from trivet.ingest.persist import store
-from trivet.ingest.row import Cost, Row
-from trivet.ingest.tokens import disjoint
+from trivet.ingest.request.normalise import Rules, normalise_all
+from trivet.ingest.request.tokens import disjoint
+from trivet.ingest.store import deltas
+from trivet.ingest.store.persist import store
+from trivet.ingest.store.row import Cost, Row
 from trivet.kit import histogram
 from trivet.kit.money import from_picos
 

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from tests.ingest.test_store import NOW, add_price, priced, put, rows
 
 from trivet import db
-from trivet.ingest import reprice, tasks
+from trivet.ingest import tasks
+from trivet.ingest.store import reprice
 
 pytestmark = pytest.mark.usefixtures("database")
 COST = 1000 * 2_500_000 + 100 * 10_000_000

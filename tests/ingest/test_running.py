@@ -11,9 +11,9 @@ from tests.support.calls import ingest, microseconds
 from tests.support.governed import at
 
 from trivet import db
-from trivet.ingest import running
-from trivet.ingest.running import RunningCall, store
-from trivet.ingest.running_model import RunningCall as Kept
+from trivet.ingest.signal import running
+from trivet.ingest.signal.running import RunningCall, store
+from trivet.ingest.signal.running_model import RunningCall as Kept
 from trivet.settings import get_settings
 from trivet.tenant.models import Scenario
 

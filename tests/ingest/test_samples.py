@@ -6,11 +6,11 @@ import pytest
 from tests.support.otlp import JSON, PROTOBUF, as_json
 
 from trivet import db
-from trivet.ingest.decode import spans_of_protobuf
-from trivet.ingest.decode_json import spans_of_json
-from trivet.ingest.fact import CAUSES
+from trivet.ingest.decode.spans import spans_of_protobuf
+from trivet.ingest.decode.spans_json import spans_of_json
 from trivet.ingest.models import OUTCOMES
-from trivet.ingest.normalise import Rules, normalise_all
+from trivet.ingest.request.fact import CAUSES
+from trivet.ingest.request.normalise import Rules, normalise_all
 from trivet.settings import Settings, get_settings
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"

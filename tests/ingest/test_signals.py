@@ -15,15 +15,15 @@ from tests.support.metrics import metrics, sums
 from tests.support.otlp import PROTOBUF
 
 from trivet import db
-from trivet.ingest.buckets import Explicit, Exponential, bins_of, from_json
-from trivet.ingest.cumulative import REACH_US, Standing, amounts
-from trivet.ingest.fact import CAUSES, CacheLookup
-from trivet.ingest.log_patterns import PHRASES, health_of
-from trivet.ingest.request_signals import HEALTH_CAUSES, signal_deltas_of
-from trivet.ingest.row import Row
-from trivet.ingest.signal_names import SIGNALS
-from trivet.ingest.signal_points import ADD, CUMULATIVE, Place, SignalPoint
-from trivet.ingest.signals import BUCKET_US, DELTA_COLUMNS, one
+from trivet.ingest.dialect.log_patterns import PHRASES, health_of
+from trivet.ingest.dialect.signal_names import SIGNALS
+from trivet.ingest.request.fact import CAUSES, CacheLookup
+from trivet.ingest.signal.buckets import Explicit, Exponential, bins_of, from_json
+from trivet.ingest.signal.cumulative import REACH_US, Standing, amounts
+from trivet.ingest.signal.of_requests import HEALTH_CAUSES, signal_deltas_of
+from trivet.ingest.signal.points import ADD, CUMULATIVE, Place, SignalPoint
+from trivet.ingest.signal.signals import BUCKET_US, DELTA_COLUMNS, one
+from trivet.ingest.store.row import Row
 from trivet.kit import histogram
 from trivet_collectors import semconv as sc
 

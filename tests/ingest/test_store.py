@@ -8,10 +8,10 @@ from sqlalchemy import text
 from tests.support.calls import call
 
 from trivet import db
-from trivet.ingest import partitions
-from trivet.ingest.fact import ERROR, REFUSED, REJECTED, TIMEOUT
-from trivet.ingest.ids import span_bytes
-from trivet.ingest.persist import Stored, store
+from trivet.ingest.request.fact import ERROR, REFUSED, REJECTED, TIMEOUT
+from trivet.ingest.store import partitions
+from trivet.ingest.store.ids import span_bytes
+from trivet.ingest.store.persist import Stored, store
 from trivet.kit import histogram
 
 NOW = datetime(2026, 11, 21, 8, 0, 3, tzinfo=UTC)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.otlp import JSON, as_json, export, span
 
-from trivet.ingest import structure
 from trivet.ingest.errors import TooManyItems
-from trivet.ingest.structure import check_elements
+from trivet.ingest.line import structure
+from trivet.ingest.line.structure import check_elements
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('{[,"\\é\U0001f600x'),

@@ -12,10 +12,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.otlp import PROTOBUF, export, gauges, span
 
-from trivet.ingest.decode import SMALL_BYTES, spans_of_protobuf
+from trivet.ingest.decode.spans import SMALL_BYTES, spans_of_protobuf
 from trivet.ingest.errors import TooManyItems
-from trivet.ingest.normalise import Rules
-from trivet.ingest.wire import DATA_POINTS, LOG_RECORDS, SPANS, check_count, check_elements, fields_of
+from trivet.ingest.line.wire import DATA_POINTS, LOG_RECORDS, SPANS, check_count, check_elements, fields_of
+from trivet.ingest.request.normalise import Rules
 
 DATA = Path(__file__).parent.parent / "data" / "otlp"
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from tests.support.seeded import seeded
 
-from trivet.ingest.span import TEXT_LIMIT
+from trivet.ingest.decode.span import TEXT_LIMIT
 from trivet.kit import body
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Invalid, TooLarge, Unavailable

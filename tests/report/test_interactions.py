@@ -4,7 +4,7 @@ import pytest
 from tests.support import books
 from tests.support.calls import call
 
-from trivet.ingest.fact import ERROR
+from trivet.ingest.request.fact import ERROR
 from trivet.kit.clock import rfc3339
 from trivet.report import interactions
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support import books
 from tests.support.calls import call
 
-from trivet.ingest.fact import ERROR, REJECTED, TIMEOUT
+from trivet.ingest.request.fact import ERROR, REJECTED, TIMEOUT
 from trivet.kit.clock import rfc3339
 from trivet.kit.interval import Interval
 from trivet.report.export import export

@@ -11,9 +11,9 @@ from tests.support.calls import call, ingest
 from tests.support.seeded import seeded
 
 from trivet import db
-from trivet.ingest import scores
 from trivet.ingest import tasks as ingest_tasks
 from trivet.ingest.models import DIMENSIONS, UsageDelta
+from trivet.ingest.score import scores
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.ledger.models import HourDue

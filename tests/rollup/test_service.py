@@ -12,8 +12,8 @@ from tests.support.seeded import seeded
 
 from trivet import db
 from trivet.fleet.models import GpuDelta, GpuRollup
-from trivet.ingest.fact import ERROR, OK, REFUSED, REJECTED, TIMEOUT
 from trivet.ingest.models import UsageDelta
+from trivet.ingest.request.fact import ERROR, OK, REFUSED, REJECTED, TIMEOUT
 from trivet.kit import histogram
 from trivet.kit.interval import Interval
 from trivet.ledger.models import HourDue

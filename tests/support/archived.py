@@ -9,7 +9,7 @@ from tests.support.books import DAY, EIGHT, SEVEN, a_morning, company, post
 from trivet import db
 from trivet.archive import service
 from trivet.archive.models import ArchivedDay
-from trivet.ingest import partitions
+from trivet.ingest.store import partitions
 from trivet.kit.interval import Interval
 from trivet.rollup.read import usage
 from trivet.settings import Settings

@@ -3,9 +3,9 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from trivet.ingest.fact import OK, RequestFact
-from trivet.ingest.normalise import inter_token_us
-from trivet.ingest.persist import Stored, store
+from trivet.ingest.request.fact import OK, RequestFact
+from trivet.ingest.request.normalise import inter_token_us
+from trivet.ingest.store.persist import Stored, store
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

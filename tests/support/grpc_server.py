@@ -10,7 +10,7 @@ import grpc
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from trivet.ingest import grpc_server
+from trivet.ingest.line import grpc_server
 
 PATHS = {signal: path for path, signal in grpc_server.PATHS.items()}
 

@@ -3,9 +3,9 @@
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.support.otlp import as_json, set_attributes
 
-from trivet.ingest.decode import spans_of_protobuf
-from trivet.ingest.decode_json import spans_of_json
-from trivet.ingest.normalise import Rules, normalise
+from trivet.ingest.decode.spans import spans_of_protobuf
+from trivet.ingest.decode.spans_json import spans_of_json
+from trivet.ingest.request.normalise import Rules, normalise
 
 START_NS = 1_795_240_400 * 10**9
 DURATION_NS = 2 * 10**9

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from trivet.db import Base
-from trivet.ingest.context import CLASSES
-from trivet.ingest.fact import CAUSES, SHAPES
-from trivet.ingest.ids import SpanId
 from trivet.ingest.models import OUTCOMES
+from trivet.ingest.request.context import CLASSES
+from trivet.ingest.request.fact import CAUSES, SHAPES
+from trivet.ingest.store.ids import SpanId
 
 
 @dataclass(frozen=True, slots=True)

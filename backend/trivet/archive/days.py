@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.archive.models import ArchivedDay
 from trivet.archive.tables import DayTable
-from trivet.ingest import partitions
-from trivet.ingest.partitions import State
+from trivet.ingest.store import partitions
+from trivet.ingest.store.partitions import State
 from trivet.kit.errors import Conflict
 from trivet.kit.locks import Lock
 

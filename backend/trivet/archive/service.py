@@ -19,7 +19,7 @@ from trivet.archive import days
 from trivet.archive.days import Contents
 from trivet.archive.models import ArchivedDay
 from trivet.archive.tables import DAY_TABLES, DayTable
-from trivet.ingest import partitions
+from trivet.ingest.store import partitions
 from trivet.kit.errors import Broken, Conflict
 from trivet.kit.locks import Lock
 from trivet.settings import Settings

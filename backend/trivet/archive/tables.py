@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trivet.ingest.reprice import COVERED
+from trivet.ingest.store.reprice import COVERED
 from trivet.settings import Settings
 
 # Each finds a row where something is not settled. `:start` and `:end` are the day, `:until` the newest instant that its

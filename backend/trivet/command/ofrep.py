@@ -21,7 +21,7 @@ from trivet import db
 from trivet.command import polls
 from trivet.command.policy import CardChange
 from trivet.identity.auth import Principal, requires
-from trivet.ingest.persist import deny
+from trivet.ingest.store.persist import deny
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.tenant.models import Tenant
 from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, State, resolve, values, variant

@@ -25,7 +25,7 @@ from trivet.guard.judgement import Case, Judgement
 from trivet.guard.ladder import State, Stay, Step
 from trivet.guard.models import Breach, GuardRun, GuardState, LadderState
 from trivet.guard.window import AHEAD, BUCKET_S, Beside, Governing, Slice, measured_under, starts
-from trivet.ingest import running
+from trivet.ingest.signal import running
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.kit.locks import Lock

@@ -13,7 +13,7 @@ from trivet.card.content import Card, Guard
 from trivet.guard import flow
 from trivet.guard.decide import Silence, Window
 from trivet.guard.flow import Event, InFlight
-from trivet.ingest.running import Overdue
+from trivet.ingest.signal.running import Overdue
 from trivet.kit.clock import floor
 from trivet.kit.histogram import of, total
 from trivet.rollup.read import Usage

@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from trivet.ingest import body, otlp, receive, score_api
 from trivet.ingest.errors import UnknownEncoding
+from trivet.ingest.line import body, otlp, receive
+from trivet.ingest.score import score_api
 from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
 

@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
-from trivet.ingest.ids import SpanId, TraceId
-from trivet.ingest.running_model import RunningCall  # noqa: F401  # a table of this context, found by who imports its models
+from trivet.ingest.signal.running_model import RunningCall  # noqa: F401  # a table of this context, found by who imports its models
+from trivet.ingest.store.ids import SpanId, TraceId
 
 OUTCOMES = ("ok", "error", "timeout", "refused", "rejected")  # stored as their index
 

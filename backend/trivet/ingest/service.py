@@ -6,17 +6,19 @@ from collections.abc import Callable
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from trivet.identity.auth import Principal
-from trivet.ingest import commit, counters, gate
-from trivet.ingest.bounds import check_elements
-from trivet.ingest.decode import spans_of_protobuf
-from trivet.ingest.decode_json import spans_of_json
-from trivet.ingest.fact import NO_PRICE, SHAPES
-from trivet.ingest.normalise import normalise_all
-from trivet.ingest.otlp import JSON, PROTOBUF
-from trivet.ingest.persist import Batch, Stored
-from trivet.ingest.rules import S_NS, rules
-from trivet.ingest.span import Span
-from trivet.ingest.wanted import Wanted
+from trivet.ingest import counters
+from trivet.ingest.decode.span import Span
+from trivet.ingest.decode.spans import spans_of_protobuf
+from trivet.ingest.decode.spans_json import spans_of_json
+from trivet.ingest.decode.wanted import Wanted
+from trivet.ingest.line import gate
+from trivet.ingest.line.bounds import check_elements
+from trivet.ingest.line.otlp import JSON, PROTOBUF
+from trivet.ingest.request.fact import NO_PRICE, SHAPES
+from trivet.ingest.request.normalise import normalise_all
+from trivet.ingest.request.rules import S_NS, rules
+from trivet.ingest.store import commit
+from trivet.ingest.store.persist import Batch, Stored
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
 

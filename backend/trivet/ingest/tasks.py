@@ -5,7 +5,8 @@ from datetime import timedelta
 from celery import shared_task
 
 from trivet import db
-from trivet.ingest import partitions, persist, reprice, running, series
+from trivet.ingest.signal import running, series
+from trivet.ingest.store import partitions, persist, reprice
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
 

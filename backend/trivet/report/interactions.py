@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from trivet.ingest.ids import span_bytes
 from trivet.ingest.models import OUTCOMES
+from trivet.ingest.store.ids import span_bytes
 from trivet.kit.body import Instant
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Invalid, NotFound

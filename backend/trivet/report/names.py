@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Integer, any_, collate, func, literal, select, uni
 from sqlalchemy.orm import Session
 
 from trivet.fleet.models import Backend, Pool, Region
-from trivet.ingest.context import CLASSES
+from trivet.ingest.request.context import CLASSES
 from trivet.kit.errors import Invalid
 from trivet.pricing.models import Model, ModelVersion
 from trivet.tenant.models import CostCentre, Scenario, Tenant

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from trivet.ingest.context import CLASSES, class_of
-from trivet.ingest.fact import CAUSES, NO_PRICE, SHAPES
-from trivet.ingest.ids import span_bytes, span_number
 from trivet.ingest.models import OUTCOMES
+from trivet.ingest.request.context import CLASSES, class_of
+from trivet.ingest.request.fact import CAUSES, NO_PRICE, SHAPES
+from trivet.ingest.store.ids import span_bytes, span_number
 from trivet.kit.body import Instant
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Invalid

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.archive import facts
-from trivet.ingest import deltas, kept, scores
 from trivet.ingest.models import Request, Score, UsageDelta
-from trivet.ingest.row import Row
+from trivet.ingest.score import scores
+from trivet.ingest.store import deltas, kept
+from trivet.ingest.store.row import Row
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.pricing.models import Price
