@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trivet_collectors.config import Config, ConfigError
+from trivet_collectors.pipeline.deliver import hinted
 from trivet_collectors.receivers.prometheus import PrometheusSource
 from trivet_collectors.receivers.source import Source, SourceError
 from trivet_collectors.setup import sources
@@ -39,7 +40,7 @@ def _address(config: Config, environment: Mapping[str, str]) -> Line:
     answer = destination.post(_EMPTY)
     if 200 <= answer.status < 300:
         return Line(f"endpoint {destination.url}: takes metrics with this key", well=True)
-    return Line(f"endpoint {destination.url}: {answer.problem}", well=False)
+    return Line(f"endpoint {destination.url}: {hinted(answer)}", well=False)
 
 
 def _tried(source: Source) -> Line:

@@ -230,7 +230,10 @@ class TestCheck:
     def test_says_when_the_key_is_not_taken(self, tmp_path: Path, trivet: Server, target: Server) -> None:
         trivet.usual = Said(status=401)
         address, _ = check(load(configured(tmp_path, trivet, target)), {})
-        assert (address.well, address.text) == (False, f"endpoint {trivet.url}/v1/metrics: HTTP 401 Unauthorized")
+        assert (address.well, address.text) == (
+            False,
+            f"endpoint {trivet.url}/v1/metrics: HTTP 401 Unauthorized: the key is not known to Trivet, give another",
+        )
 
 
 class TestWrongUse:

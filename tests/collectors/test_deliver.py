@@ -54,11 +54,15 @@ class TestAnAnswer:
         [
             ((200, 202, 204), "delivered"),
             ((0, 429, 502, 503, 504), "again"),
-            ((302, 400, 401, 403, 404, 413, 415, 422), "refused"),
+            ((400, 409, 413, 415, 422), "refused"),
         ],
     )
     def test_is_what_otlp_says_it_is(self, statuses: tuple[int, ...], meant: str) -> None:
         assert {verdict(status, tries=1_000) for status in statuses} == {meant}
+
+    @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404, 405, 407])
+    def test_about_the_key_or_the_address_waits_for_who_sets_it_right(self, status: int) -> None:
+        assert {verdict(status, tries) for tries in (1, 8, 1_000)} == {"again"}
 
     def test_500_may_be_this_exports_fault_and_is_tried_a_few_times(self) -> None:
         assert [verdict(500, tries) for tries in (1, 7, 8)] == ["again", "again", "refused"]
@@ -104,12 +108,25 @@ class TestSending:
         assert line.steps(4) == [1, 2, 0, 1]
 
     def test_drops_what_is_refused_and_says_why(self, caplog: pytest.LogCaptureFixture) -> None:
-        line = Line(Answer(401, "HTTP 401 Unauthorized")).put("one", "two")
+        line = Line(Answer(413, "HTTP 413 Content Too Large")).put("one", "two")
         assert line.steps(3) == [0, 0, None]
-        assert line.counted("exports_dropped", reason="http_401") == 1
+        assert line.counted("exports_dropped", reason="http_413") == 1
         assert line.sent() == ["one", "two"]
         assert caplog.messages == [
-            "delivery failed, what is read is lost: HTTP 401 Unauthorized: the key is not known to Trivet, give another",
+            "delivery failed, what is read is lost: HTTP 413 Content Too Large",
+            "delivery works again",
+        ]
+
+    def test_keeps_what_waits_for_another_key_and_says_so_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        line = Line(*[Answer(401, "HTTP 401 Unauthorized")] * 20).put("one", "two")
+        waits = line.steps(20)
+        assert (waits[0], waits[-1], len(line.queue)) == (1, BACKOFF_MAX_S, 2)
+        assert line.steps(3) == [0, 0, None]
+        assert line.sent()[-2:] == ["one", "two"]
+        assert line.counted("exports_dropped", reason="http_401") is None
+        assert caplog.messages == [
+            "delivery failed, what is read waits until it works again: "
+            "HTTP 401 Unauthorized: the key is not known to Trivet, give another",
             "delivery works again",
         ]
 

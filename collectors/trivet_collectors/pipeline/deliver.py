@@ -21,6 +21,14 @@ RETRY_AFTER_MAX_S: Final = 300.0
 IDLE_S: Final = 30.0
 # OTLP's own list of answers that ask for another try. Other 5xx may be this one export's fault: they have TRIES_MAX tries.
 AGAIN: Final = frozenset({0, 429, 502, 503, 504})
+# Answers that are about the key or the address, and so about every export: they wait for somebody to set it right.
+HINTS: Final = {
+    401: "the key is not known to Trivet, give another",
+    403: "the key lacks the scope ingest",
+    407: "a proxy asks for a password: see HTTPS_PROXY and NO_PROXY",
+    **dict.fromkeys((301, 302, 303, 307, 308), "a redirect is not followed, give the address it leads to"),
+    **dict.fromkeys((404, 405), "is this Trivet's address?"),
+}
 TRIES_MAX: Final = 8
 
 Verdict = Literal["delivered", "again", "refused"]
@@ -30,7 +38,7 @@ def verdict(status: int, tries: int) -> Verdict:
     """What an answer means for an export that has been tried `tries` times."""
     if 200 <= status < 300:
         return "delivered"
-    if status in AGAIN or (status >= 500 and tries < TRIES_MAX):
+    if status in AGAIN or status in HINTS or (status >= 500 and tries < TRIES_MAX):
         return "again"
     return "refused"
 
@@ -39,6 +47,11 @@ def pause_s(failures: int, retry_after_s: float, draw: float) -> float:
     """Seconds until the next try: doubling, between half and all of it as `draw` (0..1) says, and no less than was asked."""
     backoff = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * float(1 << min(failures - 1, 16)))
     return max(backoff * (0.5 + draw / 2), min(retry_after_s, RETRY_AFTER_MAX_S))
+
+
+def hinted(answer: Answer) -> str:
+    """What is wrong, and what to do about it where that is known."""
+    return ": ".join(text for text in (answer.problem, HINTS.get(answer.status, "")) if text)
 
 
 class Sender:
@@ -92,14 +105,14 @@ class Sender:
         self._meters.sends.labels(meant).inc()
         if meant == "again":
             self._failures += 1
-            self._say(f"delivery failed, what is read waits until it works again: {answer.problem}")
+            self._say(f"delivery failed, what is read waits until it works again: {hinted(answer)}")
             return pause_s(self._failures, answer.retry_after_s, self._draw())
         self._failures = 0
         self._queue.done(waiting)
         if meant == "refused":
             self.refused += 1
             self._meters.dropped.labels(f"http_{answer.status}").inc()
-            self._say(f"delivery failed, what is read is lost: {answer.problem}{_hint(answer.status)}")
+            self._say(f"delivery failed, what is read is lost: {hinted(answer)}")
         else:
             self._say("")
             self._partial(answer.body)
@@ -123,11 +136,3 @@ class Sender:
         if self._said and not problem:
             log.warning("delivery works again")
         self._said = problem
-
-
-def _hint(status: int) -> str:
-    return {
-        401: ": the key is not known to Trivet, give another",
-        403: ": the key lacks the scope ingest",
-        404: ": is this Trivet's address?",
-    }.get(status, "")
