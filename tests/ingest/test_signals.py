@@ -20,9 +20,9 @@ from trivet.ingest.dialect.signal_names import SIGNALS
 from trivet.ingest.request.fact import CAUSES, CacheLookup
 from trivet.ingest.signal.buckets import Explicit, Exponential, bins_of, from_json
 from trivet.ingest.signal.cumulative import REACH_US, Standing, amounts
+from trivet.ingest.signal.deltas import BUCKET_US, DELTA_COLUMNS, one
 from trivet.ingest.signal.of_requests import HEALTH_CAUSES, signal_deltas_of
 from trivet.ingest.signal.points import ADD, CUMULATIVE, Place, SignalPoint
-from trivet.ingest.signal.signals import BUCKET_US, DELTA_COLUMNS, one
 from trivet.ingest.store.row import Row
 from trivet.kit import histogram
 from trivet_collectors import semconv as sc

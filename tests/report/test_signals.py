@@ -8,7 +8,7 @@ from tests.support.bound import bound_headers
 
 from trivet import db
 from trivet.fleet.models import Backend, SignalDelta
-from trivet.ingest.signal.signals import DELTA_COLUMNS, Amount, deltas_of, one
+from trivet.ingest.signal.deltas import DELTA_COLUMNS, Amount, deltas_of, one
 from trivet.kit import histogram
 from trivet.kit.clock import floor, rfc3339, utc_now
 from trivet.rollup import tasks

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 
 from trivet import db
 from trivet.fleet.models import SignalDelta, SignalRollup
-from trivet.ingest.signal.signals import DELTA_COLUMNS, Amount, deltas_of, one
+from trivet.ingest.signal.deltas import DELTA_COLUMNS, Amount, deltas_of, one
 from trivet.kit import histogram
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval

@@ -15,7 +15,7 @@ from trivet import db
 from trivet.archive import facts
 from trivet.ingest.models import Request, Score, UsageDelta
 from trivet.ingest.score import scores
-from trivet.ingest.store import deltas, kept
+from trivet.ingest.store import deltas, read_back
 from trivet.ingest.store.row import Row
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
@@ -91,7 +91,9 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _requests(session: Session, interval: Interval) -> Iterator[Row]:
     query = (
-        select(*(getattr(Request, name) for name in kept.COLUMNS), func.coalesce(Price.currency, "").label("currency"))
+        select(
+            *(getattr(Request, name) for name in read_back.COLUMNS), func.coalesce(Price.currency, "").label("currency")
+        )
         .outerjoin(Price, Price.id == Request.price_id)
         .where(
             Request.started_at >= interval.start - LONGEST,
@@ -102,7 +104,7 @@ def _requests(session: Session, interval: Interval) -> Iterator[Row]:
         )
         .execution_options(yield_per=CHUNK_ROWS)
     )
-    return (kept.row_of(found._asdict()) for found in session.execute(query))
+    return (read_back.row_of(found._asdict()) for found in session.execute(query))
 
 
 def _write(session: Session, table: Any, rows: list[tuple[Any, ...]]) -> None:

@@ -154,4 +154,4 @@ def _plain(value: dict[str, Any], depth: int) -> Any:
             return read(value, key)
     if "doubleValue" in value:
         return double(value["doubleValue"], "doubleValue")
-    return bool(value["boolValue"]) if "boolValue" in value else None
+    return truth(value["boolValue"], "boolValue") if "boolValue" in value else None

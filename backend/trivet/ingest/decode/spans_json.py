@@ -18,7 +18,7 @@ from trivet.ingest.errors import Malformed, TooManyItems
 
 _UINT64_MAX = 2**64 - 1
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
-STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
+STATUS = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2, "0": 0, "1": 1, "2": 2}
 
 
 def load(body: bytes) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _integer(value: Any, key: str, least: int, most: int) -> int:
     if value is None:
         return 0
     try:
-        number = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else _whole(value)
+        number = int(value) if isinstance(value, int) and not isinstance(value, bool) else _whole(value)
     except (ValueError, OverflowError) as bad:
         raise Malformed(f"`{key}` must be a 64-bit integer.") from bad
     if not least <= number <= most:
@@ -148,6 +148,12 @@ def _integer(value: Any, key: str, least: int, most: int) -> int:
 
 
 def _whole(value: Any) -> int:
+    """A whole number as text or float; protobuf's JSON has exponents in either (`"1e3"`)."""
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     raise ValueError
@@ -156,7 +162,7 @@ def _whole(value: Any) -> int:
 def _status(code: Any) -> int:
     if isinstance(code, str):
         return STATUS.get(code, 0)
-    return code if isinstance(code, int) else 0
+    return int(code) if code in (0, 1, 2) else 0
 
 
 def json_attributes(parent: dict[str, Any], keys: Collection[str]) -> Attributes:
@@ -186,8 +192,15 @@ def _scalar(value: dict[str, Any]) -> Any:
     if "doubleValue" in value:
         return double(value["doubleValue"], "doubleValue")
     if "boolValue" in value:
-        return bool(value["boolValue"])
+        return truth(value["boolValue"], "boolValue")
     return None
+
+
+def truth(value: Any, key: str) -> bool:
+    """A bool; null is false, as any scalar's null is its zero."""
+    if value is not None and not isinstance(value, bool):
+        raise Malformed(f"`{key}` must be true or false.")
+    return bool(value)
 
 
 def double(value: Any, key: str) -> float:

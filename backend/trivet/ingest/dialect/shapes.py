@@ -18,6 +18,7 @@ LEVEL_MAX = 3
 BLOCKS_LIMIT = 1_024  # block ids kept of one prompt
 BLOCK_LIMIT = 64  # characters of one
 FINISH_LIMIT = 64  # characters
+FINISHES_LIMIT = 4_096  # characters of a JSON text of a list of them that is read
 MESSAGE_LIMIT = 1_024  # characters read of an error's text
 PARAMETERS_LIMIT = 16_384  # characters of call parameters that are read
 _LONGEST_S = float(INT32_MAX)  # longer than any call: such a time is refused against the call's duration
@@ -45,7 +46,7 @@ def flag(value: Any) -> bool | None:
     """True or false, also in words as LiteLLM has it."""
     if isinstance(value, bool):
         return value
-    said = str(value).lower()
+    said = str(value).lower() if type(value) in _WORDS else ""
     return True if said in _TRUE else False if said in _FALSE else None
 
 
@@ -87,7 +88,7 @@ def outcome(value: Any) -> int | None:
 def finish(value: Any) -> str | None:
     """The first finish reason of a list, of a JSON text of a list, or of a plain text."""
     if isinstance(value, str) and value.startswith("["):
-        value = _loaded(value)
+        value = _loaded(value) if len(value) <= FINISHES_LIMIT else None
     if isinstance(value, list):
         value = value[0] if value else None
     return clean(value, FINISH_LIMIT) or None if isinstance(value, str) else None

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet.ingest.models import Score, UsageDelta
-from trivet.ingest.score.scored import Scored, requests_of
+from trivet.ingest.score.subject import Scored, requests_of
 from trivet.ingest.store.deltas import COLUMNS, delta
 from trivet.ingest.store.dimensions import NONE, ids_of
 from trivet.kit.clock import floor, rfc3339

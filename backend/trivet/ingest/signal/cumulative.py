@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trivet.ingest.signal.buckets import Buckets
+from trivet.ingest.signal.deltas import Amount
 from trivet.ingest.signal.points import CHANGE, SignalPoint, amount_of
-from trivet.ingest.signal.signals import Amount
 
 NOTHING = Amount(0, 0.0, None, None)  # no values
 NO_MORE = Amount(1, 0.0, 0.0, 0.0)  # a counter that has not moved

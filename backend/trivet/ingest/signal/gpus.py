@@ -16,10 +16,10 @@ from trivet.fleet.models import Gpu, GpuDelta
 from trivet.ingest.request.fact import TOO_MANY_NEW_NAMES, TOO_OLD
 from trivet.ingest.signal import series
 from trivet.ingest.signal.cumulative import Standing, amounts
+from trivet.ingest.signal.deltas import Amount
+from trivet.ingest.signal.persist import OUT_OF_ORDER
 from trivet.ingest.signal.points import ADD, SignalPoint
 from trivet.ingest.signal.readings import Reading
-from trivet.ingest.signal.signals import Amount
-from trivet.ingest.signal.storing import OUT_OF_ORDER
 from trivet.ingest.store import partitions
 from trivet.ingest.store.dimensions import NONE, ids_of
 from trivet.ingest.store.row import instant

@@ -9,11 +9,10 @@ from trivet.ingest.decode.log_record import records_of_json, records_of_protobuf
 from trivet.ingest.line.otlp import JSON
 from trivet.ingest.score import scores
 from trivet.ingest.score.scores import NewScore
-from trivet.ingest.signal import running
-from trivet.ingest.signal import storing as signal_store
+from trivet.ingest.signal import persist, running
 from trivet.ingest.signal.events import KEYS, NOT_KEPT, Evaluation, Events, events_of
 from trivet.ingest.signal.points import Rules
-from trivet.ingest.store import persist
+from trivet.ingest.store.persist import deny
 from trivet.ingest.store.row import instant
 from trivet.settings import get_settings
 
@@ -26,9 +25,9 @@ def store(body: bytes, media_type: str, principal: Principal, rules: Rules, now:
         refused += running.store(events.running, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
     if events.evaluations:
         refused += _score(events.evaluations, principal)
-    kept = signal_store.store(events.health, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
+    kept = persist.store(events.health, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
     with db.transaction() as session:
-        persist.deny(session, refused - Counter({NOT_KEPT: refused[NOT_KEPT]}), principal.key_id, now)
+        deny(session, refused - Counter({NOT_KEPT: refused[NOT_KEPT]}), principal.key_id, now)
     return refused + kept.refused
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trivet.ingest.request.fact import CAUSES, CacheLookup
-from trivet.ingest.signal.signals import Amount, Key, deltas_of, one
+from trivet.ingest.signal.deltas import Amount, Key, deltas_of, one
 from trivet.ingest.store.row import Row
 from trivet.kit import histogram
 from trivet_collectors import semconv as sc
@@ -20,7 +20,7 @@ Ids = tuple[int, int, int, int, int]  # tenant, scenario, model, backend, pool
 
 
 def signal_deltas_of(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
-    """Rows of `signal_delta`, in the order of `signals.DELTA_COLUMNS`, that some new requests add."""
+    """Rows of `signal_delta`, in the order of `deltas.DELTA_COLUMNS`, that some new requests add."""
     return deltas_of(point for row in rows for point in _points(row))
 
 

@@ -29,7 +29,7 @@ from trivet.ingest.dialect.signal_names import (
 from trivet.ingest.request.fact import IN_THE_FUTURE, TOO_OLD
 from trivet.ingest.request.identity import model_of, provider_of
 from trivet.ingest.signal.buckets import COUNT_MAX, Buckets, bins_of
-from trivet.ingest.signal.signals import Amount
+from trivet.ingest.signal.deltas import Amount
 from trivet.kit import histogram
 from trivet_collectors import semconv as sc
 

@@ -12,7 +12,7 @@ from trivet.fleet.models import SignalSeries
 from trivet.fleet.signal_models import SIGNAL_DIMENSIONS
 from trivet.ingest.signal.buckets import from_json
 from trivet.ingest.signal.cumulative import Standing
-from trivet.ingest.signal.signals import Key
+from trivet.ingest.signal.deltas import Key
 from trivet.ingest.store.row import EPOCH, instant
 from trivet.kit.clock import floor
 from trivet.kit.locks import Lock

@@ -15,8 +15,7 @@ from trivet.ingest.line import gate
 from trivet.ingest.line.bounds import check_elements
 from trivet.ingest.line.otlp import JSON
 from trivet.ingest.request.rules import S_NS, rules
-from trivet.ingest.signal import gpus, logs, readings
-from trivet.ingest.signal import storing as signal_store
+from trivet.ingest.signal import gpus, logs, persist, readings
 from trivet.ingest.signal.points import Rules, signal_points
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
@@ -45,7 +44,7 @@ def _metrics(body: bytes, media_type: str, principal: Principal) -> Counter[str]
         about_cards.refuse(about_cards.found, readings.NEEDS_PLATFORM_KEY)
     cards = gpus.store(about_cards.found, key_id=principal.key_id, now=now)
     signals, refused = signal_points((p for p in points.found if p.metric in signal_names.SIGNALS), the_rules)
-    stored = signal_store.store(
+    stored = persist.store(
         signals,
         tenant_id=principal.tenant_id,
         key_id=principal.key_id,

@@ -21,9 +21,9 @@ from trivet import db
 from trivet.ingest import counters
 from trivet.ingest.models import Denial
 from trivet.ingest.request.fact import TOO_OLD, LookupFact, RequestFact
+from trivet.ingest.signal.deltas import DELTA_COLUMNS as SIGNAL_COLUMNS
+from trivet.ingest.signal.deltas import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.signal.of_requests import signal_deltas_of
-from trivet.ingest.signal.signals import DELTA_COLUMNS as SIGNAL_COLUMNS
-from trivet.ingest.signal.signals import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.store import deltas, names, partitions, repeats
 from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving

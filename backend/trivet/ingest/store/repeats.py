@@ -13,7 +13,7 @@ from psycopg import Cursor
 
 from trivet.ingest.store import once
 from trivet.ingest.store.ids import span_number
-from trivet.ingest.store.kept import COLUMNS, driver_row
+from trivet.ingest.store.read_back import COLUMNS, driver_row
 from trivet.ingest.store.row import Row, RowKey, instant
 
 NEAR = timedelta(hours=1)  # how far from a request's start another of its call is looked for while it is stored

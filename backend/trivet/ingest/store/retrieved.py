@@ -8,8 +8,8 @@ from uuid import UUID
 from psycopg import Cursor
 
 from trivet.ingest.request.fact import LookupFact
+from trivet.ingest.signal.deltas import deltas_of
 from trivet.ingest.signal.of_requests import lookup_detail, lookup_points
-from trivet.ingest.signal.signals import deltas_of
 from trivet.ingest.store.ids import span_number
 from trivet.ingest.store.row import RowKey, instant
 

@@ -16,8 +16,8 @@ from trivet.ingest.decode.point import digest_of
 from trivet.ingest.request.fact import TOO_OLD
 from trivet.ingest.signal import series
 from trivet.ingest.signal.cumulative import Standing, amounts
+from trivet.ingest.signal.deltas import DELTA_COLUMNS, DELTA_TYPES, Amount, Key, deltas_of
 from trivet.ingest.signal.points import ADD, SignalPoint
-from trivet.ingest.signal.signals import DELTA_COLUMNS, DELTA_TYPES, Amount, Key, deltas_of
 from trivet.ingest.store import names, partitions, persist
 from trivet.ingest.store.row import instant
 from trivet.kit import histogram
