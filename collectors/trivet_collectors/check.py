@@ -1,6 +1,7 @@
 """Tries a configuration: each source once, and the address it would send to. One line for each."""
 
 import gzip
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ class Line:
 def check(config: Config, environment: Mapping[str, str]) -> Iterator[Line]:
     """What came of each. Nothing is sent that Trivet would keep."""
     yield _address(config, environment)
+    yield _queue(config, environment)
     try:
         read = sources(config)
     except ConfigError as error:
@@ -41,6 +43,17 @@ def _address(config: Config, environment: Mapping[str, str]) -> Line:
     if 200 <= answer.status < 300:
         return Line(f"endpoint {destination.url}: takes metrics with this key", well=True)
     return Line(f"endpoint {destination.url}: {hinted(answer)}", well=False)
+
+
+def _queue(config: Config, environment: Mapping[str, str]) -> Line:
+    """Nothing is made: who checks is often another user than who runs."""
+    directory = config.queue_directory(environment)
+    if directory is None:
+        return Line("queue: in memory, gone with the agent: name queue.dir to keep it", well=True)
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        return Line(f"queue {directory}: {there} is no directory that this user may write", well=False)
+    return Line(f"queue {directory}: can be written", well=True)
 
 
 def _tried(source: Source) -> Line:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from trivet_collectors import semconv
-from trivet_collectors.pipeline.destination import RESOURCE_VARIABLE, Destination, destination, pairs
+from trivet_collectors.pipeline.destination import RESOURCE_VARIABLE, Destination, destination, is_address, pairs
 
 RECEIVERS_MAX: Final = 64
 ENDPOINT_VARIABLE: Final = "TRIVET_ENDPOINT"
@@ -45,20 +44,13 @@ def whole(least: int, most: int) -> Check:
 
 
 def text(value: Any) -> str | None:
-    return None if isinstance(value, str) and value.strip() else "a text in quotes, not empty"
+    right = isinstance(value, str) and value.strip() and value.isprintable()
+    return None if right else "a text in quotes on one line, not empty"
 
 
 def address(value: Any) -> str | None:
-    right = isinstance(value, str) and value.startswith(("http://", "https://"))
-    return None if right and _plain(value) else "an address that begins with http:// or https://, without a user"
-
-
-def _plain(url: str) -> bool:
-    try:
-        split = urlsplit(url)
-        return bool(split.hostname) and split.username is None and split.port != 0
-    except ValueError:
-        return False
+    right = isinstance(value, str) and is_address(value)
+    return None if right else "an address that begins with http:// or https://, without a user"
 
 
 def setting(default: Any, check: Check) -> Any:
@@ -193,6 +185,12 @@ def parse(raw: Mapping[str, Any]) -> Config:
         raise ConfigError("api_key and api_key_file: give one of them")
     if len(config.nvml) > 1:
         raise ConfigError("receivers.nvml[1]: one reads every card of the node, remove the others")
+    urls = [target.url for target in config.prometheus]
+    twice = next((n for n, url in enumerate(urls) if url in urls[:n]), None)
+    if twice is not None:
+        raise ConfigError(
+            f"receivers.prometheus[{twice}].url: {urls[twice]!r} stands there twice, and would count twice"
+        )
     count = len(config.nvml) + len(config.prometheus)
     if not 0 < count <= RECEIVERS_MAX:
         raise ConfigError(
@@ -205,7 +203,7 @@ def secret(path: str, key: str) -> str:
     """The first line of a file that holds a key. ConfigError when there is none."""
     try:
         lines = Path(path).read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{key}: {path}: {getattr(error, 'strerror', None) or error}") from error
     if not lines:
         raise ConfigError(f"{key}: {path} is empty: write the key into it")

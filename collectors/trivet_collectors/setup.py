@@ -1,11 +1,12 @@
 """An agent out of a configuration: its sources, its queue, its sender, its own metrics."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from trivet_collectors.agent import Agent
 from trivet_collectors.config import Config, ConfigError
 from trivet_collectors.pipeline.deliver import Sender
+from trivet_collectors.pipeline.destination import Answer
 from trivet_collectors.pipeline.meters import Meters
 from trivet_collectors.pipeline.queue import Queue, QueueInUseError
 from trivet_collectors.receivers.nvml_source import NvmlSource
@@ -33,7 +34,7 @@ class Setup:
 
     def __init__(self, config: Config, environment: Mapping[str, str], in_memory: bool = False) -> None:
         read = sources(config)
-        post = config.destination(environment).post
+        post = _post(config, environment)
         meters = Meters()
         directory = None if in_memory else config.queue_directory(environment)
         try:
@@ -67,6 +68,19 @@ class Setup:
 
     def close(self) -> None:
         self._queue.close()
+
+
+def _post(config: Config, environment: Mapping[str, str]) -> Callable[[bytes], Answer]:
+    """A try of one export. The key is read anew for each: one that is changed in its file needs no restart."""
+    config.destination(environment)  # what is wrong now is wrong use
+
+    def post(body: bytes) -> Answer:
+        try:
+            return config.destination(environment).post(body)
+        except ConfigError as error:
+            return Answer(0, str(error))
+
+    return post
 
 
 class _Dropped:

@@ -14,6 +14,7 @@ from tests.collectors.ofrep_server import eventually
 
 from trivet_collectors.check import check
 from trivet_collectors.config import load
+from trivet_collectors.pipeline.deliver import HINTS
 
 PAGE = 'vllm:num_requests_running{model_name="m"} 4\nvllm:generation_tokens_total{model_name="m"} %d\n'
 TOKENS = "trivet.tokens"
@@ -216,7 +217,8 @@ class TestCheck:
             pass
         config = configured(tmp_path, trivet, target, gone, receivers="[[receivers.nvml]]\n")
         done = run("run", "--config", config, "--check", LD_LIBRARY_PATH=no_driver)
-        address, cards, page, missing = done.stdout.splitlines()
+        address, queue, cards, page, missing = done.stdout.splitlines()
+        assert queue == f"queue {tmp_path / 'queue'}: can be written"
         assert address == f"endpoint {trivet.url}/v1/metrics: takes metrics with this key"
         assert cards.startswith("nvml: no usable NVIDIA driver")
         assert page == f"prometheus 127.0.0.1:{target.port}: vllm, 1 readings"
@@ -229,11 +231,42 @@ class TestCheck:
 
     def test_says_when_the_key_is_not_taken(self, tmp_path: Path, trivet: Server, target: Server) -> None:
         trivet.usual = Said(status=401)
-        address, _ = check(load(configured(tmp_path, trivet, target)), {})
+        address, *_ = check(load(configured(tmp_path, trivet, target)), {})
         assert (address.well, address.text) == (
             False,
-            f"endpoint {trivet.url}/v1/metrics: HTTP 401 Unauthorized: the key is not known to Trivet, give another",
+            f"endpoint {trivet.url}/v1/metrics: HTTP 401 Unauthorized: {HINTS[401]}",
         )
+
+    def test_says_when_the_queue_cannot_be_kept(self, tmp_path: Path, trivet: Server, target: Server) -> None:
+        (tmp_path / "queue").write_text("a file")
+        _, queue, _ = check(load(configured(tmp_path, trivet, target)), {})
+        there = tmp_path / "queue"
+        assert (queue.well, queue.text) == (
+            False,
+            f"queue {there}: {there} is no directory that this user may write",
+        )
+
+
+class TestAKey:
+    def test_that_is_changed_in_its_file_is_taken_up_with_what_waited(
+        self, tmp_path: Path, trivet: Server, target: Server
+    ) -> None:
+        trivet.usual = Said(status=401)
+        key = tmp_path / "key"
+        key.write_text("tvt_old")
+        config = configured(tmp_path, trivet, target, more=f'api_key_file = "{key}"')
+        config.write_text(config.read_text().replace('api_key = "tvt_agent"\n', ""))
+        with running(lambda: start("run", "--config", config)) as agent:
+            eventually(lambda: trivet.asked, within_s=20)
+            counting(target, 140)
+            eventually(lambda: len(list((tmp_path / "queue").glob("*.gz"))) >= 3, within_s=20)
+            key.write_text("tvt_new")
+            trivet.usual = Said()
+            eventually(lambda: trivet.total(TOKENS) == 40, within_s=20)
+            said = said_until_stopped(agent)
+        assert trivet.asked[-1]["authorization"] == "Bearer tvt_new"
+        (told,) = [line for line in said if "401" in line]
+        assert told.endswith(f"what is read waits until it works again: HTTP 401 Unauthorized: {HINTS[401]}")
 
 
 class TestWrongUse:

@@ -121,6 +121,13 @@ class TestAWrongConfiguration:
             ("[[receivers.prometheus]]", "receivers.prometheus[0].url: missing, it must be an address"),
             ("[[receivers.prometheus]]\nurl = 'file:///etc'", "receivers.prometheus[0].url: 'file:///etc' must be"),
             ("[[receivers.prometheus]]\nurl = 'http://me:secret@a/metrics'", "without a user"),
+            ("[[receivers.prometheus]]\nurl = 'http://a/b c'", "receivers.prometheus[0].url: 'http://a/b c' must be"),
+            ("[[receivers.prometheus]]\nurl = 'http://größe/metrics'", "receivers.prometheus[0].url: 'http://größe"),
+            (f'{ONE}[queue]\ndir = "a\\u0000b"', "queue.dir: 'a\\x00b' must be a text in quotes on one line"),
+            (
+                "[[receivers.prometheus]]\nurl = 'http://a'\n" * 2,
+                "receivers.prometheus[1].url: 'http://a' stands there twice, and would count twice",
+            ),
             (
                 "[[receivers.prometheus]]\nurl = 'http://a'\n[[receivers.prometheus]]\nurl = 'http://b'\nengine = 'vlm'",
                 "receivers.prometheus[1].engine: 'vlm' is not known, there are vllm, sglang",
@@ -132,7 +139,7 @@ class TestAWrongConfiguration:
 
     def test_is_told_without_what_may_be_secret(self) -> None:
         assert "secret" not in problem("[[receivers.prometheus]]\nurl = 'http://me:secret@a/metrics'")
-        assert problem(f"api_key = 12345\n{ONE}") == "api_key: it must be a text in quotes, not empty"
+        assert problem(f"api_key = 12345\n{ONE}") == "api_key: it must be a text in quotes on one line, not empty"
 
     def test_is_told_which_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"none.toml: No such file"):
@@ -146,6 +153,13 @@ class TestAWrongConfiguration:
         config = parse(tomllib.loads(f'api_key_file = "{tmp_path / "key"}"\n{ONE}'))
         with pytest.raises(ConfigError, match=r"api_key_file: .*key is empty"):
             config.key({})
+
+    @pytest.mark.parametrize("text", ["tvt_\u2713", "tvt_\x07"])
+    def test_is_told_of_a_key_that_was_copied_wrong(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "key").write_text(text)
+        config = parse(tomllib.loads(f'endpoint = "http://t"\napi_key_file = "{tmp_path / "key"}"\n{ONE}'))
+        with pytest.raises(ConfigError, match="the API key holds signs that no key has"):
+            config.destination({})
 
     def test_without_an_address_is_told_where_one_can_come_from(self) -> None:
         with pytest.raises(ConfigError, match="TRIVET_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT"):

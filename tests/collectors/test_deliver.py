@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.collectors.agent_support import partly
+from tests.collectors.agent_support import Said, Server, partly, serving
 
-from trivet_collectors.pipeline.deliver import BACKOFF_MAX_S, Sender, pause_s, verdict
+from trivet_collectors.pipeline.deliver import BACKOFF_MAX_S, HINTS, Sender, pause_s, verdict
 from trivet_collectors.pipeline.destination import Answer, destination, pairs, seconds
 from trivet_collectors.pipeline.meters import Meters
 from trivet_collectors.pipeline.queue import Queue
@@ -125,8 +125,7 @@ class TestSending:
         assert line.sent()[-2:] == ["one", "two"]
         assert line.counted("exports_dropped", reason="http_401") is None
         assert caplog.messages == [
-            "delivery failed, what is read waits until it works again: "
-            "HTTP 401 Unauthorized: the key is not known to Trivet, give another",
+            f"delivery failed, what is read waits until it works again: HTTP 401 Unauthorized: {HINTS[401]}",
             "delivery works again",
         ]
 
@@ -176,10 +175,29 @@ class TestTheDestination:
         own = {**variables, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://b/metrics"}
         assert destination(None, None, own).url == "http://b/metrics"
 
-    @pytest.mark.parametrize("endpoint", ["trivet.example", "ftp://trivet.example", "file:///etc/passwd"])
+    @pytest.mark.parametrize(
+        "endpoint", ["trivet.example", "ftp://trivet.example", "file:///etc/passwd", "http://me:pw@t", "http://a b"]
+    )
     def test_is_http_and_nothing_else(self, endpoint: str) -> None:
         with pytest.raises(ValueError, match="begins with http:// or https://"):
             destination(endpoint, None, {})
+
+    def test_may_be_given_with_its_path(self) -> None:
+        assert destination("http://t/v1/metrics/", None, {}).url == "http://t/v1/metrics"
+
+    @pytest.mark.parametrize(("text", "seconds_"), [("3", 3), ("10000", 10), ("", 10)])
+    def test_takes_a_time_in_either_unit_that_opentelemetry_has(self, text: str, seconds_: float) -> None:
+        assert destination("http://t", None, {"OTEL_EXPORTER_OTLP_TIMEOUT": text}).timeout_s == seconds_
+
+    @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+    def test_says_which_variable_is_no_time(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"OTEL_EXPORTER_OTLP_TIMEOUT: .* is no time"):
+            destination("http://t", None, {"OTEL_EXPORTER_OTLP_TIMEOUT": text})
+
+    def test_that_answers_with_a_web_page_is_not_trivet(self) -> None:
+        with serving(Server(usual=Said(headers={"Content-Type": "text/html; charset=utf-8"}, body=b"<html>"))) as page:
+            answer = destination(page.url, None, {}).post(b"")
+        assert (answer.status, answer.problem) == (0, "a web page answers there: is this Trivet's address?")
 
     def test_reads_pairs_as_opentelemetry_writes_them(self) -> None:
         assert pairs("a=1, b=two%20words,c=d=e,,=x,nothing") == {"a": "1", "b": "two words", "c": "d=e"}

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
+PATH: Final = "/v1/metrics"
 TIMEOUT_S: Final = 10.0
+TIMEOUT_MAX_S: Final = 300.0
 ANSWER_MAX: Final = 64 * 1024
 TIMEOUT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
 ENDPOINT_VARIABLES: Final = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -22,7 +24,7 @@ RESOURCE_VARIABLE: Final = "OTEL_RESOURCE_ATTRIBUTES"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a POST. `status` 0: no answer at all, `problem` says why. `retry_after_s` as the server asked."""
+    """What came of a POST. `status` 0: no answer, or none of Trivet's, `problem` says why. `retry_after_s` as the server asked."""
 
     status: int
     problem: str = ""
@@ -51,6 +53,8 @@ class Destination:
         request = urllib.request.Request(self.url, data=body, headers=dict(self.headers), method="POST")  # noqa: S310 - http(s) only, see `destination`
         try:
             with self._opener().open(request, timeout=self.timeout_s) as response:
+                if response.headers.get_content_type() == "text/html":  # a page to sign in, or of somebody else
+                    return Answer(0, "a web page answers there: is this Trivet's address?")
                 return Answer(response.status, body=response.read(ANSWER_MAX))
         except urllib.error.HTTPError as error:
             with error:
@@ -69,16 +73,45 @@ def destination(endpoint: str | None, api_key: str | None, environment: Mapping[
     """`endpoint`/v1/metrics with the key. What is None comes from OTEL_EXPORTER_OTLP_*, whose headers are sent in any case.
     ValueError, one line, when there is no address or it is not one.
     """
-    url = f"{endpoint.rstrip('/')}/v1/metrics" if endpoint else _url_of(environment)
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url!r} is no address: it begins with http:// or https://")
+    url = f"{endpoint.rstrip('/').removesuffix(PATH)}{PATH}" if endpoint else _url_of(environment)
+    if not is_address(url):
+        raise ValueError(
+            f"{'it' if '@' in url else repr(url)} is no address: it begins with http:// or https://, without a user"
+        )
+    if api_key and not _sendable(api_key):
+        raise ValueError("the API key holds signs that no key has: copy it again")
     headers = {name.lower(): value for name, value in pairs(_first(environment, HEADERS_VARIABLES)).items()}
     if api_key:
         headers["authorization"] = f"Bearer {api_key}"
     headers |= {"content-type": "application/x-protobuf", "content-encoding": "gzip", "user-agent": "trivet-collector"}
-    timeout = _first(environment, TIMEOUT_VARIABLES)
     certificate = _first(environment, CERTIFICATE_VARIABLES) or None
-    return Destination(url, headers, float(timeout) if timeout else TIMEOUT_S, certificate)
+    return Destination(url, headers, _timeout_s(_first(environment, TIMEOUT_VARIABLES)), certificate)
+
+
+def is_address(url: str) -> bool:
+    """Whether a request could go there: http or https, a host, no user, and nothing that no URL holds."""
+    try:
+        split = urlsplit(url)
+        right = bool(split.hostname) and split.username is None and split.port != 0
+    except ValueError:
+        return False
+    return right and split.scheme in ("http", "https") and _sendable(url)
+
+
+def _sendable(text: str) -> bool:
+    """Whether it can stand in the head of a request."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _timeout_s(text: str) -> float:
+    """OpenTelemetry's variable is in milliseconds by its specification and in seconds for its Python SDK: told by its size."""
+    try:
+        said = float(text or TIMEOUT_S)
+    except ValueError:
+        said = 0.0
+    if not 0 < said < float("inf"):
+        raise ValueError(f"OTEL_EXPORTER_OTLP_TIMEOUT: {text!r} is no time")
+    return said / 1000 if said > TIMEOUT_MAX_S else said
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -103,7 +136,7 @@ def _url_of(environment: Mapping[str, str]) -> str:
     whole, base = (environment.get(name, "") for name in ENDPOINT_VARIABLES)
     if not (whole or base):
         raise ValueError("say where to send: endpoint, TRIVET_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT")
-    return whole or f"{base.rstrip('/')}/v1/metrics"
+    return whole or f"{base.rstrip('/')}{PATH}"
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
