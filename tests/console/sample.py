@@ -220,6 +220,14 @@ def overview(role: str = "sre") -> views.OverviewPage:
             views.EngineRow("gateway-1", "8 of 8", "3", "", "", "4, waited 12.4 s", "over its cap 2", True),
             views.EngineRow("vllm-h200-a", "41", "0", "83 %", "62 %", "", "", False),
         ),
+        gpus=views.Gpus(
+            (
+                views.GpuRow("GPU-8f1c22ab-0001", "GPU-8f1c22ab…", "NVIDIA H200 · node-a", "h200", "", "91 %", "118 of 141 GiB", "612 W", "power cap", "", ago(4), False),
+                views.GpuRow("GPU-91d00c7e-0002", "GPU-91d00c7e…", "NVIDIA H200 · node-a", "h200", "", "–", "–", "–", "", "XID 79, ECC uncorrected 2", ago(5400), True),
+                views.GpuRow("MIG-4c1b7f70-0003", "MIG-4c1b7f70…", "NVIDIA H200 · node-b", "", "GPU-5a5a5a5a…", "–", "9 of 18 GiB", "–", "nothing: idle", "", ago(9), False),
+            ),
+            12,
+        ),
         caches=(
             views.CacheRow("Prompt", 18_204, 0.71, ""),
             views.CacheRow("Retrieval", 940, 0.38, "expired 310, not found 201, too different 72"),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from trivet import db
-from trivet.console import breaches, chart, measures, queries, sentence, serving, spend, story
+from trivet.console import breaches, chart, gpus, measures, queries, sentence, serving, spend, story
 from trivet.console import format as say
 from trivet.console.door import Looking
 from trivet.console.pages import show
@@ -73,6 +73,7 @@ def page(reader: Reader, span: str) -> OverviewPage:
         ]
         broken = breaches.rows(session, facts)
         overflowing = serving.overflows(session, reader.now)
+        cards = gpus.gpus(session, reader.now)
         running, cached = engines.engines(session, reader.now), engines.caches(session, reader.now)
     return OverviewPage(
         reader=reader,
@@ -87,6 +88,7 @@ def page(reader: Reader, span: str) -> OverviewPage:
         unpriced_models=models,
         backends=_backends(facts, reader),
         engines=serving.engine_rows(running),
+        gpus=cards,
         caches=serving.cache_rows(cached),
         overflows=overflowing,
         breaches=broken,

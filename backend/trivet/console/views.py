@@ -176,6 +176,32 @@ class CacheRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuRow:
+    """One card, or one instance of a divided card (`part_of`), in words. `silent`: it has not been heard of lately."""
+
+    id: str
+    short: str
+    name: str
+    pool: str
+    part_of: str
+    utilization: str
+    memory: str
+    power: str
+    held_by: str
+    health: str
+    seen_at: datetime | None
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gpus:
+    """The cards that the page has room for, and how many it has not."""
+
+    rows: tuple[GpuRow, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overflow:
     """A key that named more than it may: `kind` in words and many, `items` counted under `overflow` since yesterday."""
 
@@ -256,6 +282,7 @@ class OverviewPage:
     unpriced_models: tuple[str, ...]
     backends: tuple[BackendRow, ...]
     engines: tuple[EngineRow, ...]
+    gpus: Gpus
     caches: tuple[CacheRow, ...]
     overflows: tuple[Overflow, ...]
     breaches: tuple[BreachRow, ...]
