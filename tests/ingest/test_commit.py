@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from tests.support.calls import call
 
 from trivet import db
@@ -87,6 +87,23 @@ class TestAGroup:
         assert rows("SELECT key_id, reason, items FROM denial ORDER BY 1") == [(1, "bad_id", 1), (2, "too_old", 2)]
         assert rows("SELECT sum(requests)::int FROM usage_delta") == [(3,)]
         assert rows("SELECT key_id, tenant_id FROM request WHERE key_id = 3") == [(3, bound)]
+
+    def test_counts_refusals_of_a_key_at_once_in_one_order(self):
+        """Else two groups of one key, with the same reasons in other exports, wait for each other in a circle."""
+        said = []
+
+        def listen(_, __, statement, given, *___):
+            if "INTO denial" in statement:
+                said.append([value for name, value in given.items() if name.startswith("reason")])
+
+        event.listen(db.engine(), "before_cursor_execute", listen)
+        try:
+            exports = [batch(refusals=[reason]) for reason in ("too_old", "bad_id", "too_long")]
+            persist.store_all([*exports, batch(refusals=["bad_id"], key_id=2)], NOW)
+        finally:
+            event.remove(db.engine(), "before_cursor_execute", listen)
+        assert said == [["bad_id", "too_long", "too_old"], ["bad_id"]]
+        assert rows("SELECT key_id, sum(items)::int FROM denial GROUP BY 1 ORDER BY 1") == [(1, 3), (2, 1)]
 
     def test_in_which_one_is_bad_loses_only_that_one(self, held):
         gate_, _ = held

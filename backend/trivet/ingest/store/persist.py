@@ -175,8 +175,8 @@ def _write(exports: Sequence[_Export], unique: dict[RowKey, Row], now: datetime,
             signals += retrieving.store(cursor, found)
             copy_rows(cursor, "signal_delta", SIGNAL_COLUMNS, SIGNAL_TYPES, signals)
             _copy_beside(cursor, exports, {id(row) for row in new}, now)
-        for export in sorted(exports, key=lambda each: each.batch.key_id):
-            deny(session, _denied(export), export.batch.key_id, now)
+        for key_id, counted in sorted(_denied(exports).items()):
+            deny(session, counted, key_id, now)
     _say(exports, {id(row) for row in new})
 
 
@@ -258,10 +258,13 @@ def _blocks(row: Row) -> tuple[Any, ...]:
     )
 
 
-def _denied(export: _Export) -> Counter[str]:
-    """What limits did to an export."""
-    over = Counter({OVERFLOW + kind: count for kind, count in export.came.overflowed.items()})
-    return export.batch.refusals + export.came.refused + over
+def _denied(exports: Iterable[_Export]) -> dict[int, Counter[str]]:
+    """What limits did to exports, by key: each row of `denial` is met once, in one order, so nobody waits in a circle."""
+    denied: dict[int, Counter[str]] = {}
+    for export in exports:
+        over = Counter({OVERFLOW + kind: count for kind, count in export.came.overflowed.items()})
+        denied.setdefault(export.batch.key_id, Counter()).update(export.batch.refusals + export.came.refused + over)
+    return denied
 
 
 def _say(exports: Iterable[_Export], new: set[int]) -> None:
