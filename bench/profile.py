@@ -27,30 +27,21 @@ EVERY_S = 0.002
 WRITE_EVERY_S = 0.5
 SWITCH_S = 5e-5
 
-# The end of a file's path -> stage; the innermost frame that has one decides.
+# The end of a file's path, or a folder on it -> stage: the first that fits of the innermost frame that has one.
 STAGES = {
     "HTTP, gRPC and keys": (
-        "/uvicorn/", "/asyncio/", "/starlette/", "/fastapi/", "/uvloop/", "/grpc/", "ingest/api.py", "ingest/body.py",
-        "ingest/gate.py", "ingest/receive.py", "ingest/grpc_server.py", "ingest/otlp.py", "/identity/", "/trivet/app.py",
-        "/trivet/serve.py", "ingest/service.py", "/anyio/", "concurrent/futures/",
+        "/uvicorn/", "/asyncio/", "/starlette/", "/fastapi/", "/uvloop/", "/grpc/", "ingest/api.py", "ingest/line/body.py",
+        "ingest/line/gate.py", "ingest/line/receive.py", "ingest/line/grpc_server.py", "ingest/line/otlp.py", "/identity/",
+        "/trivet/app.py", "/trivet/serve.py", "ingest/service.py", "/anyio/", "concurrent/futures/",
     ),
-    "counting elements": ("ingest/bounds.py", "ingest/wire.py", "ingest/structure.py"),
-    "parse and attributes": (
-        "ingest/decode.py", "ingest/decode_json.py", "ingest/span.py", "ingest/wanted.py", "ingest/fields.py", "ingest/memo.py",
-    ),
-    "normalise": (
-        "ingest/normalise.py", "ingest/tokens.py", "ingest/outcome.py", "ingest/identity.py", "ingest/dialects.py",
-        "ingest/shapes.py", "ingest/operations.py", "ingest/causes.py", "ingest/fact.py", "ingest/lookups.py",
-        "ingest/context.py", "ingest/rules.py", "ingest/kept.py", "ingest/providers.py",
-    ),
-    "ids": ("ingest/names.py", "ingest/dimensions.py", "ingest/ids.py"),
+    "counting elements": ("ingest/line/bounds.py", "ingest/line/wire.py", "ingest/line/structure.py"),
+    "parse and attributes": ("/ingest/decode/", "ingest/dialect/fields.py"),
+    "normalise": ("/ingest/request/", "/ingest/dialect/"),
+    "ids": ("ingest/store/names.py", "ingest/store/dimensions.py", "ingest/store/ids.py"),
     "price": ("/pricing/",),
-    "rows and dedupe": (
-        "ingest/row.py", "ingest/persist.py", "ingest/once.py", "ingest/repeats.py", "ingest/commit.py",
-        "ingest/retrieved.py", "ingest/partitions.py",
-    ),
-    "COPY bytes": ("ingest/copybytes.py", "ingest/columns.py", "ingest/insert.py"),
-    "deltas": ("ingest/deltas.py", "kit/histogram.py", "ingest/request_signals.py", "kit/clock.py", "ingest/buckets.py"),
+    "COPY bytes": ("ingest/store/copybytes.py", "ingest/store/columns.py", "ingest/store/insert.py"),
+    "deltas": ("ingest/store/deltas.py", "kit/histogram.py", "/ingest/signal/", "kit/clock.py"),
+    "rows and dedupe": ("/ingest/store/",),
     "talking to PostgreSQL": ("/psycopg/", "/sqlalchemy/", "/trivet/db.py"),
 }  # fmt: skip
 # Where a thread waits: it is not at work. (end of the file's path, function)

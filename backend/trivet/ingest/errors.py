@@ -1,4 +1,4 @@
-"""What an export can be refused for as a whole. Refusals of single spans are `fact.Refusal`."""
+"""What an export can be refused for as a whole. Refusals of single spans are `request.fact.Refusal`."""
 
 from trivet.kit.errors import TooLarge, TrivetError, Unavailable
 

@@ -1,4 +1,4 @@
-"""OTLP metrics out of protobuf: every kind of metric, only those that somebody reads. JSON is `decode_metrics_json`."""
+"""OTLP metrics out of protobuf: every kind of metric, only those that somebody reads. JSON is `metrics_json`."""
 
 from collections.abc import Collection, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""OTLP traces out of protobuf: bytes in, spans out. JSON is `decode_json`."""
+"""OTLP traces out of protobuf: bytes in, spans out. JSON is `spans_json`."""
 
 from collections.abc import Collection, Iterator
 from functools import lru_cache
