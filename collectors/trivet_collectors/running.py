@@ -10,6 +10,8 @@ import logging
 import os
 import threading
 import time
+import uuid
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,14 +80,22 @@ class RunningCalls(SpanProcessor):
         self._every_s = every_s
         self._older_than_ns = round(older_than_s * 1e9)
         self._is_call = is_call or _is_genai
+        self._stop = threading.Event()
+        self._begin()
+        _afresh_after_fork(self)
+        self._provider = _meter(self, reader, self._resource) if reader else None
+        self.left_out = 0  # calls that were not followed, for want of room
+
+    def _begin(self) -> None:
+        """Begin as a process of its own. After a fork the parent's calls are the parent's to tell, and its threads are gone.
+
+        Processes that count the same calls alike must be told apart, or Trivet takes their counts for one that jumps.
+        """
+        self.instance = str(uuid.uuid4())
         self._calls: dict[int, _Call] = {}
         self._admitted: Counter[Series] = Counter()
         self._lock = threading.Lock()
-        self._stop = threading.Event()
         self._teller: threading.Thread | None = None
-        self._pid = 0
-        self._provider = _meter(self, reader, self._resource) if reader else None
-        self.left_out = 0  # calls that were not followed, for want of room
 
     # --- what the SDK calls ---
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -113,7 +123,7 @@ class RunningCalls(SpanProcessor):
         if self._stop.is_set():
             return
         self._stop.set()
-        if self._teller is not None and self._pid == os.getpid():
+        if self._teller is not None:
             self._teller.join(EXPORT_TIMEOUT_S + 1)
         if self._provider is not None:
             self._provider.shutdown()
@@ -168,12 +178,11 @@ class RunningCalls(SpanProcessor):
             self._admitted[call.series] += 1
 
     def _be_telling(self) -> None:
-        """A thread of this process: none survives a fork, so the first call after one starts it anew."""
-        if self._pid == os.getpid():
+        """A thread of this process, from its first call on."""
+        if self._teller is not None:
             return
         with self._lock:
-            if self._pid != os.getpid():
-                self._pid = os.getpid()
+            if self._teller is None:
                 self._teller = threading.Thread(target=self._tell, name="trivet-running", daemon=True)
                 self._teller.start()
 
@@ -185,6 +194,18 @@ class RunningCalls(SpanProcessor):
                     self._exporter.export(found)
             except Exception:  # watching must never end what it watches
                 log.exception("running calls could not be told")
+
+
+def _afresh_after_fork(calls: RunningCalls) -> None:
+    begin = weakref.WeakMethod(calls._begin)
+
+    def after() -> None:
+        alive = begin()
+        if alive is not None:
+            alive()
+
+    if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+        os.register_at_fork(after_in_child=after)
 
 
 def tell(
@@ -233,6 +254,7 @@ def _meter(calls: RunningCalls, reader: MetricReader, resource: Resource) -> Met
 def _observing(calls: RunningCalls, which: int) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
         found = list(calls.observe()[which].items())[:SERIES_MAX]
-        return [Observation(n, {k: v for k, v in zip(SERIES, series, strict=True) if v}) for series, n in found]
+        own = {sc.SERVICE_INSTANCE_ID: calls.instance}
+        return [Observation(n, own | {k: v for k, v in zip(SERIES, series, strict=True) if v}) for series, n in found]
 
     return observe

@@ -51,6 +51,7 @@ OUTCOMES: Final = (OUTCOME_OK, OUTCOME_ERROR, OUTCOME_TIMEOUT, OUTCOME_REFUSED, 
 
 # --- Hardware: attributes ---------------------------------------------------------------------------------------------
 HOST_NAME: Final = "host.name"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"  # which of the processes that say the same of themselves
 HW_ID: Final = "hw.id"  # the GPU's UUID: the index order is PCI order and can change
 HW_NAME: Final = "hw.name"
 HW_MODEL: Final = "hw.model"

@@ -1,5 +1,7 @@
 """Running calls as a serving backend tells them: what is told, when it ends, and what it costs the calls."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -124,6 +126,45 @@ class TestWhatIsCounted:
         span.set_attribute("trivet.outcome", "rejected")
         span.end()
         assert counts(reader, sc.TRIVET_REQUESTS_ADMITTED) == {}
+
+
+class TestProcessesThatSayTheSameOfThemselves:
+    def test_are_told_apart_and_begin_with_nothing_after_a_fork(self):
+        script = """
+import os
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+from opentelemetry.sdk.trace import TracerProvider
+from trivet_collectors.running import RunningCalls
+calls = RunningCalls(InMemoryLogRecordExporter(), every_s=3600)
+provider = TracerProvider()
+provider.add_span_processor(calls)
+start = lambda: provider.get_tracer("t").start_span("chat", attributes={"gen_ai.operation.name": "chat"}, start_time=1)
+start(), start().end()
+def say():
+    print(calls.instance, *(sum(c.values()) for c in calls.observe()), len(calls.events(5 * 10**9)), flush=True)
+say()
+child = os.fork()
+if not child:
+    say()
+    start()
+    say()
+    os._exit(0)
+os.waitpid(child, 0)
+say()
+os._exit(0)
+"""
+        out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+        parent, forked, at_work, still = [line.split() for line in out.stdout.splitlines()]
+        assert parent[1:] == ["1", "0", "1", "1"]
+        assert forked[1:] == ["0", "0", "0", "0"], "the parent's calls are the parent's to tell"
+        assert at_work[1:] == ["1", "0", "0", "1"]
+        assert parent[0] == still[0] != forked[0] == at_work[0]
+
+    def test_say_which_they_are(self, start, reader, calls):
+        start()
+        data = reader.get_metrics_data()
+        points = [p for m in data.resource_metrics[0].scope_metrics[0].metrics for p in m.data.data_points]
+        assert {p.attributes["service.instance.id"] for p in points} == {calls.instance}
 
 
 class TestTheWire:
