@@ -57,6 +57,10 @@ class Reader(threading.Thread):
         self._refused = 0
         meters.up.labels(source.name).set(0)
 
+    @property
+    def failing(self) -> bool:
+        return bool(self._failures)
+
     def run(self) -> None:
         due = time.monotonic()
         edge = self._edge(time.time_ns())

@@ -147,6 +147,8 @@ def _once(agent: Agent) -> int:
         if any(reader.name == "trivet-nvml" for reader in agent.readers):
             log.error("no GPU could be read on this node: see `nvidia-smi`")
             return NO_SOURCE
+        if not any(reader.failing for reader in agent.readers):
+            log.error("nothing to send after one round: a counter's growth takes two, run it without --once")
         return FAILED
     return 0 if delivered else FAILED
 

@@ -299,5 +299,13 @@ class TestTheShorthandForOnePage:
         assert done.returncode == 1
         assert "cannot be read" in done.stderr
 
+    def test_with_counters_alone_says_that_once_is_not_enough(self, trivet: Server, target: Server) -> None:
+        target.usual = Said(body=b"vllm:generation_tokens_total 5\n")
+        done = run("prometheus", f"{target.url}/metrics", "--endpoint", trivet.url, "--once")
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            "trivet-collector: nothing to send after one round: a counter's growth takes two, run it without --once"
+        ]
+
     def test_that_is_no_address_is_wrong_use(self, trivet: Server) -> None:
         assert run("prometheus", "localhost:8000", "--endpoint", trivet.url).returncode == 2

@@ -160,13 +160,13 @@ contexts = st.fixed_dictionaries(
 
 
 class TestAnyDocument:
-    @settings(max_examples=200, deadline=None, print_blob=True)
+    @settings(max_examples=200)
     @given(documents, contexts, st.booleans())
     def test_answers_every_flag_with_its_type(self, document: Any, context: Any, stale: bool) -> None:
         flags = evaluate(checked(document, "b"), context, NOW, stale=stale)
         assert {key: type(value) for key, value in flags.items()} == {k: type(v) for k, v in DEFAULTS.items()}
 
-    @settings(max_examples=200, deadline=None, print_blob=True)
+    @settings(max_examples=200)
     @given(documents, contexts, st.booleans())
     def test_is_left_as_it_was_and_answers_the_same_again(self, document: Any, context: Any, stale: bool) -> None:
         before = json.dumps(document, sort_keys=True)
@@ -174,18 +174,18 @@ class TestAnyDocument:
         assert evaluate(document, context, NOW, stale=stale) == first
         assert json.dumps(document, sort_keys=True) == before
 
-    @settings(max_examples=200, deadline=None, print_blob=True)
+    @settings(max_examples=200)
     @given(documents, contexts)
     def test_survives_the_wire(self, document: Any, context: Any) -> None:
         assert evaluate(json.loads(json.dumps(document)), context, NOW) == evaluate(document, context, NOW)
 
-    @settings(max_examples=200, deadline=None, print_blob=True)
+    @settings(max_examples=200)
     @given(documents, contexts)
     def test_gives_a_tenant_no_lower_a_level_than_its_scenario(self, document: Any, context: Any) -> None:
         alone = evaluate(document, {**context, "targetingKey": None}, NOW)
         assert evaluate(document, context, NOW)["degrade.level"] >= alone["degrade.level"]
 
-    @settings(max_examples=200, deadline=None, print_blob=True)
+    @settings(max_examples=200)
     @given(documents, contexts)
     def test_tells_the_stale_no_less_than_the_others_before_its_time_limit(self, document: Any, context: Any) -> None:
         document["valid_until"] = (NOW + timedelta(seconds=1)).isoformat()

@@ -1,8 +1,11 @@
 """Scraping: a page is bounded in size and time, and whatever is wrong with it is said in one line."""
 
 import gzip
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -31,6 +34,30 @@ def target() -> Iterator[Server]:
 
 def source(target: Server, **more: Any) -> PrometheusSource:
     return PrometheusSource(PrometheusConfig(url=f"{target.url}/metrics", **more))
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """One connection, whose request is read and then answered by `serve`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65_536)
+            serve(peer)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield listener.getsockname()[1]
+    thread.join(10)
+    listener.close()
+
+
+def drip(peer: socket.socket, ended: threading.Event) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while not ended.wait(0.05):
+        peer.sendall(b"a")
 
 
 class TestAScrape:
@@ -102,6 +129,34 @@ class TestAPageThatCannotBeRead:
         target.usual.hold = threading.Event()
         assert "timed out" in self.problem(source(target, timeout_s=0.2))
         target.usual.hold.set()
+
+    def test_drips_its_head(self) -> None:
+        ended = threading.Event()
+        with listening(lambda peer: drip(peer, ended)) as port:
+            scraped = PrometheusSource(PrometheusConfig(url=f"http://127.0.0.1:{port}/metrics", timeout_s=0.2))
+            began = time.monotonic()
+            assert "took longer than 0.2 s" in self.problem(scraped)
+            assert "took longer than 0.2 s" in self.problem(scraped)  # while the first still hangs
+            assert time.monotonic() - began < 5
+            ended.set()
+
+    @pytest.mark.parametrize(
+        "cut",
+        [
+            b"Content-Length: 500\r\n\r\nvllm:generation_tokens_total 12",
+            b"\r\nvllm:num_requests_running 1\nvllm:generation_tokens_total 12",
+            b"Transfer-Encoding: chunked\r\n\r\n1f\r\nvllm:generation_tokens_total 1234",
+            b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"vllm:generation_tokens_total 12\n")[:-9],
+        ],
+    )
+    def test_is_cut_off(self, cut: bytes) -> None:
+        with listening(lambda peer: peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + cut)) as port:
+            problem = self.problem(PrometheusSource(PrometheusConfig(url=f"http://127.0.0.1:{port}/metrics")))
+        assert "cut off" in problem or "IncompleteRead" in problem
+
+    def test_is_told_of_in_a_short_line(self, target: Server) -> None:
+        target.usual = Said(body=b"vllm:num_requests_running{" + b"a" * 100_000)
+        assert len(self.problem(source(target))) < 300
 
     @pytest.mark.parametrize("body", [b"<html>hello</html>", b"\xff\xfe", b"a{b= 1\n", b"", b"# only a comment\n"])
     def test_is_no_page_of_metrics(self, target: Server, body: bytes) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from trivet_collectors import semconv
 from trivet_collectors.config import ConfigError, PrometheusConfig, secret
+from trivet_collectors.pipeline.bounded import Bounded
 from trivet_collectors.pipeline.destination import NoRedirect
 from trivet_collectors.pipeline.histogram import Spread
 from trivet_collectors.pipeline.reading import Reading
@@ -21,6 +22,7 @@ from trivet_collectors.receivers.source import SourceError
 
 ACCEPT: Final = "text/plain;version=0.0.4, application/openmetrics-text;version=1.0.0;q=0.5, */*;q=0.1"
 CHUNK: Final = 64 * 1024
+GRACE_S: Final = 0.5  # for the time-outs of the socket to come first, which say more
 GZIP: Final = 16 + zlib.MAX_WBITS
 # What is scraped is near by: no proxy of the environment stands before it.
 _OPENER: Final = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
@@ -36,6 +38,7 @@ class PrometheusSource:
         self.interval_s = config.interval_s
         self._config = config
         self._reader: EngineReader | None = None
+        self._bounded: Bounded[str] = Bounded()
 
     @property
     def engine(self) -> str | None:
@@ -47,6 +50,7 @@ class PrometheusSource:
 
     def close(self) -> None:
         """Each scrape has a connection of its own: what is idle for seconds is often cut."""
+        self._bounded.close()
 
     def read(self) -> Sequence[Reading | Spread]:
         page = self._page()
@@ -75,7 +79,7 @@ class PrometheusSource:
 
     def _page(self) -> Page:
         try:
-            body, content_type = self._fetched()
+            body, content_type = self._in_time()
             return parse(body, content_type)
         except PageError as error:
             raise SourceError(str(error)) from error
@@ -84,6 +88,19 @@ class PrometheusSource:
                 raise SourceError(f"HTTP {error.code} {error.reason}".strip()) from error
         except (OSError, HTTPException, ValueError, zlib.error) as error:
             raise SourceError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
+
+    def _in_time(self) -> tuple[bytes, str]:
+        """Time-outs of a socket are of one wait each: a head that drips, or a name that is looked up for ever, has none."""
+        done = self._bounded.run({self.name: self._fetched}, self._config.timeout_s + GRACE_S).get(self.name)
+        if done is None:
+            raise self._too_slow()
+        if done.error is not None:
+            raise done.error
+        assert done.value is not None
+        return done.value
+
+    def _too_slow(self) -> PageError:
+        return PageError(f"the page took longer than {self._config.timeout_s:g} s (timeout_s)")
 
     def _fetched(self) -> tuple[bytes, str]:
         """The page's bytes and type, within the limits of size and time."""
@@ -102,11 +119,15 @@ class PrometheusSource:
     def _body(self, response: HTTPResponse, packed: bool, deadline: float) -> bytes:
         unpack: Any = zlib.decompressobj(GZIP) if packed else None
         body = bytearray()
+        endless = response.length is None and not response.chunked  # until the connection is closed, whyever it is
         while chunk := response.read1(CHUNK):
             room = self._config.bytes_max - len(body) + 1
             body += unpack.decompress(chunk, room) if unpack else chunk[:room]
             if len(body) > self._config.bytes_max:
                 raise PageError(f"the page is larger than {self._config.bytes_max} bytes (bytes_max)")
             if time.monotonic() > deadline:
-                raise PageError(f"the page took longer than {self._config.timeout_s:g} s (timeout_s)")
+                raise self._too_slow()
+        # Half a number is a number too, and one that fell: a page that was cut off is none.
+        if response.length or (not unpack.eof if unpack else endless and not body.endswith(b"\n")):
+            raise PageError("the page was cut off")
         return bytes(body)

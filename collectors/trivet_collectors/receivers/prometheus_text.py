@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 SAMPLES_MAX: Final = 200_000
+TOLD_MAX: Final = 200  # signs of what a parser says, which may hold the page
 OPENMETRICS: Final = "application/openmetrics-text"
 NOTHING: Final = frozenset({"", "None"})  # what clients write for a label that has no value
 Labels = Mapping[str, str]
@@ -44,14 +45,14 @@ def parse(body: bytes, content_type: str) -> Page:
     families: Callable[[str], Iterable[Any]] = openmetrics if content_type.startswith(OPENMETRICS) else plain
     samples: dict[str, list[tuple[Labels, float]]] = {}
     try:
-        found = chain.from_iterable(family.samples for family in families(body.decode("utf-8")))
+        found = chain.from_iterable(family.samples for family in families(body.decode("utf-8-sig")))
         for sample in islice(found, SAMPLES_MAX):
             if math.isfinite(sample.value):
                 labels = {key: value for key, value in sample.labels.items() if value not in NOTHING}
                 samples.setdefault(stem(sample.name), []).append((labels, float(sample.value)))
         more = next(found, None) is not None
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:  # the parsers, on nonsense
-        raise PageError(f"not a metrics page: {error}") from error
+        raise PageError(f"not a metrics page: {' '.join(str(error).split())[:TOLD_MAX]}") from error
     if more:
         raise PageError(f"more than {SAMPLES_MAX} samples")
     if not samples:
