@@ -13,10 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, text
 
 from trivet import db, schema
 from trivet.settings import get_settings
+
+# No property fails because a machine is slow; one that fails for another reason says how to do it again.
+settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 TEST_SECRET = "a-secret-for-tests-only"
 

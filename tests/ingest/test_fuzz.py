@@ -75,7 +75,7 @@ def same(one, other):
 
 
 class TestAnAttribute:
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(st.sampled_from(KEYS), values)
     def test_says_what_the_official_parser_reads(self, key, value):
         memo = Memo(wanted_of(RULES.tenant_attributes, RULES.scenario_attributes).span.places)
@@ -83,7 +83,7 @@ class TestAnAttribute:
         assert same(memo[raw], by_the_official_parser(memo, raw))
         assert same(memo[raw], by_the_official_parser(memo, raw)), "remembered"
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(st.sampled_from(KEYS), values, st.randoms(use_true_random=False))
     def test_says_the_same_or_is_malformed_also_when_its_bytes_are_odd(self, key, value, rng):
         """Fields twice, in another order, unknown ones between, lengths cut."""
@@ -135,7 +135,7 @@ class TestWhatIsRemembered:
 
 
 class TestAnExport:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(attributes, st.lists(attributes, max_size=3))
     def test_gives_the_facts_that_the_official_parser_gives(self, of_resource, of_spans):
         export = ExportTraceServiceRequest()

@@ -247,9 +247,7 @@ families = st.lists(
 class TestInWhateverOrder:
     @settings(
         max_examples=25,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-        print_blob=True,
     )
     @given(families, st.randoms(use_true_random=False), st.integers(1, 4), st.booleans())
     def test_the_same_spans_count_once_and_exactly(self, facts, rng, size, fold):

@@ -25,9 +25,9 @@ from trivet.kit import histogram
 from trivet.kit.money import from_picos
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=60)
 WITH_DATABASE = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 PLAIN = call(NOW, trace_id=b"t" * 16)
 tokens = st.integers(0, 5_000)

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.support.calls import call, ingest
@@ -94,7 +94,6 @@ def total_at(at_us, total, *, start_us=0, mode=CUMULATIVE):
 
 class TestRunningTotals:
     @given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.data())
-    @settings(print_blob=True)
     def test_in_whatever_batches_they_add_up_to_how_much_more_there_was(self, steps, data):
         readings = [100 + sum(steps[: n + 1]) for n in range(len(steps))]
         points = [total_at(n + 1, reading) for n, reading in enumerate(readings)]
@@ -107,13 +106,11 @@ class TestRunningTotals:
         assert standing.total == readings[-1]
 
     @given(st.lists(st.integers(0, 1000), max_size=30))
-    @settings(print_blob=True)
     def test_never_add_less_than_nothing(self, readings):
         _, counted, _ = amounts(Standing(), [total_at(n + 1, reading) for n, reading in enumerate(readings)])
         assert all(amount.total >= 0 for _, amount in counted)
 
     @given(st.lists(st.integers(1, 20), max_size=20))
-    @settings(print_blob=True)
     def test_sent_again_they_add_nothing(self, times):
         points = [total_at(at, at * 10) for at in times]
         standing, counted, _ = amounts(Standing(), points)
@@ -138,7 +135,6 @@ exponentials = st.builds(
 
 class TestBuckets:
     @given(exponentials, exponentials)
-    @settings(print_blob=True)
     def test_a_count_and_what_came_to_it_differ_by_what_came(self, old, more):
         scale = min(old.scale, more.scale)
         a, b = old.coarser(scale), more.coarser(scale)
@@ -148,7 +144,6 @@ class TestBuckets:
         assert both.more_than(old) == Exponential(scale, b.zero, {i: n for i, n in b.counts.items() if n})
 
     @given(exponentials)
-    @settings(print_blob=True)
     def test_nothing_is_lost_on_the_way(self, buckets):
         assert from_json(buckets.as_json()) == buckets
         assert buckets.coarser(buckets.scale - 3).total == buckets.total
@@ -156,7 +151,6 @@ class TestBuckets:
         assert sum(count for _, count in bins) == buckets.total
 
     @given(st.integers(-16, 19), st.integers(0, 5))
-    @settings(print_blob=True)
     def test_values_are_put_into_their_bucket(self, index, scale):
         """Where the bucket is wider than ours, the middle lies inside it."""
         base = 2.0 ** (2.0**-scale)

@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
@@ -66,7 +66,6 @@ points = st.lists(
 
 class TestFolding:
     @given(points, st.randoms(use_true_random=False))
-    @settings(print_blob=True)
     def test_order_and_batches_change_nothing(self, came, rng):
         shuffled = list(came)
         rng.shuffle(shuffled)
@@ -77,7 +76,6 @@ class TestFolding:
         assert signal_fold.fold(signal_fold.fold(tens, 60), 3600) == signal_fold.fold(tens, 3600)
 
     @given(points)
-    @settings(print_blob=True)
     def test_sums_are_plain_sums(self, came):
         folded = in_order(signal_fold.fold(deltas_of(came), 3600))
         assert sum(row["samples"] for row in folded) == len(came)
