@@ -10,10 +10,11 @@ import selectors
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from bench.bodies import Bodies
 from bench.stack import KEY
@@ -39,18 +40,27 @@ class Result:
         return self.spans / self.seconds
 
 
-def start(**options: Any) -> "subprocess.Popen[str]":
+@dataclass
+class Sender:
+    """A sender at work. What it says at its end goes to a file: a pipe that nobody reads meanwhile would hold it up."""
+
+    process: "subprocess.Popen[str]"
+    said: IO[str]
+
+
+def start(**options: Any) -> Sender:
     """A sender; `finish` waits for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench.load", json.dumps(options)], stdout=subprocess.PIPE, text=True
-    )
+    said = tempfile.TemporaryFile("w+")  # noqa: SIM115  # `finish` closes it
+    command = [sys.executable, "-m", "bench.load", json.dumps(options)]
+    return Sender(subprocess.Popen(command, stdout=said, text=True), said)
 
 
-def finish(sender: "subprocess.Popen[str]") -> Result:
-    said, _ = sender.communicate()
-    if sender.returncode:
+def finish(sender: Sender) -> Result:
+    if sender.process.wait():
         raise RuntimeError("a sender failed")
-    return Result(**json.loads(said))
+    with sender.said as said:
+        said.seek(0)
+        return Result(**json.load(said))
 
 
 def load(**options: Any) -> Result:

@@ -21,7 +21,7 @@ def main(minutes: float) -> int:
         load(port=api.port, connections=4, spans=512, seconds=2.0, seed=1)
         sender = start(port=api.port, connections=4, spans=512, seconds=minutes * 60, seed=2)
         seen: list[float] = []
-        while sender.poll() is None:
+        while sender.process.poll() is None:
             seen.append(rss_mb(api.process.pid))
             time.sleep(0.5)
         result = finish(sender)
