@@ -47,7 +47,7 @@ _NEWEST = """
     ORDER BY r.started_at DESC LIMIT :limit
 """
 _OF = """
-    SELECT wanted.id AS interaction, r.*, p.currency
+    SELECT wanted.id AS interaction, r.*, coalesce(p.currency, 'USD') AS currency
     FROM unnest(CAST(:tenants AS int4[]), CAST(:ids AS {type}[])) AS wanted(tenant, id)
     CROSS JOIN LATERAL (
         SELECT * FROM request WHERE {same} AND (wanted.tenant IS NULL OR tenant_id = wanted.tenant)
@@ -96,7 +96,9 @@ class Interaction:
         self.levels.add(row["degrade_level"])
         if row["cost_picos"] is None:
             self.unpriced += 1
-        else:
+        elif (
+            row["price_id"] is not None
+        ):  # else answered from a cache, of a model without a price: nothing, in no currency
             self.picos[row["currency"]] += row["cost_picos"]
 
     @property

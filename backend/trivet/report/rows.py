@@ -32,7 +32,7 @@ _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 # The newest of each tenant through the primary key (tenant, start, …), then the newest of all: the cost of a page grows
 # with tenants × limit and not with the requests there are.
 _NEWEST = """
-    SELECT r.*, p.currency FROM (
+    SELECT r.*, coalesce(p.currency, 'USD') AS currency FROM (
         SELECT id FROM tenant WHERE CAST(:tenants AS int4[]) IS NULL OR id = ANY(:tenants)
         UNION ALL SELECT 0 WHERE CAST(:tenants AS int4[]) IS NULL OR 0 = ANY(:tenants)
     ) AS t

@@ -16,6 +16,7 @@ from trivet.ingest.decode.spans_json import (
     numbers,
     objects,
     text,
+    truth,
     uint64,
 )
 from trivet.ingest.errors import Malformed, TooManyItems

@@ -13,8 +13,10 @@ CAUSES = (
     "context_length", "cancelled", "unavailable", "invalid_request", "other",
 )  # fmt: skip
 
-# Why a call cannot be priced whatever the price book says: its shape. '' where it can.
-SHAPES = ("", "no_tokens", "no_model", "unknown_operation")
+# What a call is worth whatever the price book says: its shape. '' where the book decides; one answered from a cache of
+# responses cost nothing, the others cannot be priced.
+SHAPES = ("", "no_tokens", "no_model", "unknown_operation", "cached")
+CACHED = SHAPES.index("cached")
 NO_PRICE = "no_price"  # why a call of no such shape has none: the book has no price for it
 
 CACHE_KINDS = ("prompt", "kv", "retrieval", "response")

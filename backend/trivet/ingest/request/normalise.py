@@ -22,6 +22,7 @@ from trivet.ingest.dialect.fields import (
     REGION,
     REQUEST_MODEL,
     RESERVATION,
+    RESPONSE_HIT,
     RESPONSE_ID,
     RESPONSE_MODEL,
     REVISION,
@@ -55,7 +56,7 @@ TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
 LONGEST_NS = 2 * 86_400 * 10**9  # of one call; a rebuild looks this far back for calls that end in its hours
 
-NO_TOKENS, NO_MODEL, UNKNOWN_OPERATION = "no_tokens", "no_model", "unknown_operation"
+NO_TOKENS, NO_MODEL, UNKNOWN_OPERATION, CACHED = "no_tokens", "no_model", "unknown_operation", "cached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,9 @@ def _request(span: Span, rules: Rules, shape: str) -> RequestFact:
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000
     streamed = said[STREAMED]
     ttft_us = None if streamed is False or outcome == REJECTED else _ttft_us(span, end_us - start_us)
-    if not shape:
+    if said[RESPONSE_HIT]:
+        shape = CACHED
+    elif not shape:
         shape = NO_MODEL if not model else NO_TOKENS if outcome == OK and not measured else ""
     parent_id = span.parent_id
     return RequestFact(

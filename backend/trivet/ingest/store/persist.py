@@ -29,7 +29,7 @@ from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving
 from trivet.ingest.store.copybytes import joined
 from trivet.ingest.store.ids import span_number
-from trivet.ingest.store.row import UNKNOWN, Pricer, Row, RowKey, instant, shape_of
+from trivet.ingest.store.row import Pricer, Row, RowKey, instant, shape_of
 from trivet.kit.clock import floor
 from trivet.pricing import service as pricing
 from trivet.pricing.book import PriceBook
@@ -188,7 +188,7 @@ def _price(rows: Iterable[Row], book: PriceBook) -> None:
     _pricer[:] = [pricer]
     for row in rows:
         row.shape = shape_of(row.fact)
-        row.cost = UNKNOWN if row.shape else pricer.cost_of(row.fact)
+        row.cost = pricer.cost_of(row)
 
 
 def _insert(cursor: Cursor[Any], rows: Sequence[Row], *, careful: bool) -> list[Row]:

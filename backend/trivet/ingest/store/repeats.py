@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
+from trivet.ingest.request.fact import CACHED
 from trivet.ingest.store import once
 from trivet.ingest.store.ids import span_number
 from trivet.ingest.store.read_back import COLUMNS, driver_row
@@ -143,13 +144,15 @@ _SEE = """
 """
 _TWICE = """
     WITH new AS MATERIALIZED (
-        SELECT tenant_id, started_at, trace_id, span_id, response_id FROM request
+        SELECT tenant_id, started_at, ended_at, trace_id, span_id, response_id, shape FROM request
         WHERE received_at >= %(start)s AND received_at < %(end)s AND response_id IS NOT NULL AND repeats IS NULL)
     SELECT DISTINCT n.trace_id FROM new n WHERE EXISTS (
         SELECT FROM request r
         WHERE uuid_hash(r.trace_id) = uuid_hash(n.trace_id) AND r.trace_id = n.trace_id
           AND r.started_at >= n.started_at - %(far)s AND r.started_at <= n.started_at + %(far)s
           AND r.response_id = n.response_id AND r.repeats IS NULL
+          AND (%(cached)s NOT IN (coalesce(r.shape, 0), coalesce(n.shape, 0))
+               OR (r.started_at <= n.ended_at AND n.started_at <= r.ended_at))
           AND (r.tenant_id = n.tenant_id OR r.tenant_id = 0 OR n.tenant_id = 0)
           AND (r.tenant_id, r.started_at, r.span_id) <> (n.tenant_id, n.started_at, n.span_id))
     LIMIT %(traces)s
@@ -178,12 +181,13 @@ def settle_received(cursor: Cursor[Any]) -> tuple[list[Row], bool]:
     # By the indexes, row by row: a join that hashes would read whole days.
     cursor.execute("SET LOCAL enable_hashjoin = off")
     cursor.execute("SET LOCAL enable_mergejoin = off")
-    cursor.execute(_TWICE, {"start": start, "end": end, "far": FAR, "traces": TRACES_MAX})
+    cursor.execute(_TWICE, {"start": start, "end": end, "far": FAR, "traces": TRACES_MAX, "cached": CACHED})
     traces = [trace for (trace,) in cursor.fetchall()]
     taken: list[Row] = []
     if traces:
         cursor.execute(_OF_TRACES, {"traces": traces})
         taken = take_back(cursor, once.settle([driver_row(each) for each in cursor.fetchall()]))
-    if len(traces) < TRACES_MAX:
+    more = len(traces) == TRACES_MAX and bool(taken)  # what none of the found could be settled of is left as it is
+    if not more:
         cursor.execute(_SEE, (end,))
-    return taken, end < safe or len(traces) == TRACES_MAX
+    return taken, more or end < safe

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from trivet.ingest.request.fact import OK, SHAPES, RequestFact
+from trivet.ingest.request.fact import CACHED, OK, SHAPES, RequestFact
 from trivet.kit.money import EXACT
 from trivet.pricing.book import PriceBook, PriceLine
 from trivet.pricing.rate import KINDS, Rates, Tokens, cost_picos
@@ -27,14 +27,15 @@ class Cost:
     currency: str = ""
 
 
-UNKNOWN = Cost()
+UNKNOWN, FREE = Cost(), Cost(0)
+_PRICED = frozenset({0, CACHED})  # shapes
 
 
 @dataclass(slots=True)
 class Row:
     """One request to store. Ids are 0 where the span named none.
 
-    `shape` says why it has no price whatever the book says (index into `SHAPES`). `repeats` is the span that is billed
+    `shape` says what it is worth whatever the book says (index into `SHAPES`). `repeats` is the span that is billed
     for this call where this one is not.
     """
 
@@ -63,7 +64,7 @@ def instant(microseconds: int) -> datetime:
 
 
 def shape_of(fact: RequestFact) -> int:
-    """Index into `SHAPES`: why a call cannot be priced, whatever the book says; 0 where it can.
+    """Index into `SHAPES`: what a call is worth whatever the book says; 0 where the book decides.
 
     A call that went well without any token was not measured (a stream without usage): its cost is a gap, not zero.
     """
@@ -82,9 +83,14 @@ class Pricer:
         self._lines: dict[tuple[str, str, str], tuple[_Dated, ...]] = {}
         self._whole: dict[int, tuple[int, int, int, int, int] | None] = {}
 
-    def cost_of(self, fact: RequestFact) -> Cost:
-        """The provisional cost of a call whose shape is 0, by the price that held when it started."""
+    def cost_of(self, row: Row) -> Cost:
+        """The provisional cost of a call, by its shape and the price that held when it started."""
+        if row.shape not in _PRICED:
+            return UNKNOWN
+        fact = row.fact
         line = self._line(fact)
+        if row.shape == CACHED:
+            return Cost(0, line.id, line.currency) if line else FREE
         if line is None:
             return UNKNOWN
         if line.id not in self._whole:
