@@ -51,6 +51,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_signal_series_key_id"), "signal_series", ["key_id"])
     op.create_index(op.f("ix_signal_series_seen_on"), "signal_series", ["seen_on"])
+    op.create_index(op.f("ix_signal_series_metric"), "signal_series", ["metric"])
     op.create_table(
         "signal_sample",
         sa.Column("series_id", sa.Integer(), nullable=False),

@@ -1,15 +1,15 @@
 """Guards on what has not ended: a backend that stalls, and calls that are slow before they end."""
 
 import random
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 from tests.support.calls import call, ingest, microseconds
 from tests.support.governed import at, only, register, revise, traffic
+from tests.support.signal_rows import signal as point
 
 from trivet import db
-from trivet.fleet.models import Backend, SignalDelta
+from trivet.fleet.models import Backend
 from trivet.guard import service
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.ingest.signal import running
@@ -49,14 +49,8 @@ def backend(name="engine-1", scenario_ids=()):
         return id_
 
 
-def signal(second, metric, value, *, scenario_id=0, backend_id=0, pool_id=0, detail=""):
-    now = at(second)
-    with db.transaction() as session:
-        session.add(SignalDelta(
-            bucket=now - timedelta(seconds=now.second % 10), tenant_id=0, scenario_id=scenario_id, model_id=0,
-            backend_id=backend_id, pool_id=pool_id, metric=metric.name, detail=detail, samples=1, total=value,
-            least=value, most=value, last=value, last_at=now, histogram=b"",
-        ))  # fmt: skip
+def signal(second, metric, value, **of):
+    point(at(second), metric, value, **of)
 
 
 def told(second, calls, *, scenario="chat", **given):
@@ -88,6 +82,13 @@ class TestASilentScenario:
         assert state().verdict == "stall"
         assert state().reason == "nothing finished in 20 s while 5 run"
         assert set(breaches()) == {"p95", "p95-high"} and level() == 1
+
+    def test_of_which_one_of_two_processes_is_stuck_is_a_stall_whatever_the_idle_one_says_last(self, chat):
+        for second in (1, 11, 21):
+            signal(second, sc.TRIVET_REQUESTS_RUNNING, 5, scenario_id=chat, sender="stuck")
+            signal(second + 1, sc.TRIVET_REQUESTS_RUNNING, 0, scenario_id=chat, sender="idle")
+            evaluate(second + 1)
+        assert (state().verdict, state().reason) == ("stall", "nothing finished in 20 s while 5 run")
 
     def test_whose_calls_only_just_came_in_is_not_stalled(self, chat):
         evaluate(1, 60)

@@ -47,6 +47,15 @@ class TestAnEngine:
             "health": {"concurrency_limit": 2},
         }  # fmt: skip
 
+    def test_of_several_processes_runs_what_all_of_them_run_within_one_cap(self, get):
+        (gateway,) = named(Backend, "gateway")
+        now = utc_now()
+        for sender, running in (("a", 5), ("b", 7)):
+            signal(now, sc.TRIVET_REQUESTS_RUNNING, running, backend_id=gateway, sender=sender)
+            signal(now, sc.TRIVET_CONCURRENCY_LIMIT, 20, backend_id=gateway, sender=sender)
+        (found,) = get("engines")
+        assert (found["running"], found["concurrency_limit"]) == (12, 20)
+
     def test_of_several_models_is_as_full_as_the_fullest(self, get):
         (vllm,) = named(Backend, "vllm")
         now = utc_now()

@@ -60,6 +60,7 @@ class SignalSeries(SignalDimensions, Base):
     last_total: Mapped[float | None]
     last_samples: Mapped[int | None] = mapped_column(BigInteger)
     last_buckets: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    __table_args__ = (Index(None, "metric"),)  # who speaks of a gauge
 
 
 class SignalSample(Base):

@@ -24,7 +24,7 @@ class Sign:
 
     scenario_id: int
     backend_id: int
-    series: tuple[int, ...]  # what else tells it from others: tenant, model, pool
+    series: tuple[int, ...]  # what else tells it from others: tenant, model, pool, sender
     metric: str
     at: datetime
     value: float

@@ -14,12 +14,11 @@ from trivet.guard.window import AHEAD, BUCKET_S
 from trivet.ingest.models import UsageDelta
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
-from trivet.rollup import signals
+from trivet.rollup import gauges, signals
 from trivet.rollup.models import Rollup1h, Rollup10s
 from trivet.rollup.read import one_of
 from trivet_collectors import semconv as sc
 
-SERIES = ("tenant_id", "model_id", "pool_id")
 SERVED_LATELY = timedelta(hours=1)
 EVENTS = (sc.TRIVET_HEALTH.name, sc.TRIVET_COLD_STARTS.name)
 
@@ -34,13 +33,10 @@ def in_flight(session: Session, active: Collection[int], told: Mapping[int, int]
 
 
 def _gauges(session: Session, within: Interval) -> list[Sign]:
-    """The newest value of each series."""
-    by = ["scenario_id", "backend_id", "metric", *SERIES]
-    found = signals.read(session, within, by, {"metric": tuple(flow.GAUGES)})
+    """The newest value of each sender."""
     return [
-        Sign(scenario_id, backend_id, tuple(series), metric, each.last_at, each.last)
-        for (scenario_id, backend_id, metric, *series), each in found.items()
-        if each.last_at is not None
+        Sign(g.scenario_id, g.backend_id, (g.tenant_id, g.model_id, g.pool_id, g.sender), g.metric, g.at, g.value)
+        for g in gauges.newest(session, within, flow.GAUGES)
     ]
 
 

@@ -1,7 +1,7 @@
 """What serves, as its own signals say: each backend's queue, caches, cap and cold starts; and looks into caches, by kind."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from trivet.fleet.models import Backend
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
-from trivet.rollup import signals
+from trivet.rollup import gauges, signals
+from trivet.rollup.gauges import Gauge
 from trivet.rollup.read import one_of
 from trivet.rollup.signals import Signal
 from trivet_collectors import semconv as sc
@@ -32,6 +33,7 @@ GAUGES = {
     sc.TRIVET_KV_CACHE_USAGE.name: "kv_cache_usage",
 }
 SHARES = frozenset({sc.TRIVET_KV_CACHE_USAGE.name})  # of several, the fullest; the others add up
+CAPS = frozenset({sc.TRIVET_CONCURRENCY_LIMIT.name})  # the backend's, whoever repeats it
 QUERIES, HITS = sc.TRIVET_PREFIX_CACHE_QUERIES.name, sc.TRIVET_PREFIX_CACHE_HITS.name
 STARTS, WAITED = sc.TRIVET_COLD_STARTS.name, sc.TRIVET_COLD_START_TIME.name
 PREEMPTED, HEALTH = sc.TRIVET_PREEMPTIONS.name, sc.TRIVET_HEALTH.name
@@ -92,18 +94,28 @@ def engines(session: Session, now: datetime) -> list[Engine]:
 
 
 def _gauges(session: Session, now: datetime) -> dict[int, dict[str, float]]:
-    """The newest value of each gauge by backend, over whatever else its series are told apart by."""
-    by = ["backend_id", "metric", "bucket", "tenant_id", "scenario_id", "model_id", "pool_id", "detail"]
+    """Each gauge by backend: the newest of each sender, over whatever else they are told apart by."""
     within = Interval(floor(now - FRESH, BUCKET_S), floor(now, BUCKET_S) + AHEAD)
-    seen = signals.read(session, within, by, {"metric": list(GAUGES)}, grain_s=BUCKET_S, limit=GROUPS_MAX)
-    newest = {(backend, metric, *series): signal for (backend, metric, _, *series), signal in seen.items() if backend}
     found: dict[int, dict[str, float]] = defaultdict(dict)
-    for (backend, metric, *_), signal in newest.items():
-        name = GAUGES[metric]
-        before = found[backend].get(name)
-        several = (before or 0.0, signal.last)
-        found[backend][name] = max(several) if metric in SHARES else sum(several)
+    for gauge in _once(gauges.newest(session, within, GAUGES)):
+        if not gauge.backend_id:
+            continue
+        own, name = found[gauge.backend_id], GAUGES[gauge.metric]
+        several = (own.get(name, 0.0), gauge.value)
+        own[name] = max(several) if gauge.metric in SHARES else sum(several)
     return found
+
+
+def _once(found: Iterable[Gauge]) -> list[Gauge]:
+    """The gauges, of those who say the same cap the newest."""
+    caps: dict[tuple[Any, ...], Gauge] = {}
+    others: list[Gauge] = []
+    for gauge in sorted(found, key=lambda gauge: gauge.at):
+        if gauge.metric in CAPS:
+            caps[gauge.of] = gauge
+        else:
+            others.append(gauge)
+    return [*caps.values(), *others]
 
 
 def _counts(session: Session, now: datetime) -> dict[int, dict[tuple[str, str], Signal]]:
