@@ -28,7 +28,7 @@ class Trivet:
         return next(g for g in self.get("guards")["items"] if g["guard"] == name)
 
 
-def until(look: Callable[[], Any], limit_s: float = 20.0) -> Any:
+def until(look: Callable[[], Any], limit_s: float = 60.0) -> Any:
     """What `look` gives as soon as it is something; the last of it in the message where it never is."""
     deadline = time.monotonic() + limit_s
     while not (found := look()):

@@ -40,7 +40,7 @@ def status(id_):
         return session.get(Command, id_).status
 
 
-def until(said, limit_s=10.0):
+def until(said, limit_s=40.0):
     deadline = time.monotonic() + limit_s
     while not said():
         assert time.monotonic() < deadline, "it did not happen"

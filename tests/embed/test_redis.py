@@ -25,7 +25,7 @@ def put(redis: EmbeddedRedis, message: str) -> None:
 
 def take(redis: EmbeddedRedis) -> object:
     with Connection(redis.url()) as connection, connection.SimpleQueue("q") as queue:
-        message = queue.get(timeout=5)
+        message = queue.get(timeout=40)
         message.ack()
         return message.payload
 

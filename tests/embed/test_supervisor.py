@@ -50,7 +50,7 @@ def program(tmp_path: Path) -> Callable[..., Program]:
     return make
 
 
-def watch(supervisor: Supervisor, until: Callable[[], bool], limit_s: float = 10.0) -> None:
+def watch(supervisor: Supervisor, until: Callable[[], bool], limit_s: float = 40.0) -> None:
     deadline = time.monotonic() + limit_s
     supervisor.run(lambda: time.monotonic() > deadline, until=until)
     assert until()

@@ -150,7 +150,7 @@ class TestUp:
         """On the same data, while the first goes on."""
         second = start()
         second.wait_for(f"in use by another Trivet (process {run.process.pid})")
-        assert second.process.wait(timeout=10) == 1
+        assert second.process.wait(timeout=STOP_LIMIT_S) == 1
         assert answers("127.0.0.1", run.port)
 
     def test_the_second_start_finds_its_data_and_is_quick(self, start: Callable[..., Up]) -> None:

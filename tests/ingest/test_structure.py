@@ -49,7 +49,7 @@ class TestCounting:
         start = time.perf_counter()
         with suppress(TooManyItems):
             check_elements(body, 30_000_000)
-        assert time.perf_counter() - start < 10  # a second on an idle machine; minutes where it were quadratic
+        assert time.perf_counter() - start < 60  # a second on an idle machine; hours where it were quadratic
 
 
 class TestAnExport:

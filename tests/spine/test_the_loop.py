@@ -23,7 +23,7 @@ from tests.support.otlp import PROTOBUF, body, span
 from trivet_collectors.policy.client import PolicyClient
 
 KEY = "tvt_the-loop-admin-key-0123456789"
-START_LIMIT_S, LOOP_LIMIT_S, STOP_LIMIT_S = 60.0, 20.0, 40.0
+START_LIMIT_S, LOOP_LIMIT_S, STOP_LIMIT_S = 60.0, 40.0, 40.0
 SLOW, SLOW_SPANS = 20.0, 60  # seconds a call takes, and how many are sent
 
 
