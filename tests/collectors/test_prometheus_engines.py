@@ -252,7 +252,7 @@ class TestDcgm:
             ("hw.gpu.memory.usage", *three): 200 * 1024**2,
             ("hw.power", "GPU-h200"): 320.5,
             ("hw.energy", "GPU-h200"): 5000,
-            ("trivet.gpu.throttle.time", "GPU-h200", "sw_power_cap"): 1.5,
+            ("trivet.gpu.throttle.time", "GPU-h200", "power"): 1.5,
             ("hw.errors", "uncorrected", "GPU-h200"): 2,
             ("trivet.gpu.xid", "GPU-h200", "79"): 1,
             ("trivet.health", "xid", "xid_79"): 1,
@@ -264,6 +264,58 @@ class TestDcgm:
     def test_says_an_xid_once_though_the_page_keeps_it(self) -> None:
         text = text_of("dcgm-mig-made")
         assert not [r for r in read_twice(text, text)[1] if r.metric is semconv.TRIVET_GPU_XID]
+
+
+ENERGY = 'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{UUID="GPU-a"%s} %d\n'
+BLANK = 9223372036854775794
+
+
+def energy(*pages: str) -> list[float | None]:
+    """Joules that each page after the first says."""
+    reader = EngineReader(engines()["dcgm"], {})
+    read = [reader.read(page(text)) for text in pages]
+    return [next((round(r.value, 3) for r in found if r.metric is semconv.HW_ENERGY), None) for found in read[1:]]
+
+
+class TestWhatACardCounted:
+    """The driver keeps it, and not the exporter's process: it is the same number whoever asks, and for whomever."""
+
+    def test_goes_on_when_another_pod_has_the_card(self) -> None:
+        a, b = ',pod="a",namespace="n"', ',pod="b",namespace="n"'
+        assert energy(ENERGY % (a, 5_000_000), ENERGY % (b, 5_001_000), ENERGY % ("", 5_003_000)) == [1, 2]
+
+    def test_is_told_once_by_a_card_that_pods_share(self) -> None:
+        a, b = ',pod="a"', ',pod="b"'
+        first, second = (ENERGY % (a, n) + ENERGY % (b, n) for n in (5_000_000, 5_007_000))
+        assert energy(first, second) == [7]
+
+    def test_is_not_told_anew_by_an_exporter_that_started_anew(self) -> None:
+        start = "process_start_time_seconds %d\n"
+        assert energy(start % 1 + ENERGY % ("", 5_000_000), start % 2 + ENERGY % ("", 5_004_000)) == [4]
+
+    def test_of_a_card_that_turns_up_later_begins_there(self) -> None:
+        other = "DCGM_FI_DEV_GPU_TEMP 40\n"
+        assert energy(other, ENERGY % ("", 5_000_000), ENERGY % ("", 5_002_000)) == [None, 2]
+
+    def test_is_nothing_while_it_cannot_be_read(self) -> None:
+        known, blank, then = ENERGY % ("", 90_000_000), ENERGY % ("", BLANK), ENERGY % ("", 90_006_000)
+        assert energy(known, blank + "DCGM_FI_DEV_GPU_TEMP 40\n", then) == [None, 6]
+
+    def test_begins_anew_with_the_driver(self) -> None:
+        assert energy(ENERGY % ("", 5_000_000), ENERGY % ("", 1_000), ENERGY % ("", 3_000)) == [None, 2]
+
+    def test_gauges_of_a_shared_card_are_not_added_up(self) -> None:
+        rows = "".join(
+            f'DCGM_FI_DEV_GPU_UTIL{{UUID="GPU-a",pod="{pod}"}} 80\nDCGM_FI_DEV_FB_USED{{UUID="GPU-a",pod="{pod}"}} 10\n'
+            f'DCGM_FI_DEV_FB_FREE{{UUID="GPU-a",pod="{pod}"}} 30\n'
+            for pod in "abc"
+        )
+        points = told(read_twice(rows, rows)[1], "hw.type", "hw.vendor")
+        assert points == {
+            ("hw.gpu.utilization", "GPU-a"): 0.8,
+            ("hw.gpu.memory.usage", "GPU-a"): 10 * 1024**2,
+            ("hw.gpu.memory.limit", "GPU-a"): 40 * 1024**2,
+        }
 
 
 class TestTheDataFile:

@@ -78,6 +78,23 @@ class TestAScrape:
         scraped.read()
         assert scraped.engine == "vllm"
 
+    def test_finds_out_when_another_engine_serves_there(self, target: Server) -> None:
+        scraped = source(target)
+        scraped.read()
+        target.usual = Said(body=text_of("sglang-made").encode())
+        assert told(list(scraped.read()))["trivet.requests.running", "qwen3-32b"] == 7
+        assert scraped.engine == "sglang"
+
+    def test_keeps_what_it_counted_while_the_engine_says_nothing_of_its_own(self, target: Server) -> None:
+        page = b'vllm:generation_tokens_total{model_name="m"} %d\n'
+        scraped = source(target)
+        for body in (page % 100, b"process_open_fds 9\n", page % 130):
+            target.script.append(Said(body=body))
+        scraped.read()
+        with pytest.raises(SourceError, match="no engine is known"):
+            scraped.read()
+        assert told(list(scraped.read())) == {("trivet.tokens", "m", "output"): 30}
+
     def test_takes_a_compressed_page(self, target: Server) -> None:
         target.usual = Said(headers={"Content-Encoding": "gzip"}, body=gzip.compress(target.usual.body))
         assert len(source(target).read()) == 3

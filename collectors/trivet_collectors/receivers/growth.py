@@ -1,6 +1,6 @@
 """By how much counters and histograms of a page have grown since it was last scraped. Resets are seen, also those of one series."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -38,19 +38,25 @@ class Growth:
     """Remembers the last page. The first page is where counting starts and grows by nothing; a series that turns up later
     was born since, and all of it is growth. A value that fell was reset, and what it says now is growth. So is every value
     when the process says that it started anew.
+
+    `kept_by`: the counts are kept by something else than the process, which these labels name (a card's by its driver). Other
+    labels come and go with who uses it; what is seen for the first time, or fell, was counted unseen and is not guessed.
     """
 
-    def __init__(self, counters: Iterable[str], histograms: Iterable[str]) -> None:
+    def __init__(
+        self, counters: Iterable[str], histograms: Iterable[str], kept_by: Collection[str] | None = None
+    ) -> None:
         self._counter_names = [stem(name) for name in counters]
         self._histogram_names = list(histograms)
         self._counters: dict[Key, float] = {}
         self._histograms: dict[Key, Buckets] = {}
+        self._kept_by = kept_by
         self._begun = False
         self._started: float | None = None
 
     def over(self, page: Page) -> tuple[Page, Mapping[str, list[Buckets]]]:
         """The growth of counters, as a page, and of histograms by family."""
-        started = page.value(STARTED)
+        started = page.value(STARTED) if self._kept_by is None else None
         if started is not None and self._started is not None and started != self._started:
             self._counters.clear()
             self._histograms.clear()
@@ -63,12 +69,15 @@ class Growth:
         return Page(counters), histograms
 
     def _grown(self, name: str, page: Page) -> Iterable[tuple[Labels, float]]:
+        born = 0.0 if self._begun and self._kept_by is None else None
         for labels, value in page.of(name):
-            key = name, frozenset(labels.items())
-            last = self._counters.pop(key, 0.0 if self._begun else None)
+            key = name, frozenset(pair for pair in labels.items() if self._kept_by is None or pair[0] in self._kept_by)
+            last = self._counters.pop(key, born)
             _keep(self._counters, key, value)
-            if last is not None:
-                yield labels, value - last if value >= last else value
+            if last is not None and value >= last:
+                yield labels, value - last
+            elif last is not None and self._kept_by is None:
+                yield labels, value
 
     def _spread(self, name: str, page: Page) -> Iterable[Buckets]:
         for now in buckets_of(name, page):

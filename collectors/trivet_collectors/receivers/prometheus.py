@@ -54,8 +54,8 @@ class PrometheusSource:
 
     def read(self) -> Sequence[Reading | Spread]:
         page = self._page()
-        if self._reader is None:
-            self._reader = EngineReader(self._engine(page), self._fixed())
+        if self._reader is None or not self._reader.engine.known_by(page):
+            self._reader = EngineReader(self._engine(page), self._fixed())  # another one serves there now
         return self._reader.read(page)
 
     def _engine(self, page: Page) -> Engine:

@@ -16,6 +16,7 @@ from trivet_collectors.receivers.prometheus_text import Labels, Page
 FOLDS: Final[Mapping[str, Callable[[Iterable[float]], float]]] = {"sum": sum, "mean": fmean, "max": max}
 CARD_LABELS: Final = ("UUID", "uuid")
 INSTANCE_LABEL: Final = "GPU_I_ID"
+OF_CARD: Final = (*CARD_LABELS, INSTANCE_LABEL)
 Attributes = Mapping[str, str]
 Folded = dict[Series, tuple[Attributes, float]]
 
@@ -27,12 +28,13 @@ class EngineReader:
         self.engine = engine
         self._fixed = fixed
         self._health = HealthWatch()
-        self._growth = Growth(engine.counters, engine.histograms)
+        self._growth = Growth(engine.counters, engine.histograms, OF_CARD if engine.cards else None)
         self._last: dict[Hashable, float] = {}
         self._begun = False
 
     def read(self, page: Page) -> list[Reading | Spread]:
         """What the page says. Growth of nothing is not said: an idle engine tells by its gauges that it is there."""
+        page = self._without_blanks(page)
         grown, histograms = self._growth.over(page)
         found: list[Reading | Spread] = []
         for row in self.engine.rows:
@@ -49,6 +51,16 @@ class EngineReader:
                 found += self._values(row, source, page)
         self._begun = True
         return [*found, *self._events(found)]
+
+    def _without_blanks(self, page: Page) -> Page:
+        """Before anything is compared: what a "no reading" grew by would be a number."""
+        if not self.engine.blanks:
+            return page
+        told = (
+            (name, [(of, value) for of, value in samples if not self.engine.blank(value)])
+            for name, samples in page.samples.items()
+        )
+        return Page({name: samples for name, samples in told if samples})
 
     def _events(self, found: Iterable[Reading | Spread]) -> Iterator[Reading]:
         """What breaks serving in the readings of cards, as NVML's receiver tells it."""
@@ -72,7 +84,7 @@ class EngineReader:
         """One event for each series whose value became another, and not 0. What was so when we came is no event."""
         now: dict[Hashable, tuple[Attributes, float]] = {}
         for labels, value in page.of(source.name):
-            attributes = None if self.engine.blank(value) else self._attributes(row, source, labels, value)
+            attributes = self._attributes(row, source, labels, value)
             if attributes is not None:  # rows of one card say one event; others are things of their own
                 own = attributes if row.whole_card else labels
                 now[row.metric.name, frozenset(own.items())] = attributes, value
@@ -108,7 +120,7 @@ class EngineReader:
     def _folded(self, row: Row, source: From, name: str, page: Page) -> Folded:
         groups: dict[Series, tuple[Attributes, list[float]]] = {}
         for labels, value in page.of(name):
-            attributes = None if self.engine.blank(value) else self._attributes(row, source, labels, value)
+            attributes = self._attributes(row, source, labels, value)
             if attributes is not None:
                 key = row.metric.name, frozenset(attributes.items())
                 groups.setdefault(key, (attributes, []))[1].append(value)
