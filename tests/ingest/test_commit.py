@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -149,6 +150,24 @@ class TestTheQueue:
         assert len(refused) == len(busy) >= 40 - 10 * (1 + commit.WRITERS_MAX)  # the queue, and what writers had taken
         assert all(each.retry_after_s for each in busy)
         assert rows("SELECT count(*) FROM request") == [(40 - len(busy),)]
+
+    def test_asks_again_later_where_the_machine_gives_no_thread_and_keeps_nothing(self, monkeypatch):
+        until = time.monotonic() + 3 * commit.IDLE_S
+        while commit._queue.writers:  # those of other tests end by themselves
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+        def none_left(_):
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", none_left)
+            refused = asyncio.run(all_of(batch(call(NOW)), batch(call(NOW))))
+        assert [type(each) for each in refused] == [gate.Busy, gate.Busy]
+        assert (len(commit._queue.waiting), commit._queue.rows, commit._queue.writers) == (0, 0, 0)
+        (came,) = asyncio.run(all_of(batch(call(NOW))))
+        assert came.inserted == 1
+        assert rows("SELECT count(*) FROM request") == [(1,)]
 
     def test_takes_an_export_larger_than_itself_where_nothing_waits(self, monkeypatch):
         monkeypatch.setattr(commit, "QUEUE_ROWS", 3)

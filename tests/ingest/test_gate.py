@@ -6,6 +6,7 @@ import http.client
 import random
 import select
 import socket
+import threading
 import tracemalloc
 from contextlib import ExitStack, closing
 
@@ -14,12 +15,13 @@ import pytest
 from google.rpc.status_pb2 import Status
 from sqlalchemy import text
 from tests.support.api_process import ApiProcess
-from tests.support.otlp import PROTOBUF, body, span
+from tests.support.otlp import JSON, PROTOBUF, as_json, body, export, span
 
 from trivet import db
+from trivet.ingest import service
 from trivet.ingest.errors import BodyTooLarge, TooSlow
 from trivet.ingest.line import body as bodies
-from trivet.ingest.line import gate
+from trivet.ingest.line import bounds, gate
 from trivet.settings import get_settings
 
 MIB = 1 << 20
@@ -209,3 +211,35 @@ class TestSlowReports:
             assert client.post("/v1/traces", content=body(span()), headers=headers).status_code == 200
         finally:
             client.portal.call(leave)
+
+
+class TestASmallBody:
+    """Read in the event loop, where it keeps everybody else waiting: so only where that is over at once."""
+
+    @pytest.fixture
+    def threads(self, monkeypatch):
+        """The names of the threads in which bodies were read."""
+        seen, read = [], service._read
+
+        def watched(*given):
+            seen.append(threading.current_thread().name)
+            return read(*given)
+
+        monkeypatch.setattr(service, "_read", watched)
+        return seen
+
+    def test_of_common_spans_is_read_in_the_loop(self, client, admin, threads):
+        made = export(*(span() for _ in range(20)))
+        for content, media_type in ((made.SerializeToString(), PROTOBUF), (as_json(made), JSON)):
+            assert len(content) < bounds.SMALL_BYTES
+            assert client.post("/v1/traces", content=content, headers=admin | media_type).status_code == 200
+        assert not [name for name in threads if name.startswith("ingest")]
+        assert len(threads) == 2
+
+    def test_of_thousands_of_empty_spans_is_not(self, client, admin, threads):
+        many = body(*(({}, {}) for _ in range(10_000)))
+        many_json = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b",".join([b"{}"] * 20_000) + b"]}]}]}"
+        for content, media_type in ((many, PROTOBUF), (many_json, JSON)):
+            assert len(content) < bounds.SMALL_BYTES
+            assert client.post("/v1/traces", content=content, headers=admin | media_type).status_code == 200
+        assert [name.split("_")[0] for name in threads] == ["ingest", "ingest"]

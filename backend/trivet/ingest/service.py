@@ -12,7 +12,7 @@ from trivet.ingest.decode.spans import spans_of_protobuf
 from trivet.ingest.decode.spans_json import spans_of_json
 from trivet.ingest.decode.wanted import Wanted
 from trivet.ingest.line import gate
-from trivet.ingest.line.bounds import check_elements
+from trivet.ingest.line.bounds import check_elements, is_small
 from trivet.ingest.line.otlp import JSON, PROTOBUF
 from trivet.ingest.request.fact import NO_PRICE, SHAPES
 from trivet.ingest.request.normalise import normalise_all
@@ -24,15 +24,13 @@ from trivet.settings import get_settings
 
 DECODERS: dict[str, Callable[[bytes, Wanted, int], list[Span]]] = {PROTOBUF: spans_of_protobuf, JSON: spans_of_json}
 
-SMALL_BYTES = 64 << 10
-
 
 async def take_traces(body: bytes, media_type: str, principal: Principal) -> Counter[str]:
     """Store the requests in a body, and return after the commit: the spans refused, by reason.
 
     Raises for what cannot be read at all, where the database is away and where too much waits.
     """
-    if len(body) <= SMALL_BYTES:  # handing it to a thread would cost more than reading it here
+    if is_small(body, media_type):  # handing it to a thread would cost more than reading it here
         batch, others = _read(body, media_type, principal)
     else:
         batch, others = await gate.work(_read, body, media_type, principal)

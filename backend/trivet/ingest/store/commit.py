@@ -83,9 +83,20 @@ async def submit(batch: Batch) -> Stored:
         if _queue.idle:
             _queue.changed.notify()
         elif _queue.writers < WRITERS_MAX:
-            _queue.writers += 1
-            threading.Thread(target=_write, name="ingest-commit", daemon=True).start()
+            _begin_writer()
     return await waiting.future
+
+
+def _begin_writer() -> None:
+    """Another writer; `gate.Busy`, and nothing waits, where the machine gives no thread and there is none yet."""
+    try:
+        threading.Thread(target=_write, name="ingest-commit", daemon=True).start()
+    except RuntimeError as full:
+        if not _queue.writers:
+            _queue.rows -= _queue.waiting.pop().batch.size
+            raise gate.Busy("No thread to store this: send it again.", retry_after_s=gate.RETRY_AFTER_S) from full
+        return
+    _queue.writers += 1
 
 
 def _write() -> None:
