@@ -1,9 +1,12 @@
 """Exports on disk: in order, bounded, whole, and there after a crash."""
 
+import errno
 import gzip
+import os
 import stat
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -200,3 +203,22 @@ class TestADiskThatDoesNotTakeIt:
         queue.put(body("two"))
         assert len(held.files()) == 1
         assert drained(queue) == ["one", "two"]
+
+    @pytest.mark.parametrize("trouble", [errno.EROFS, errno.ENOSPC, errno.EIO])
+    def test_when_it_starts_is_no_reason_not_to_start(
+        self, held: Held, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: int
+    ) -> None:
+        def broken(*_: Any, **__: Any) -> None:
+            raise OSError(trouble, os.strerror(trouble))
+
+        monkeypatch.setattr(Path, "mkdir", broken)  # no test can mount a disk
+        queue = held.open()
+        queue.put(body("one"))
+        assert drained(queue) == ["one"]
+        (said,) = caplog.messages
+        assert "kept in memory until the next start" in said
+
+    def test_that_was_named_wrongly_is(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(OSError, match="File exists"):
+            Held(tmp_path / "file").open()

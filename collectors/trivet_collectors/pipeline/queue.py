@@ -5,6 +5,7 @@ under another name, synced and then renamed, so one that has its name is whole; 
 """
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import logging
@@ -26,6 +27,9 @@ WRITING: Final = ".tmp"
 TORN_MAX: Final = 10  # files kept to be looked at
 FILES_MAX: Final = 100_000
 NS: Final = 1_000_000_000
+
+# What befalls a disk, and is no fault of who named it: a node that has come up with it still has cards to be read.
+DISK_TROUBLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 # Why an export went unsent.
 FULL: Final = "queue_full"
@@ -78,7 +82,15 @@ class Queue:
         self._unwritable = False
         self._lock_file: int | None = None
         if directory is not None:
-            self._open(directory)
+            try:
+                self._open(directory)
+            except OSError as error:
+                if error.errno not in DISK_TROUBLE:
+                    raise
+                log.warning("the queue is kept in memory until the next start, its disk does not take it: %s", error)
+                self.close()
+                self._waiting.clear()
+                self.bytes, self._directory = 0, None
 
     def __len__(self) -> int:
         return len(self._waiting)
