@@ -37,7 +37,7 @@ STAGES = {
     "counting elements": ("ingest/line/bounds.py", "ingest/line/wire.py", "ingest/line/structure.py"),
     "parse and attributes": ("/ingest/decode/", "ingest/dialect/fields.py"),
     "normalise": ("/ingest/request/", "/ingest/dialect/"),
-    "ids": ("ingest/store/names.py", "ingest/store/dimensions.py", "ingest/store/ids.py"),
+    "ids": ("ingest/store/names.py", "ingest/store/ids.py"),
     "price": ("/pricing/",),
     "COPY bytes": ("ingest/store/copybytes.py", "ingest/store/columns.py", "ingest/store/insert.py"),
     "deltas": ("ingest/store/deltas.py", "kit/histogram.py", "/ingest/signal/", "kit/clock.py"),

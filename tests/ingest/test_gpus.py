@@ -185,26 +185,33 @@ class TestWhatIsNotStored:
         assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 1}]
         assert rows("SELECT reason, items FROM denial") == [{"reason": "gpu_needs_platform_key", "items": 2}]
 
-    def test_more_new_cards_or_pools_than_the_setting_are_refused(self, sender, key, monkeypatch):
+    def test_more_new_cards_than_the_setting_are_refused(self, sender, key, monkeypatch):
         from trivet.settings import get_settings
 
         monkeypatch.setenv("TRIVET_NAMES_PER_EXPORT_LIMIT", "2")
         get_settings.cache_clear()
 
-        def refused(*numbers, pool=None, at=AT):
-            named = [{"hw.id": f"G{n}"} | ({"trivet.pool": pool.format(n)} if pool else {}) for n in numbers]
-            answer = post(sender, key, gauges(*(("hw.power", 1.0, attributes, at) for attributes in named)))
+        def refused(*numbers):
+            answer = post(sender, key, gauges(*(("hw.power", 1.0, {"hw.id": f"G{n}"}, AT) for n in numbers)))
             partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
-            assert partial.error_message in ("", f"{partial.rejected_data_points} data points refused: {reason}")
+            assert partial.error_message in ("", "2 data points refused: too_many_new_names 2")
             return partial.rejected_data_points
 
-        reason = "too_many_new_names 2"
         assert refused(1, 2, 3, 4) == 2
         assert refused(1, 2, 3, 4) == 0, "those met before are not new"
-        assert refused(1, 2, 3, 4, pool="p{}", at=AT + 1000) == 2
-        assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 6}]
-        assert rows("SELECT name FROM pool ORDER BY id") == [{"name": "p1"}, {"name": "p2"}]
-        assert rows("SELECT reason, items FROM denial") == [{"reason": "too_many_new_names", "items": 4}]
+        assert rows("SELECT count(*) n FROM gpu_sample") == [{"n": 4}]
+        assert rows("SELECT reason, items FROM denial") == [{"reason": "too_many_new_names", "items": 2}]
+
+    def test_of_more_pools_than_the_key_may_name_are_of_the_pool_overflow(self, sender, key, monkeypatch):
+        from trivet.settings import get_settings
+
+        monkeypatch.setenv("TRIVET_NAMES_PER_KEY_LIMIT", "2")
+        get_settings.cache_clear()
+        for n in range(4):
+            post(sender, key, gauges(("hw.power", 1.0, {"hw.id": f"G{n}", "trivet.pool": f"p{n}"}, AT)))
+        pools = "SELECT g.uuid, p.name FROM gpu g JOIN pool p ON p.id = g.pool_id ORDER BY g.uuid"
+        assert [row["name"] for row in rows(pools)] == ["p0", "p1", "overflow", "overflow"]
+        assert rows("SELECT reason, items FROM denial") == [{"reason": "overflow_pool", "items": 2}]
 
     def test_malformed_ones_get_400(self, sender, key):
         assert sender.post("/v1/metrics", content=b"\xff\xff", headers=key | PROTOBUF).status_code == 400

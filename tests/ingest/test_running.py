@@ -11,11 +11,13 @@ from tests.support.calls import ingest, microseconds
 from tests.support.governed import at
 
 from trivet import db
+from trivet.ingest.models import Denial
 from trivet.ingest.signal import running
 from trivet.ingest.signal.running import RunningCall, store
 from trivet.ingest.signal.running_model import RunningCall as Kept
+from trivet.ingest.store.persist import store as store_requests
 from trivet.settings import get_settings
-from trivet.tenant.models import Scenario
+from trivet.tenant.models import Scenario, Tenant
 
 
 def told(now, *, age_s=10.0, **given):
@@ -105,6 +107,20 @@ class TestWhatIsRefused:
         assert keep(told(at(11)), now=at(11), key_id=2) == {}, "another key has its own room"
         assert len(seen(at(11))) == 4
         assert keep(told(at(20)), now=at(20)) == {}, "what runs no more leaves its room"
+
+    def test_past_the_keys_names_is_that_of_the_name_its_request_gets(self, monkeypatch):
+        monkeypatch.setattr(get_settings(), "tenants_per_key_limit", 2)
+        calls = [told(at(10), tenant=f"t{n}") for n in range(4)]
+        assert keep(*calls, now=at(10)) == {}
+        with db.transaction() as session:
+            own = select(Tenant.name, func.count()).join(Kept, Kept.tenant_id == Tenant.id).group_by(Tenant.name)
+            owners = dict(session.execute(own).all())
+            denied = dict(session.execute(select(Denial.reason, Denial.items)).all())
+        assert (owners, denied) == ({"t0": 1, "t1": 1, "overflow": 2}, {"overflow_tenant": 2})
+        for call in calls:
+            ended = request(at(10), seconds=10, span=call.span_id, trace_id=call.trace_id, tenant=call.tenant)
+            store_requests([ended], [], tenant_id=None, key_id=1, now=at(10))
+        assert seen(at(11)) == [], "a call is found under the tenant that its request was counted for"
 
     def test_a_number_that_is_none_of_ours_says_nothing(self):
         keep(told(at(10), revision=2**40, level=-3), now=at(10))

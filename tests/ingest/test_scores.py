@@ -9,6 +9,7 @@ from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
 from trivet.kit.clock import rfc3339, utc_now
+from trivet.settings import get_settings
 
 SCORE = {"scenario": "checkout", "metric": "faithfulness", "value": 0.5}
 
@@ -124,6 +125,23 @@ class TestWithATraceAlone:
         headers = {"Authorization": f"Bearer {make_key(['ingest'], tenant='globex')}"}
         answer = post(sender, headers, {"metric": "tone", "value": 1, "trace_id": self.TRACE})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "scenario")
+
+
+class TestNamesPastTheKeysLimit:
+    def test_are_kept_under_overflow_and_counted_and_totals_stay(self, sender, key, monkeypatch):
+        for kind in ("TENANTS", "SCENARIOS"):
+            monkeypatch.setenv(f"TRIVET_{kind}_PER_KEY_LIMIT", "2")
+        get_settings.cache_clear()
+        given = [SCORE | {"id": str(n), "tenant": f"t{n}", "scenario": f"s{n}"} for n in range(4)]
+        assert post(sender, key, given).json() == {"stored": 4, "duplicates": 0}
+        assert post(sender, key, given).json() == {"stored": 0, "duplicates": 4}
+        of = {"tenant": "tenant_id", "scenario": "scenario_id"}
+        for table, column in of.items():
+            query = f"SELECT n.name, sum(d.scores)::int AS n FROM usage_delta d JOIN {table} n ON n.id = d.{column} GROUP BY 1 ORDER BY 1"
+            first = table[0]
+            assert [(r["name"], r["n"]) for r in rows(query)] == [("overflow", 2), (f"{first}0", 1), (f"{first}1", 1)]
+        denied = {row["reason"]: row["items"] for row in rows("SELECT reason, items FROM denial")}
+        assert denied == {"overflow_tenant": 4, "overflow_scenario": 4}
 
 
 class TestListing:

@@ -12,6 +12,7 @@ from trivet.identity.auth import Principal, requires
 from trivet.ingest.decode.span import TEXT_LIMIT, clean
 from trivet.ingest.models import Score
 from trivet.ingest.score import scores
+from trivet.ingest.store import persist
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import Invalid
 from trivet.kit.page import from_cursor, to_cursor
@@ -51,12 +52,15 @@ def add_scores(
     given = body if isinstance(body, list) else [body]
     new = [_score(item, now) for item in given]
     with db.transaction() as session:
-        added = scores.take(session, new, source=principal.actor, tenant_id=principal.tenant_id)
+        added = scores.take(
+            session, new, source=principal.actor, tenant_id=principal.tenant_id, key_id=principal.key_id
+        )
         if added.refused:
             at = min(added.refused)
             raise Invalid(
                 f"Score {at + 1} names no scenario, and no request of its trace is known: name one.", field="scenario"
             )
+        persist.deny(session, persist.over_limits(added.overflowed), principal.key_id, now)
     return {"stored": added.stored, "duplicates": len(new) - added.stored}
 
 

@@ -1,6 +1,7 @@
 """Quality scores: rows once, and what they add to the 10-second buckets of their scenario."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from trivet.ingest.models import Score, UsageDelta
 from trivet.ingest.score.subject import Scored, requests_of
+from trivet.ingest.store import names
 from trivet.ingest.store.deltas import COLUMNS, delta
-from trivet.ingest.store.dimensions import NONE, ids_of
+from trivet.ingest.store.ids import NONE
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Invalid
 
@@ -21,7 +23,6 @@ SCORES_MAX = 1_000  # of one call
 STATEMENT_ROWS = 4_000  # a statement takes 65,535 parameters
 BUCKET_S = 10
 NO_SCENARIO = "score_without_scenario"
-TOO_MANY_NEW_NAMES = "too_many_new_names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,14 @@ class NewScore:
 
 @dataclass(slots=True)
 class Added:
-    """How many scores were new, and the others by place in what was given: why each was not taken."""
+    """How many scores were new, and the others by place in what was given: why each was not taken.
+
+    `overflowed` counts those kept under `overflow`, by kind of name.
+    """
 
     stored: int = 0
     refused: dict[int, str] = field(default_factory=dict)
+    overflowed: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +98,16 @@ def take(
     *,
     source: str,
     tenant_id: int | None,
-    new_names_max: int | None = None,
+    key_id: int = 0,
 ) -> Added:
     """Store those scores not stored before, and their deltas.
 
-    `tenant_id` is that of a key bound to one, which decides, and whose requests alone are looked at. Rows go in by id, so
+    `tenant_id` is that of a key bound to one, which decides, and whose requests alone are looked at. Names have the limits
+    that those of requests have, for each key (`key_id`; people, who have none, together). Rows go in by id, so
     that two calls never wait in a circle.
     """
     result = Added()
-    owned = _owned(session, scores, tenant_id, new_names_max, result)
+    owned = _owned(session, scores, tenant_id, key_id, result)
     by_id = {(one.tenant_id, identity_of(one.score)): one for one in reversed(owned)}
     for key in _stored_under_nobody(session, by_id):
         del by_id[key]
@@ -135,24 +141,24 @@ def _owned(
     session: Session,
     scores: Sequence[NewScore],
     tenant_id: int | None,
-    new_names_max: int | None,
+    key_id: int,
     result: Added,
 ) -> list[_Owned]:
     """Whose each score is: what it says itself, else the request that it scores, else what stands in."""
-    tenants = {} if tenant_id is not None else ids_of(session, "tenant", (s.tenant for s in scores), new_names_max)
+    asked = () if tenant_id is not None else [score.tenant for score in scores]
+    tenants, over = names.ids_within(session, "tenant", asked, key_id, tenant_id)
     owners = [tenant_id if tenant_id is not None else tenants.get(score.tenant, NONE) for score in scores]
     found = requests_of(session, [_asked(score, owner) for score, owner in zip(scores, owners, strict=True)])
     named = [
         score.scenario or ("" if request and request.scenario_id else score.or_scenario)
         for score, request in zip(scores, found, strict=True)
     ]
-    scenarios = ids_of(session, "scenario", named, new_names_max)
+    scenarios, over_too = names.ids_within(session, "scenario", named, key_id, tenant_id)
+    result.overflowed = over + over_too
     owned = []
     for at, (score, owner, request, name) in enumerate(zip(scores, owners, found, named, strict=True)):
-        scenario_id = scenarios.get(name) if name else (request.scenario_id if request else NONE)
-        if scenario_id is None or (score.tenant and not owner):
-            result.refused[at] = TOO_MANY_NEW_NAMES
-        elif scenario_id == NONE:
+        scenario_id = scenarios[name] if name else (request.scenario_id if request else NONE)
+        if scenario_id == NONE:
             result.refused[at] = NO_SCENARIO
         else:
             owned.append(_one(score, owner, request, scenario_id))

@@ -20,8 +20,8 @@ from trivet.ingest.signal.deltas import Amount
 from trivet.ingest.signal.persist import OUT_OF_ORDER
 from trivet.ingest.signal.points import ADD, SignalPoint
 from trivet.ingest.signal.readings import Reading
-from trivet.ingest.store import partitions
-from trivet.ingest.store.dimensions import NONE, ids_of
+from trivet.ingest.store import names, partitions, persist
+from trivet.ingest.store.ids import NONE
 from trivet.ingest.store.row import instant
 from trivet.kit.clock import floor
 from trivet.settings import get_settings
@@ -54,7 +54,8 @@ class Stored:
 def store(readings: Sequence[Reading], *, key_id: int, now: datetime) -> Stored:
     """Store the readings not stored before, and their deltas. Returns after the commit.
 
-    At most `names_per_export_limit` cards and pools never met are made; readings of one more are refused.
+    At most `names_per_export_limit` cards never met are made; readings of one more are refused. Names of pools have the
+    limit of the key.
     """
     result = Stored()
     if not readings:
@@ -62,8 +63,11 @@ def store(readings: Sequence[Reading], *, key_id: int, now: datetime) -> Stored:
     closed = partitions.ensure("gpu_sample", {partitions.day_of(reading.point.at_us) for reading in readings})
     kept = [reading for reading in readings if partitions.day_of(reading.point.at_us) not in closed]
     result.refused[TOO_OLD] = len(readings) - len(kept)
+    told = {reading.gpu: reading for reading in kept}
+    ids_of, overflowed = names.ids_of([_names(reading) for reading in told.values()], key_id, None)
+    pools = {uuid: ids[_POOL] for uuid, ids in zip(told, ids_of, strict=True)}
     with db.transaction() as session:  # short, so that nobody waits for a card's row while it holds another's series
-        gpus = _gpu_ids(session, kept, get_settings().names_per_export_limit)
+        gpus = _gpu_ids(session, told, pools, get_settings().names_per_export_limit)
     known = [reading for reading in kept if reading.gpu in gpus]
     result.refused[TOO_MANY_NEW_NAMES] = len(kept) - len(known)
     counted, running = _counted(known, gpus)
@@ -75,20 +79,28 @@ def store(readings: Sequence[Reading], *, key_id: int, now: datetime) -> Stored:
             session.execute(insert(GpuDelta), deltas_of(new))
             _seen(session, new)
         result.refused[OUT_OF_ORDER] = len(late) - _there(session, late)
+        persist.deny(session, persist.over_limits(overflowed), key_id, now)
     result.stored = len(new)
     result.refused = +result.refused
     return result
 
 
-def _gpu_ids(session: Session, readings: Sequence[Reading], new_names_max: int) -> dict[str, int]:
+_POOL = names.KINDS.index("pool")
+
+
+def _names(reading: Reading) -> names.Names:
+    """What a reading names, in the order of `names.KINDS`."""
+    return "", "", ("", ""), "", reading.pool, "", ""
+
+
+def _gpu_ids(
+    session: Session, told: Mapping[str, Reading], pools: Mapping[str, int], new_names_max: int
+) -> dict[str, int]:
     """Cards by UUID; one never met is kept, and a card that names a pool belongs to it from then on."""
-    told = {reading.gpu: reading for reading in readings}
-    pools = ids_of(session, "pool", (reading.pool for reading in told.values()), new_names_max)
-    told = {uuid: reading for uuid, reading in told.items() if not reading.pool or reading.pool in pools}
     known = {uuid: (row_id, pool_id, parent) for uuid, row_id, pool_id, parent in _known(session, told)}
     met = islice((uuid for uuid in told if uuid not in known), new_names_max)
     missing = [
-        {"uuid": r.gpu, "model": r.model, "host": r.host, "parent": r.parent, "pool_id": pools.get(r.pool)}
+        {"uuid": r.gpu, "model": r.model, "host": r.host, "parent": r.parent, "pool_id": pools[r.gpu] or None}
         for r in (told[uuid] for uuid in sorted(met))
     ]
     if missing:
@@ -96,7 +108,7 @@ def _gpu_ids(session: Session, readings: Sequence[Reading], new_names_max: int) 
         known = {uuid: (row_id, pool_id, parent) for uuid, row_id, pool_id, parent in _known(session, told)}
     for uuid in sorted(known):
         row_id, pool_id, parent = known[uuid]
-        own = {"pool_id": pools.get(told[uuid].pool) or pool_id, "parent": told[uuid].parent or parent}
+        own = {"pool_id": pools[uuid] or pool_id, "parent": told[uuid].parent or parent}
         if own != {"pool_id": pool_id, "parent": parent}:
             session.execute(update(Gpu).where(Gpu.id == row_id).values(own))
     return {uuid: row_id for uuid, (row_id, _, _) in known.items()}

@@ -12,7 +12,7 @@ from trivet.ingest.score.scores import NewScore
 from trivet.ingest.signal import persist, running
 from trivet.ingest.signal.events import KEYS, NOT_KEPT, Evaluation, Events, events_of
 from trivet.ingest.signal.points import Rules
-from trivet.ingest.store.persist import deny
+from trivet.ingest.store.persist import deny, over_limits
 from trivet.ingest.store.row import instant
 from trivet.settings import get_settings
 
@@ -24,7 +24,7 @@ def store(body: bytes, media_type: str, principal: Principal, rules: Rules, now:
     if events.running:
         refused += running.store(events.running, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
     if events.evaluations:
-        refused += _score(events.evaluations, principal)
+        refused += _score(events.evaluations, principal, now)
     kept = persist.store(events.health, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
     with db.transaction() as session:
         deny(session, refused - Counter({NOT_KEPT: refused[NOT_KEPT]}), principal.key_id, now)
@@ -37,7 +37,7 @@ def _decode(body: bytes, media_type: str, rules: Rules) -> Events:
     return events_of(decode(body, keys, get_settings().otlp_spans_limit), rules)
 
 
-def _score(evaluations: list[Evaluation], principal: Principal) -> Counter[str]:
+def _score(evaluations: list[Evaluation], principal: Principal, now: datetime) -> Counter[str]:
     """Those not taken, by reason."""
     with db.transaction() as session:
         added = scores.take(
@@ -45,8 +45,9 @@ def _score(evaluations: list[Evaluation], principal: Principal) -> Counter[str]:
             [_new(evaluation) for evaluation in evaluations],
             source=principal.actor,
             tenant_id=principal.tenant_id,
-            new_names_max=get_settings().names_per_export_limit,
+            key_id=principal.key_id,
         )
+        deny(session, over_limits(added.overflowed), principal.key_id, now)
     return Counter(added.refused.values())
 
 

@@ -75,8 +75,7 @@ def store(
     result.refused = +(result.refused + Counter({TOO_OLD: len(keyed) - len(kept)}))
     with db.transaction() as session:
         _write(session, kept, result)
-        over = Counter({persist.OVERFLOW + kind: count for kind, count in result.overflowed.items()})
-        persist.deny(session, result.refused + over, key_id, now)
+        persist.deny(session, result.refused + persist.over_limits(result.overflowed), key_id, now)
     return result
 
 

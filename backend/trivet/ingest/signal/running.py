@@ -16,12 +16,11 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.ingest.models import Request
-from trivet.ingest.request.fact import BAD_ID, ENDS_BEFORE_START, IN_THE_FUTURE, TOO_LONG, TOO_MANY_NEW_NAMES, TOO_OLD
+from trivet.ingest.request.fact import BAD_ID, ENDS_BEFORE_START, IN_THE_FUTURE, TOO_LONG, TOO_OLD
 from trivet.ingest.signal.running_model import RunningCall as Kept
-from trivet.ingest.store import dimensions
+from trivet.ingest.store import names, persist
 from trivet.ingest.store.row import instant
 from trivet.kit.locks import Lock
-from trivet.pricing import service as pricing
 from trivet.settings import get_settings
 
 TOO_MANY_RUNNING = "too_many_running"  # of one key at once
@@ -82,7 +81,8 @@ def refusal_of(call: RunningCall, now: datetime, skew_limit_s: int) -> str | Non
 def store(calls: Sequence[RunningCall], *, tenant_id: int | None, key_id: int, now: datetime) -> Counter[str]:
     """Keep the calls of one export, in a transaction of its own; those not kept, by reason.
 
-    A key bound to a tenant (`tenant_id`) decides the tenant of all. Told again, a call is one row. One key has at most
+    A key bound to a tenant (`tenant_id`) decides the tenant of all, and names have the limits that those of requests have:
+    a call is found under the names that its request will have. Told again, a call is one row. One key has at most
     `running_calls_limit` at once; more are refused (`too_many_running`), those known before go on.
     """
     refused: Counter[str] = Counter()
@@ -95,38 +95,29 @@ def store(calls: Sequence[RunningCall], *, tenant_id: int | None, key_id: int, n
             refused[reason] += 1
     if not good:
         return refused
+    ids, overflowed = names.ids_of([_names(call) for call in good.values()], key_id, tenant_id)
+    rows = sorted((_row(call, own, key_id, now) for call, own in zip(good.values(), ids, strict=True)), key=_key)
     with db.transaction() as session:
-        rows = _rows(session, list(good.values()), tenant_id, key_id, now)
-        refused[TOO_MANY_NEW_NAMES] += len(good) - len(rows)
         refused[TOO_MANY_RUNNING] += len(rows) - _put(session, rows, key_id, now)
+        persist.deny(session, persist.over_limits(overflowed), key_id, now)
     return +refused
 
 
-def _rows(
-    session: Session, calls: Sequence[RunningCall], tenant_id: int | None, key_id: int, now: datetime
-) -> list[dict[str, Any]]:
-    """The calls with ids for their names; those that name one name too many are left out."""
-    limit = get_settings().names_per_export_limit
-    ids = {
-        kind: {"": dimensions.NONE} | dimensions.ids_of(session, kind, (getattr(c, kind) for c in calls), limit)
-        for kind in ("tenant", "scenario", "backend")
-        if not (kind == "tenant" and tenant_id is not None)
-    }
-    models = pricing.known_ids(session, list({(c.provider, c.model) for c in calls if c.model}))
-    rows = []
-    for call in sorted(calls, key=lambda c: (c.tenant, c.trace_id, c.span_id)):
-        tenant = tenant_id if tenant_id is not None else ids["tenant"].get(call.tenant)
-        scenario, backend = ids["scenario"].get(call.scenario), ids["backend"].get(call.backend)
-        if tenant is None or scenario is None or backend is None:
-            continue
-        rows.append({
-            "tenant_id": tenant, "trace_id": call.trace_id, "span_id": call.span_id,
-            "started_at": instant(call.start_us), "since": now - timedelta(microseconds=call.told_us - call.start_us),
-            "seen_at": now, "scenario_id": scenario, "backend_id": backend,
-            "model_id": models.get((call.provider, call.model), dimensions.NONE), "key_id": key_id,
-            "revision": _within(call.revision, INT4_MAX), "level": _within(call.level, LEVEL_MAX), "streamed": call.streamed, "answering": call.answering,
-        })  # fmt: skip
-    return sorted(rows, key=_key)
+def _names(call: RunningCall) -> names.Names:
+    """What a call names, in the order of `names.KINDS`."""
+    model = (call.provider, call.model) if call.model else ("", "")
+    return call.tenant, call.scenario, model, call.backend, "", "", ""
+
+
+def _row(call: RunningCall, ids: names.Ids, key_id: int, now: datetime) -> dict[str, Any]:
+    tenant, scenario, model, backend, *_ = ids
+    return {
+        "tenant_id": tenant, "trace_id": call.trace_id, "span_id": call.span_id,
+        "started_at": instant(call.start_us), "since": now - timedelta(microseconds=call.told_us - call.start_us),
+        "seen_at": now, "scenario_id": scenario, "backend_id": backend, "model_id": model, "key_id": key_id,
+        "revision": _within(call.revision, INT4_MAX), "level": _within(call.level, LEVEL_MAX),
+        "streamed": call.streamed, "answering": call.answering,
+    }  # fmt: skip
 
 
 def _within(number: int, most: int) -> int:

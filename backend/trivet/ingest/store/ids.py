@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Dialect, Uuid, and_, any_, func, literal, select
 from sqlalchemy.types import TypeDecorator
 
+NONE = 0  # of a name: nobody named one
+
 
 class TraceId(TypeDecorator[bytes]):
     """16 bytes, as a uuid."""

@@ -22,8 +22,7 @@ from trivet import db
 from trivet.fleet.models import Backend, Pool, Region
 from trivet.ingest.models import KeyName
 from trivet.ingest.request.fact import LookupFact, RequestFact
-from trivet.ingest.store import dimensions
-from trivet.ingest.store.dimensions import NONE
+from trivet.ingest.store.ids import NONE
 from trivet.kit.locks import Lock
 from trivet.pricing import service as pricing
 from trivet.pricing.models import Model, ModelVersion
@@ -112,6 +111,23 @@ def ids_of(
     return ids, overflowed
 
 
+def ids_within(
+    session: Session, kind: str, wanted: Iterable[str], key_id: int, tenant_id: int | None
+) -> tuple[dict[str, int], Counter[str]]:
+    """Ids of names of one kind inside a transaction of the caller's, and how many of `wanted` overflowed, by kind.
+
+    Nothing is remembered: what this transaction makes may yet be rolled back.
+    """
+    n, wanted = KINDS.index(kind), [name for name in wanted if name]
+    known = _key(key_id, tenant_id).kinds[n]
+    missing = _wanted(known, 0, [(name,) for name in wanted])
+    made = _admit(session, key_id, {n: missing})[n] if missing else _Kind()
+    own = _Kind({**known.ids, **made.ids}, known.overflow if made.overflow is None else made.overflow)
+    ids = {name: _id(own, name) for name in dict.fromkeys(wanted)}
+    at_limit = sum(ids[name] == own.overflow and not _is_overflow(name) for name in wanted)
+    return ids, Counter({kind: at_limit}) if at_limit else Counter()
+
+
 def _is_overflow(name: Name) -> bool:
     return name in (OVERFLOW, ("", OVERFLOW))
 
@@ -137,8 +153,6 @@ def _learn(key: _Key, missed: Sequence[Names], key_id: int, tenant_id: int | Non
             learnt = _admit(session, key_id, {n: names for n, names in wanted.items() if names})
         for n, own in learnt.items():  # only what has been committed may be remembered
             key.kinds[n].ids.update(own.ids)
-            if KINDS[n] != "model":
-                dimensions.remember(KINDS[n], {str(name): row_id for name, row_id in own.ids.items()})
             if own.overflow is not None:
                 key.kinds[n].overflow = own.overflow
     found = {

@@ -11,7 +11,7 @@ they overlap in time, as a gateway's does with its client's.
 from collections.abc import Iterable
 
 from trivet.ingest.request.fact import CACHED
-from trivet.ingest.store.dimensions import NONE
+from trivet.ingest.store.ids import NONE
 from trivet.ingest.store.row import Row
 
 Call = tuple[bytes, str]  # trace, response id

@@ -262,9 +262,14 @@ def _denied(exports: Iterable[_Export]) -> dict[int, Counter[str]]:
     """What limits did to exports, by key: each row of `denial` is met once, in one order, so nobody waits in a circle."""
     denied: dict[int, Counter[str]] = {}
     for export in exports:
-        over = Counter({OVERFLOW + kind: count for kind, count in export.came.overflowed.items()})
+        over = over_limits(export.came.overflowed)
         denied.setdefault(export.batch.key_id, Counter()).update(export.batch.refusals + export.came.refused + over)
     return denied
+
+
+def over_limits(overflowed: Counter[str]) -> Counter[str]:
+    """What went to `overflow`, by kind of name, as reasons of `denial`."""
+    return Counter({OVERFLOW + kind: count for kind, count in overflowed.items()})
 
 
 def _say(exports: Iterable[_Export], new: set[int]) -> None:
