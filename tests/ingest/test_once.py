@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.support import books
 from tests.support.calls import call
+from tests.support.otlp import PROTOBUF, body, span
 
 from trivet import db
 from trivet.ingest import tasks
@@ -168,6 +169,20 @@ class TestWhoIsBilled:
         tasks.once()
         assert billed() == ({"mine", "stolen"}, {})
 
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    @pytest.mark.parametrize("more", [{}, {"litellm.cache_hit": True}])
+    def test_no_tenant_takes_back_what_the_platforms_gateway_says_of_it(self, client, make_key, order, more):
+        """Its own span is the inner one, and tells of fewer tokens; a gateway without tokens leaves it to the tenant."""
+        said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.response.id": "r1"}
+        whole = said | {"gen_ai.usage.input_tokens": 1000, "trivet.tenant": "acme"}
+        of_gateway = span(whole, trace_id=TRACE, span_id=b"gateway_", seconds=3)
+        of_tenant = span(said | {"gen_ai.usage.input_tokens": 1} | more, trace_id=TRACE, span_id=b"tenant__", seconds=2)
+        sent = [(make_key(["ingest"]), of_gateway), (make_key(["ingest"], "acme"), of_tenant)]
+        for index in order:
+            key, each = sent[index]
+            client.post("/v1/traces", content=body(each), headers=PROTOBUF | {"Authorization": f"Bearer {key}"})
+        assert billed() == ({"gateway_"}, {"tenant__": "gateway_"})
+
     def test_many_tenants_in_one_trace_are_compared_in_no_time(self):
         rows = [Row(told(f"{n}"), n % 7_000, 1, 1, 1, 0) for n in range(50_000)]
         assert len(once.settle(rows)) == 50_000 - 6_999
@@ -186,6 +201,24 @@ class TestWhatDoesNotCount:
             lines = session.execute(text("SELECT sum(amount) FROM entry WHERE amount > 0")).scalar_one()
             unpriced = session.execute(text("SELECT sum(unpriced_requests)::int FROM rollup_1h")).scalar_one()
         assert (lines, unpriced) == (Decimal(1), 0)
+
+    def test_a_call_priced_while_it_is_taken_back_is_taken_back_with_its_price_and_currency(self):
+        put(told("outer", model="new", seconds=3))
+        books.price("openai", "new", input="1", output="0")
+        with db.transaction() as session:
+            assert reprice.price_batch(session) == 1
+            thread = threading.Thread(target=put, args=(told("inner", model="new", tokens=7),))
+            thread.start()
+            with db.engine().connect() as watch:
+                waiting = text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+                while watch.scalar(waiting) == 0:
+                    watch.rollback()
+        thread.join()
+        sums = text("SELECT currency, sum(cost) FROM usage_delta GROUP BY currency ORDER BY currency")
+        with db.transaction() as session:
+            assert [tuple(row) for row in session.execute(sums)] == [("", 0), ("USD", Decimal(7).scaleb(-6))]
 
     def test_a_call_priced_late_and_then_repeated_is_taken_back_with_its_price(self):
         put(told("outer", seconds=3, provider="house", model="m", tokens=1_000_000))

@@ -1,6 +1,6 @@
 """Ids of traces and spans: bytes in Python, a uuid and an int8 in the database, where every byte is paid for daily."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +49,11 @@ def of_traces(column: Any, traces: Collection[bytes]) -> ColumnElement[bool]:
     each = func.unnest(wanted).column_valued("trace")
     hashes = func.array(select(func.uuid_hash(each)).scalar_subquery())
     return and_(func.uuid_hash(column) == any_(hashes), column == any_(wanted))
+
+
+def array_of(traces: Iterable[bytes]) -> str:
+    """Traces as the text of a `uuid[]`, which the driver passes on in a fraction of the time of a list of UUIDs."""
+    return f"{{{','.join([trace.hex() for trace in traces])}}}"
 
 
 def span_number(span_id: bytes) -> int:

@@ -8,7 +8,7 @@ from psycopg import Cursor, sql
 
 from trivet.ingest.store import columns
 from trivet.ingest.store.copybytes import joined
-from trivet.ingest.store.ids import span_bytes, span_number
+from trivet.ingest.store.ids import array_of, span_bytes, span_number
 from trivet.ingest.store.row import Row, RowKey, instant
 
 _names = sql.SQL(", ").join(map(sql.Identifier, columns.COLUMNS))
@@ -43,7 +43,7 @@ def absent(cursor: Cursor[Any], rows: Sequence[Row]) -> list[Row]:
         (
             [row.tenant_id for row in rows],
             [instant(row.fact.start_us) for row in rows],
-            [UUID(bytes=row.fact.trace_id) for row in rows],
+            array_of(row.fact.trace_id for row in rows),
             [span_number(row.fact.span_id) for row in rows],
         ),
     )

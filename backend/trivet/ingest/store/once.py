@@ -15,18 +15,21 @@ from trivet.ingest.store.ids import NONE
 from trivet.ingest.store.row import Row
 
 Call = tuple[bytes, str]  # trace, response id
-Rank = tuple[bool, bool, bool, bool, int, int, bytes]
+Rank = tuple[bool, bool, bool, bool, bool, int, int, bytes]
 CACHED_MAX = 100  # of one call, with which all others are compared
 
 
 def rank(row: Row) -> Rank:
-    """The higher is billed: whoever is charged, came out of a cache, was measured, names a model; else the innermost."""
-    fact = row.fact
+    """The higher is billed: whoever is charged, was measured, names a model, is told by another than who is charged, came
+    out of a cache; else the innermost. So no tenant takes back what a gateway of the platform says.
+    """
+    fact, cached = row.fact, row.shape == CACHED
     return (
         row.tenant_id != NONE,
-        row.shape == CACHED,
-        fact.measured,
+        cached or fact.measured,
         row.model_id != NONE,
+        not row.bound,
+        cached,
         fact.start_us,
         -fact.end_us,
         fact.span_id,

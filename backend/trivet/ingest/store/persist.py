@@ -122,7 +122,9 @@ def _named(batch: Batch) -> _Export:
     ids, overflowed = names.ids_of([*batch.requests, *batch.lookups], batch.key_id, batch.tenant_id)
     rows = []
     for fact, (tenant, scenario, model, backend, pool, version, region) in zip(batch.requests, ids, strict=False):
-        rows.append(Row(fact, tenant, scenario, model, backend, pool, version, region, batch.key_id))
+        row = Row(fact, tenant, scenario, model, backend, pool, version, region, batch.key_id)
+        row.bound = batch.tenant_id is not None
+        rows.append(row)
     lookups = [
         retrieving.Found(fact, own[0], own[1], own[3])
         for fact, own in zip(batch.lookups, ids[len(rows) :], strict=True)

@@ -64,11 +64,14 @@ def row_of(found: Mapping[str, Any]) -> Row:
 
 
 def driver_row(values: Sequence[Any]) -> Row:
-    """The same out of what the driver gives for `COLUMNS` and the currency, where ids are a uuid and int8s."""
+    """The same out of what the driver gives for `COLUMNS`, the currency and `bound`, where ids are a uuid and int8s."""
+    *values, bound = values
     found = dict(zip((*COLUMNS, "currency"), values, strict=True))
     found["trace_id"], found["span_id"] = found["trace_id"].bytes, span_bytes(found["span_id"])
     found["repeats"] = None if found["repeats"] is None else span_bytes(found["repeats"])
-    return row_of(found)
+    row = row_of(found)
+    row.bound = bound
+    return row
 
 
 def microseconds(at: datetime) -> int:

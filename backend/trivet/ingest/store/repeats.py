@@ -7,36 +7,38 @@ which happens once, under its row's lock; the same transaction writes what this 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from psycopg import Cursor
 
 from trivet.ingest.request.fact import CACHED
 from trivet.ingest.store import once
-from trivet.ingest.store.ids import span_number
+from trivet.ingest.store.ids import array_of, span_number
 from trivet.ingest.store.read_back import COLUMNS, driver_row
 from trivet.ingest.store.row import Row, RowKey, instant
 
 NEAR = timedelta(hours=1)  # how far from a request's start another of its call is looked for while it is stored
 TOLD_MAX = 50_000  # requests read for one transaction; what is beyond, the task settles
 FAR = timedelta(days=2)  # how far apart two spans of one call may have started at all
-_READ = f"SELECT {', '.join(f'r.{name}' for name in COLUMNS)}, p.currency"  # our own names
+_READ = f"SELECT {', '.join(f'r.{name}' for name in COLUMNS)}, p.currency, k.tenant_id IS NOT NULL"  # our own names
+_BESIDE = "LEFT JOIN price p ON p.id = r.price_id LEFT JOIN api_key k ON k.id = r.key_id"
 
 # By the index on traces, day by day: never a join that reads whole days.
 _TOLD = f"""
-    {_READ} FROM request r LEFT JOIN price p ON p.id = r.price_id
+    {_READ} FROM request r {_BESIDE}
     WHERE uuid_hash(r.trace_id) = ANY(ARRAY(SELECT uuid_hash(t) FROM unnest(%(traces)s::uuid[]) AS t))
       AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.started_at >= %(start)s AND r.started_at <= %(end)s
       AND r.response_id = ANY(%(responses)s::text[]) AND r.repeats IS NULL
     LIMIT %(most)s
 """  # noqa: S608  # our own names
-_LOCK = f"""
-    {_READ} FROM unnest(%(tenants)s::int4[], %(starts)s::timestamptz[], %(traces)s::uuid[], %(spans)s::int8[])
+_THESE = """
+    FROM unnest(%(tenants)s::int4[], %(starts)s::timestamptz[], %(traces)s::uuid[], %(spans)s::int8[])
         AS n (tenant_id, started_at, trace_id, span_id)
-    JOIN request r USING (tenant_id, started_at, trace_id, span_id) LEFT JOIN price p ON p.id = r.price_id
-    WHERE r.repeats IS NULL
-    ORDER BY r.tenant_id, r.started_at, r.trace_id, r.span_id FOR UPDATE OF r
+    JOIN request r USING (tenant_id, started_at, trace_id, span_id)
 """
+# Locked first and read by a statement of its own: where a price was entered meanwhile, the one that waited for the lock
+# would see the new cost beside the old currency.
+_LOCK = f"SELECT {_THESE} ORDER BY r.tenant_id, r.started_at, r.trace_id, r.span_id FOR UPDATE OF r"
+_LOCKED = f"{_READ} {_THESE} {_BESIDE} WHERE r.repeats IS NULL"
 _SET = """
     UPDATE request r SET repeats = n.repeats
     FROM unnest(%(tenants)s::int4[], %(starts)s::timestamptz[], %(traces)s::uuid[], %(spans)s::int8[],
@@ -64,7 +66,7 @@ def told(cursor: Cursor[Any], rows: Iterable[Row], near: timedelta = NEAR) -> li
     cursor.execute(
         _TOLD,
         {
-            "traces": f"{{{','.join({trace.hex() for trace, _ in calls})}}}",  # as text: quicker than a list of UUIDs
+            "traces": array_of({trace for trace, _ in calls}),
             "responses": list({response for _, response in calls}),
             "most": TOLD_MAX,
             "start": instant(min(starts)) - near,
@@ -94,6 +96,7 @@ def take_back(cursor: Cursor[Any], lost: Sequence[Row]) -> list[Row]:
         return []
     repeats = {row.key: row.repeats for row in lost}
     cursor.execute(_LOCK, _keys(repeats))
+    cursor.execute(_LOCKED, _keys(repeats))
     taken = [driver_row(each) for each in cursor.fetchall()]
     if not taken:
         return []
@@ -117,12 +120,12 @@ def take_back(cursor: Cursor[Any], lost: Sequence[Row]) -> list[Row]:
     return taken
 
 
-def _keys(keys: Iterable[RowKey]) -> dict[str, list[Any]]:
+def _keys(keys: Iterable[RowKey]) -> dict[str, Any]:
     tenants, starts, traces, spans = zip(*keys, strict=True)
     return {
         "tenants": list(tenants),
         "starts": [instant(start_us) for start_us in starts],
-        "traces": [UUID(bytes=trace) for trace in traces],
+        "traces": array_of(traces),
         "spans": [span_number(span) for span in spans],
     }
 
@@ -158,7 +161,7 @@ _TWICE = """
     LIMIT %(traces)s
 """
 _OF_TRACES = f"""
-    {_READ} FROM request r LEFT JOIN price p ON p.id = r.price_id
+    {_READ} FROM request r {_BESIDE}
     WHERE uuid_hash(r.trace_id) = ANY(ARRAY(SELECT uuid_hash(t) FROM unnest(%(traces)s::uuid[]) AS t))
       AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.response_id IS NOT NULL AND r.repeats IS NULL
 """  # noqa: S608  # our own names

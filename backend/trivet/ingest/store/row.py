@@ -35,7 +35,8 @@ _PRICED = frozenset({0, CACHED})  # shapes
 class Row:
     """One request to store. Ids are 0 where the span named none.
 
-    `shape` says what it is worth whatever the book says (index into `SHAPES`). `repeats` is the span that is billed
+    `shape` says what it is worth whatever the book says (index into `SHAPES`). `bound` where its
+    key is bound to a tenant, who tells of its own calls. `repeats` is the span that is billed
     for this call where this one is not.
     """
 
@@ -50,6 +51,7 @@ class Row:
     key_id: int = 0
     cost: Cost = UNKNOWN
     shape: int = 0
+    bound: bool = False
     repeats: bytes | None = None
 
     @property
