@@ -116,10 +116,13 @@ def _empty(engine: Engine) -> None:
 @pytest.fixture
 def client(database: str) -> Iterator["TestClient"]:  # noqa: F821  # imported late: most tests need no app
     from fastapi.testclient import TestClient
+    from tests.support.answers import hold_against_their_models
 
     from trivet.app import create_app
 
-    with TestClient(create_app(), base_url="http://127.0.0.1") as made:
+    app = create_app()
+    with TestClient(app, base_url="http://127.0.0.1") as made:
+        hold_against_their_models(made, app)
         yield made
 
 

@@ -30,6 +30,7 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        responses=problems.TOLD,
     )
     problems.install(app)
     api = APIRouter(prefix="/api/v1")

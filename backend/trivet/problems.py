@@ -20,6 +20,31 @@ RETRY_AFTER_S = 2
 AWAY_STATES = ("08", "53", "57P", "58")
 BUSY_STATES = ("40001", "40P01", "55P03", "57014")
 ERRORS_SHOWN = 50
+_TEXT = {"type": "string"}
+# Of every endpoint, for the OpenAPI document.
+TOLD: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What failed, as a problem (RFC 9457). 503 has Retry-After.",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": _TEXT | {"description": "urn:trivet:problem: and its name"},
+                        "title": _TEXT,
+                        "status": {"type": "integer"},
+                        "detail": _TEXT | {"description": "What is wrong and what to do, in words."},
+                        "errors": {
+                            "type": "array",
+                            "items": {"type": "object", "properties": {"field": _TEXT, "detail": _TEXT}},
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 def answer(refused: TrivetError) -> JSONResponse:

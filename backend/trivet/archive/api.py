@@ -15,13 +15,35 @@ from trivet import db
 from trivet.archive import days
 from trivet.archive.models import ArchivedDay
 from trivet.identity.auth import Principal, platform
+from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.clock import rfc3339
 
 router = APIRouter(tags=["archive"])
 DAYS_MAX = 500
 
 
-@router.get("/archive")
+class Day(Answer):
+    """What became of one day of one table; `picos` is the exact sum of its costs. A time is null where it did not happen."""
+
+    table: str
+    day: date
+    url: str
+    files: int
+    rows: int
+    bytes: int
+    picos: str
+    written_at: str | None
+    closed_at: str | None
+    dropped_at: str | None
+    failed_at: str | None
+    failure: str
+
+
+class Days(Page):
+    items: list[Day]
+
+
+@router.get("/archive", response_model=None, responses=answers(Days))
 def list_days(
     _: Annotated[Principal, Depends(platform("read"))],
     before: Annotated[date | None, Query(description="Only days before this one.")] = None,

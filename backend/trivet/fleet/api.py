@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.fleet import cards, service
+from trivet.fleet.answers import Cards
 from trivet.fleet.models import Backend, Gpu, Pool, PoolTerm
 from trivet.identity.auth import Principal, platform
+from trivet.kit.answer import answers
 from trivet.kit.body import Amount, Body, Currency, Instant, Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import INT4, from_cursor, page
@@ -97,7 +99,7 @@ def list_pools(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, 
     return page(items, limit, lambda item: [item["id"]])
 
 
-@router.get("/gpus")
+@router.get("/gpus", response_model=None, responses=answers(Cards))
 def list_gpus(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Every card and MIG instance: how it is now, and what it counted in the last day, to the hour.
 

@@ -8,11 +8,13 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.identity.auth import Principal, platform, requires
+from trivet.kit.answer import answers
 from trivet.kit.body import Asked
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.interval import Interval
 from trivet.kit.money import money, plain
 from trivet.kit.page import Kind, from_cursor, page, to_cursor
+from trivet.report import answers as shapes
 from trivet.report import costs as costing
 from trivet.report import engines as serving
 from trivet.report import interactions, names, rows, signals
@@ -75,7 +77,7 @@ def get_costs(principal: Read, _: Place, query: Annotated[CostsQuery, Query()]) 
     return _page(shown, query.limit, lambda row: _cost(by, row)) | _totals(found)
 
 
-@router.get("/requests")
+@router.get("/requests", response_model=None, responses=answers(shapes.Requests))
 def get_requests(principal: Read, _: Place, query: Annotated[RequestsQuery, Query()]) -> dict[str, Any]:
     """Single requests by start, newest first; of the last day where nothing is said."""
     interval = query.interval(utc_now())
@@ -85,7 +87,7 @@ def get_requests(principal: Read, _: Place, query: Annotated[RequestsQuery, Quer
     return page(found, query.limit, rows.request_key)
 
 
-@router.get("/interactions")
+@router.get("/interactions", response_model=None, responses=answers(shapes.Interactions))
 def get_interactions(principal: Read, _: Place, query: Annotated[InteractionsQuery, Query()]) -> dict[str, Any]:
     """Conversations, or traces, by the start of their newest request, newest first; of the last day where nothing is said.
 
@@ -101,7 +103,7 @@ def get_interactions(principal: Read, _: Place, query: Annotated[InteractionsQue
     return {"items": items, "next_cursor": to_cursor([next_end.isoformat()]) if next_end else None}
 
 
-@router.get("/interactions/{kind}/{id:path}")
+@router.get("/interactions/{kind}/{id:path}", response_model=None, responses=answers(shapes.InteractionWhole))
 def get_interaction(
     principal: Read,
     _: Place,
@@ -116,14 +118,14 @@ def get_interaction(
         return interactions.told(session, [found], whole=True)[0]
 
 
-@router.get("/engines")
+@router.get("/engines", response_model=None, responses=answers(shapes.Engines))
 def get_engines(_: Annotated[Principal, Depends(platform("read"))], __: Place) -> dict[str, Any]:
     """What serving backends say of themselves: queue, caches, cap on concurrency now; counts of the last hour."""
     with db.transaction() as session:
         return {"items": [engine.said() for engine in serving.engines(session, utc_now())], "next_cursor": None}
 
 
-@router.get("/caches")
+@router.get("/caches", response_model=None, responses=answers(shapes.Caches))
 def get_caches(principal: Read, _: Place) -> dict[str, Any]:
     """Looks of the last hour into prompt, KV, retrieval and response caches, each kind apart."""
     with db.transaction() as session:

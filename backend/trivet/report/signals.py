@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.identity.auth import Principal, requires
+from trivet.kit.answer import answers
 from trivet.kit.body import Asked, Instant
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.page import Kind, from_cursor, to_cursor
 from trivet.report import limits, names
+from trivet.report.answers import Signals
 from trivet.report.limits import Place
 from trivet.report.query import Filtered, Names
 from trivet.report.usage import grain_seconds
@@ -43,7 +45,7 @@ class SignalsQuery(Filtered):
     grain: str | None = Field(None, max_length=10)
 
 
-@router.get("/signals")
+@router.get("/signals", response_model=None, responses=answers(Signals))
 def get_signals(principal: Read, _: Place, query: Annotated[SignalsQuery, Query()]) -> dict[str, Any]:
     """Signals by metric and group, and by bucket where a grain (10s, 1m, 1h, 1d) is given.
 
