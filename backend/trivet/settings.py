@@ -42,7 +42,8 @@ class Settings(BaseSettings):
         1_000_000, description="Most elements (attributes, values, events, links …) of one export; more: 413."
     )
     names_per_export_limit: int = Field(
-        5_000, description="Most new names of one dimension in one export; items with more are refused one by one."
+        5_000,
+        description="Most new cards, and most new series of signals, of one export; points of more are refused one by one.",
     )
     tenants_per_key_limit: int = Field(
         50_000, description="Distinct tenants that one key may name; further ones are counted as `overflow`."

@@ -143,6 +143,15 @@ class TestNamesPastTheKeysLimit:
         denied = {row["reason"]: row["items"] for row in rows("SELECT reason, items FROM denial")}
         assert denied == {"overflow_tenant": 4, "overflow_scenario": 4}
 
+    @pytest.mark.parametrize("said", [{"at": True}, {"id": "of-its-tenant"}])
+    def test_of_two_tenants_are_two_even_if_they_look_alike(self, sender, key, monkeypatch, said):
+        monkeypatch.setenv("TRIVET_TENANTS_PER_KEY_LIMIT", "1")
+        get_settings.cache_clear()
+        alike = SCORE | (said if "id" in said else {"at": rfc3339(utc_now())})
+        given = [alike | {"tenant": f"t{n}"} for n in range(3)]
+        assert post(sender, key, given).json() == {"stored": 3, "duplicates": 0}
+        assert post(sender, key, given).json() == {"stored": 0, "duplicates": 3}
+
 
 class TestListing:
     def test_is_paged_newest_first(self, sender, key):

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,7 +61,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    """A score with ids, as it is stored. `found` says that a request named its tenant."""
+    """A score with ids, as it is stored. `found` says that a request named its tenant, `over` that this is `overflow`."""
 
     score: NewScore
     scenario_id: int
@@ -69,13 +69,19 @@ class _Owned:
     revision: int
     level: int
     found: bool
+    over: bool = False
 
 
-def identity_of(score: NewScore) -> str:
-    """Identity within its tenant: the sender's id, else one made of what was scored, so that sent twice it is one score."""
-    if score.external_id:
+def identity_of(score: NewScore, *, over: bool = False) -> str:
+    """Identity within its tenant: the sender's id, else one made of what was scored, so that sent twice it is one score.
+
+    `over`: its tenant is `overflow`, where those of many tenants lie and must not be taken for each other.
+    """
+    if score.external_id and not over:
         return score.external_id
     what = [score.scenario, score.metric, rfc3339(score.scored_at), (score.trace_id or b"").hex()]
+    if over:
+        what = [score.tenant, score.external_id] if score.external_id else [score.tenant, *what]
     if score.span_id or score.response_id:
         what += [(score.span_id or b"").hex(), score.response_id]
     return "derived:" + hashlib.sha256("\0".join(what).encode()).hexdigest()
@@ -108,7 +114,7 @@ def take(
     """
     result = Added()
     owned = _owned(session, scores, tenant_id, key_id, result)
-    by_id = {(one.tenant_id, identity_of(one.score)): one for one in reversed(owned)}
+    by_id = {(one.tenant_id, identity_of(one.score, over=one.over)): one for one in reversed(owned)}
     for key in _stored_under_nobody(session, by_id):
         del by_id[key]
     values = [_values(external_id, one, source) for (_, external_id), one in sorted(by_id.items(), key=lambda i: i[0])]
@@ -146,22 +152,23 @@ def _owned(
 ) -> list[_Owned]:
     """Whose each score is: what it says itself, else the request that it scores, else what stands in."""
     asked = () if tenant_id is not None else [score.tenant for score in scores]
-    tenants, over = names.ids_within(session, "tenant", asked, key_id, tenant_id)
+    tenants, gone = names.ids_within(session, "tenant", asked, key_id, tenant_id)
     owners = [tenant_id if tenant_id is not None else tenants.get(score.tenant, NONE) for score in scores]
     found = requests_of(session, [_asked(score, owner) for score, owner in zip(scores, owners, strict=True)])
     named = [
         score.scenario or ("" if request and request.scenario_id else score.or_scenario)
         for score, request in zip(scores, found, strict=True)
     ]
-    scenarios, over_too = names.ids_within(session, "scenario", named, key_id, tenant_id)
-    result.overflowed = over + over_too
+    scenarios, gone_too = names.ids_within(session, "scenario", named, key_id, tenant_id)
+    over = {"tenant": sum(score.tenant in gone for score in scores), "scenario": sum(n in gone_too for n in named)}
+    result.overflowed = +Counter(over)
     owned = []
     for at, (score, owner, request, name) in enumerate(zip(scores, owners, found, named, strict=True)):
         scenario_id = scenarios[name] if name else (request.scenario_id if request else NONE)
         if scenario_id == NONE:
             result.refused[at] = NO_SCENARIO
         else:
-            owned.append(_one(score, owner, request, scenario_id))
+            owned.append(replace(_one(score, owner, request, scenario_id), over=score.tenant in gone))
     return owned
 
 

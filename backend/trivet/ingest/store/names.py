@@ -113,8 +113,8 @@ def ids_of(
 
 def ids_within(
     session: Session, kind: str, wanted: Iterable[str], key_id: int, tenant_id: int | None
-) -> tuple[dict[str, int], Counter[str]]:
-    """Ids of names of one kind inside a transaction of the caller's, and how many of `wanted` overflowed, by kind.
+) -> tuple[dict[str, int], set[str]]:
+    """Ids of names of one kind inside a transaction of the caller's, and which of the names went to `overflow`.
 
     Nothing is remembered: what this transaction makes may yet be rolled back.
     """
@@ -124,8 +124,7 @@ def ids_within(
     made = _admit(session, key_id, {n: missing})[n] if missing else _Kind()
     own = _Kind({**known.ids, **made.ids}, known.overflow if made.overflow is None else made.overflow)
     ids = {name: _id(own, name) for name in dict.fromkeys(wanted)}
-    at_limit = sum(ids[name] == own.overflow and not _is_overflow(name) for name in wanted)
-    return ids, Counter({kind: at_limit}) if at_limit else Counter()
+    return ids, {name for name, row_id in ids.items() if row_id == own.overflow and not _is_overflow(name)}
 
 
 def _is_overflow(name: Name) -> bool:
