@@ -59,7 +59,7 @@ class TestCards:
                 reading(card, "trivet.gpu.row_remap:pending", 1.0),
             ])  # fmt: skip
         (row,) = self.shown().rows
-        assert row.health == "XID 79 2 times, ECC uncorrected 3, row remapping pending"
+        assert row.health == "2 × XID 79, ECC uncorrected 3, row remapping pending"
 
     def test_leave_out_what_nobody_read(self):
         with db.transaction() as session:

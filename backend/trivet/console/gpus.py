@@ -71,8 +71,8 @@ def memory(used: float | None, installed: float | None) -> str:
 
 
 def health(xid: Mapping[str, int], ecc: Mapping[str, int], remaps: Sequence[str]) -> str:
-    """`XID 79 once, ECC uncorrected 2, rows to remap: pending`; empty where nothing was counted."""
-    parts = [f"XID {code}" + (f" {say.count(count)} times" if count > 1 else "") for code, count in xid.items()]
+    """`2 × XID 79, ECC uncorrected 3, row remapping pending`; empty where nothing was counted."""
+    parts = [(f"{say.count(count)} × " if count > 1 else "") + f"XID {code}" for code, count in xid.items()]
     parts += [f"ECC {kind} {say.count(count)}" for kind, count in ecc.items()]
     parts += [f"row remapping {state}" for state in remaps]
     return ", ".join(parts)
