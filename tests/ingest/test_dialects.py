@@ -81,6 +81,7 @@ VERCEL = {
     "operation.name": "ai.streamText.doStream support",
     "ai.operationId": "ai.streamText.doStream",
     "ai.model.provider": "google.generative-ai",
+    "gen_ai.system": "google.generative-ai",
     "ai.model.id": "gemini-2.5-flash",
     "ai.response.model": "gemini-2.5-flash-preview-05-20",
     "ai.response.id": "r-1",
@@ -113,6 +114,7 @@ class TestVercelAiSdk:
             {
                 "ai.operationId": "ai.generateText.doGenerate",
                 "ai.model.provider": "anthropic.messages",
+                "gen_ai.system": "anthropic.messages",
                 "ai.model.id": "claude-sonnet-4-5-20250929",
                 "ai.usage.inputTokens": 1010,
                 "ai.usage.inputTokenDetails.noCacheTokens": 10,

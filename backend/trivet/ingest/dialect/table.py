@@ -50,10 +50,10 @@ NAMES: Final[dict[str, tuple[Name, ...]]] = {
     ),
     "provider": (
         Name(sc.GEN_AI_PROVIDER_NAME, GENAI, since="1.37"),
+        Name("ai.model.provider", VERCEL, shape="dotted_provider"),  # its gen_ai.system says the same, dots and all
         Name("gen_ai.system", GENAI, until="1.36"),
         Name("llm.provider", OPENINFERENCE),
         Name("llm.system", OPENINFERENCE),
-        Name("ai.model.provider", VERCEL, shape="dotted_provider"),
     ),
     # LiteLLM's response model is the proxy's alias, also after a degrade: what it called upstream is the priced model.
     "response_model": (
