@@ -135,7 +135,9 @@ class TestAScrapedVllm:
 
 
 class TestOtherPages:
-    @pytest.mark.parametrize("name", ["sglang-made", "tgi", "triton", "llamacpp-made", "dynamo-made", "litellm-2"])
+    @pytest.mark.parametrize(
+        "name", ["sglang-0.4", "sglang-made", "tgi", "triton", "llamacpp-made", "dynamo-made", "litellm-2"]
+    )
     def test_are_kept_without_a_refusal(self, scraped: Scraped, name: str) -> None:
         scraped.page(name, backend="b", model="m")
         assert scraped.meters.registry.get_sample_value("trivet_collector_points_rejected_total") == 0

@@ -108,6 +108,25 @@ class TestOthers:
             ("trivet.engine.ttft", m): (46, 10.0, {0.1: 12, 0.4: 31, "more": 3}),
         }
 
+    def test_sglang_of_earlier_years_has_other_labels_and_one_name_for_each_gap(self) -> None:
+        m = "meta-llama/Llama-3.1-8B-Instruct"
+        engine, points = second_scrape("sglang-0.4")
+        spreads = {key[0]: points.pop(key) for key in list(points) if isinstance(points[key], tuple)}
+        assert engine == "sglang"
+        assert points == {
+            ("trivet.requests.running", m): 162,
+            ("trivet.requests.waiting", m): 2826,
+            ("trivet.kv_cache.usage", m): 0.28,
+            ("trivet.tokens", m, "input"): 8_128_902,  # no hits are told, and so no rate of 0
+            ("trivet.tokens", m, "output"): 7_557_572,
+        }
+        assert {name: (count, total) for name, (count, total, _) in spreads.items()} == {
+            "trivet.engine.ttft": (11_008, 2351897.947411776),
+            "trivet.engine.e2e": (11_228, 3116093.850019932),
+            "trivet.engine.inter_token": (7_400_757, 866964.57915496),
+        }
+        assert spreads["trivet.engine.ttft"][2]["more"] == 11_008 - 2_513
+
     def test_tgi_has_counters_without_total_and_no_model(self) -> None:
         engine, points = second_scrape("tgi")
         assert engine == "tgi"
