@@ -116,6 +116,24 @@ class TestRowsThatComeInBetween:
         with db.transaction() as session:
             assert session.execute(text("SELECT reason, items FROM denial")).all() == [("too_old", 1)]
 
+    def test_are_refused_by_a_process_too_that_remembers_the_day(self):
+        a_settled_day()
+        remembered = set(partitions._made)
+        retain(settings())
+        partitions._made.update(remembered)  # the worker dropped it; this is an API process
+        now = call(LATER)
+        for _ in range(2):
+            stored = store([call(DAY + timedelta(hours=1)), now], [], tenant_id=None, key_id=0, now=LATER)
+            assert stored.refused == {"too_old": 1}
+        assert (stored.inserted, stored.duplicates) == (0, 1)
+
+    def test_find_a_day_made_again_where_somebody_lost_it(self):
+        """A backup was brought back that is older than the day."""
+        ingest(call(DAY + timedelta(hours=1)))
+        with db.transaction() as session:
+            session.execute(text(f"DROP TABLE {partitions.name_of('request', NOVEMBER_20)}"))
+        assert ingest(call(DAY + timedelta(hours=2))).inserted == 1
+
 
 class TestAStoreThatIsAway:
     def test_keeps_everything_says_so_and_is_tried_again(self, tmp_path, caplog, client, admin):

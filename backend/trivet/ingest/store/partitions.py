@@ -22,7 +22,15 @@ AHEAD_DAYS = 2
 
 _made: set[tuple[str, date]] = set()
 _lock = threading.Lock()
-db.caches.append(_made.clear)
+
+
+def forget() -> None:
+    """Look again which days there are."""
+    with _lock:
+        _made.clear()
+
+
+db.caches.append(forget)
 
 
 # The table of what retention did is the archive's, which comes later: named by string.

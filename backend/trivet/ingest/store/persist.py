@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection, Cursor, sql
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -92,6 +92,14 @@ def store_all(batches: Sequence[Batch], now: datetime) -> list[Stored]:
     Rows go in by the order of their key, so that two transactions with the same spans wait for each other and never in
     a circle. A span in several exports is the first one's.
     """
+    try:
+        return _store_all(batches, now)
+    except CheckViolation:  # a day that this process remembers is gone: another dropped it, or brought back a backup
+        partitions.forget()
+        return _store_all(batches, now)
+
+
+def _store_all(batches: Sequence[Batch], now: datetime) -> list[Stored]:
     exports = [_named(batch) for batch in batches]
     rows = _unique(exports, _closed_days(exports))
     if not rows and not any(e.lookups or e.batch.refusals or e.came.refused for e in exports):
