@@ -9,16 +9,18 @@ BATCH = 512
 ROWS = 60_000
 
 
-def rows_per_s(dsn: str, limit: int = ROWS) -> float:
-    """Binary COPY from Python tuples, `BATCH` rows a commit, into a table made like `request`: columns, indexes, days."""
+def rows_per_s(dsn: str, limit: int = ROWS, *, bare: bool = False) -> float:
+    """Binary COPY from Python tuples, `BATCH` rows a commit, into a table made like `request`: columns, indexes, days.
+
+    `bare`: into its columns alone, without index or day.
+    """
     with psycopg.connect(dsn) as connection:
         rows = connection.execute("SELECT * FROM request LIMIT %s", [limit]).fetchall()
         connection.execute("DROP TABLE IF EXISTS bench_copy")
-        connection.execute(
-            "CREATE TABLE bench_copy (LIKE request INCLUDING DEFAULTS INCLUDING INDEXES) PARTITION BY RANGE (started_at)"
-        )
-        for number, bound in enumerate(_days(connection)):
-            connection.execute(f"CREATE TABLE bench_copy_{number} PARTITION OF bench_copy {bound}")
+        if bare:
+            connection.execute("CREATE TABLE bench_copy (LIKE request INCLUDING DEFAULTS)")
+        else:
+            _make_like_request(connection)
         types = [t for (t,) in connection.execute(
             "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'bench_copy'::regclass "
             "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
@@ -27,6 +29,14 @@ def rows_per_s(dsn: str, limit: int = ROWS) -> float:
         took_s = _copy(connection, rows, types)
         connection.execute("DROP TABLE bench_copy")
     return len(rows) / took_s
+
+
+def _make_like_request(connection: "psycopg.Connection[Any]") -> None:
+    connection.execute(
+        "CREATE TABLE bench_copy (LIKE request INCLUDING DEFAULTS INCLUDING INDEXES) PARTITION BY RANGE (started_at)"
+    )
+    for number, bound in enumerate(_days(connection)):
+        connection.execute(f"CREATE TABLE bench_copy_{number} PARTITION OF bench_copy {bound}")
 
 
 def _days(connection: "psycopg.Connection[Any]") -> list[str]:

@@ -53,22 +53,27 @@ def measure(case: Case, seconds: float) -> bool:
         others = machine_cpu_s() - of_all - sum(used) - result.cpu_s
         found = copy.stored(dsn_of(postgres))
         copied = copy.rows_per_s(dsn_of(postgres))
+        bare = copy.rows_per_s(dsn_of(postgres), bare=True)
     if found != result.spans + warm.spans:
         raise AssertionError(f"{found} rows for {result.spans + warm.spans} acknowledged spans")
     ratio = result.per_s / copied
     met = result.per_s >= case.per_s and ratio >= case.of_copy and set(result.statuses) <= {"200", "OK"}
     goal = f"{case.per_s:,} spans/s" + (f", {case.of_copy:g} of COPY" if case.of_copy else "")
     say.verdict(case.title, f"{result.per_s:,.0f} spans/s, {ratio:.2f} of COPY", goal, met=met)
-    _beside(result, used, copied)
+    _beside(result, used, copied, bare)
     if others / result.seconds > OTHERS_MAX:
         say.note(f"BUSY MACHINE: other programs used {others / result.seconds:.1f} of {os.cpu_count()} cores meanwhile")
     return met
 
 
-def _beside(result: Result, used: tuple[float, float], copied: float) -> None:
+def _beside(result: Result, used: tuple[float, float], copied: float, bare: float) -> None:
     exports = sum(result.statuses.values()) / result.seconds
     answers = f"{exports:,.0f} exports/s, answers p50 {result.at(0.5):.0f} ms, p95 {result.at(0.95):.0f} ms"
-    say.note(f"raw COPY {copied:,.0f} rows/s, {copy.BATCH} a commit; {answers}; {result.statuses}")
+    say.note(
+        f"raw COPY, {copy.BATCH} a commit: {copied:,.0f} rows/s into a table like `request`, {bare:,.0f} into a bare one "
+        f"({result.per_s / bare:.2f} of that)"
+    )
+    say.note(f"{answers}; {result.statuses}")
     cores = (*used, result.cpu_s)
     per_span = (f"{name} {seconds / result.spans * 1e6:.0f}" for name, seconds in zip(_WHO, cores, strict=True))
     say.note(
