@@ -298,8 +298,13 @@ def fail(message: str) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point of the `trivet` command."""
-    app()
+    """Entry point of the `trivet` command, which a GPU node has too."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "trivet":
+            raise
+        sys.exit(f"trivet: {error.name} is not installed: the server needs `pip install '.[server]'`")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,10 @@ NO_SOURCE: Final = 3
 
 log = logging.getLogger("trivet.collector")
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Collects beside the models and sends OTLP to Trivet."
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they show what variables hold, a key among them
+    help="Collects beside the models and sends OTLP to Trivet.",
 )
 
 Endpoint = Annotated[

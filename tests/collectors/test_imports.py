@@ -39,3 +39,11 @@ class TestImporting:
     def test_the_client_needs_httpx_and_its_provider_openfeature(self) -> None:
         assert "openfeature" not in imported_by("trivet_collectors.policy.client", blocked=("openfeature", "pynvml"))
         assert "openfeature" in imported_by("trivet_collectors.policy.provider", blocked=("pynvml", "trivet"))
+
+    def test_the_servers_command_says_what_a_node_lacks_for_it(self) -> None:
+        program = "import sys; sys.modules['pydantic_settings'] = None; sys.argv[1:] = ['up']; from trivet.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            "trivet: pydantic_settings is not installed: the server needs `pip install '.[server]'`"
+        ]

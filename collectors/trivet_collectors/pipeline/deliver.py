@@ -23,7 +23,7 @@ IDLE_S: Final = 30.0
 AGAIN: Final = frozenset({0, 429, 502, 503, 504})
 # Answers that are about the key or the address, and so about every export: they wait for somebody to set it right.
 HINTS: Final = {
-    401: "the key is not known to Trivet, give another",
+    401: "there is no key, or it is not known to Trivet: see api_key_file",
     403: "the key lacks the scope ingest",
     407: "a proxy asks for a password: see HTTPS_PROXY and NO_PROXY",
     **dict.fromkeys((301, 302, 303, 307, 308), "a redirect is not followed, give the address it leads to"),
