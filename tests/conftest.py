@@ -116,13 +116,13 @@ def _empty(engine: Engine) -> None:
 @pytest.fixture
 def client(database: str) -> Iterator["TestClient"]:  # noqa: F821  # imported late: most tests need no app
     from fastapi.testclient import TestClient
-    from tests.support.answers import hold_against_their_models
+    from tests.support.answers import hold_against_the_document
 
     from trivet.app import create_app
 
     app = create_app()
     with TestClient(app, base_url="http://127.0.0.1") as made:
-        hold_against_their_models(made, app)
+        hold_against_the_document(made, app)
         yield made
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 from httpx import Request, Response
+from jsonschema import ValidationError
 from openapi_spec_validator import validate
-from pydantic import ValidationError
 
 DESCRIBED = (
     "/api/v1/requests", "/api/v1/interactions", "/api/v1/interactions/{kind}/{id}", "/api/v1/signals", "/api/v1/engines",
