@@ -132,7 +132,7 @@ def _keys(keys: Iterable[RowKey]) -> dict[str, Any]:
 
 # What the one who stores could not see: spans of a call that two transactions stored at once, or that started far apart.
 SLICE = timedelta(seconds=60)  # of reception, looked at in one transaction
-TRACES_MAX = 5_000  # with calls told twice, settled in one transaction
+CALLS_MAX = 5_000  # told twice, settled in one transaction
 FIRST_LOOK = timedelta(minutes=15)  # how far back the very first run looks
 LAG_MAX = timedelta(minutes=10)  # a transaction older than this is not waited for
 _SAFE = """
@@ -149,7 +149,7 @@ _TWICE = """
     WITH new AS MATERIALIZED (
         SELECT tenant_id, started_at, ended_at, trace_id, span_id, response_id, shape FROM request
         WHERE received_at >= %(start)s AND received_at < %(end)s AND response_id IS NOT NULL AND repeats IS NULL)
-    SELECT DISTINCT n.trace_id FROM new n WHERE EXISTS (
+    SELECT DISTINCT n.trace_id, n.response_id FROM new n WHERE EXISTS (
         SELECT FROM request r
         WHERE uuid_hash(r.trace_id) = uuid_hash(n.trace_id) AND r.trace_id = n.trace_id
           AND r.started_at >= n.started_at - %(far)s AND r.started_at <= n.started_at + %(far)s
@@ -158,12 +158,12 @@ _TWICE = """
                OR (r.started_at <= n.ended_at AND n.started_at <= r.ended_at))
           AND (r.tenant_id = n.tenant_id OR r.tenant_id = 0 OR n.tenant_id = 0)
           AND (r.tenant_id, r.started_at, r.span_id) <> (n.tenant_id, n.started_at, n.span_id))
-    LIMIT %(traces)s
+    LIMIT %(calls)s
 """
-_OF_TRACES = f"""
+_OF_CALLS = f"""
     {_READ} FROM request r {_BESIDE}
     WHERE uuid_hash(r.trace_id) = ANY(ARRAY(SELECT uuid_hash(t) FROM unnest(%(traces)s::uuid[]) AS t))
-      AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.response_id IS NOT NULL AND r.repeats IS NULL
+      AND r.trace_id = ANY(%(traces)s::uuid[]) AND r.response_id = ANY(%(responses)s::text[]) AND r.repeats IS NULL
 """  # noqa: S608  # our own names
 
 
@@ -184,13 +184,16 @@ def settle_received(cursor: Cursor[Any]) -> tuple[list[Row], bool]:
     # By the indexes, row by row: a join that hashes would read whole days.
     cursor.execute("SET LOCAL enable_hashjoin = off")
     cursor.execute("SET LOCAL enable_mergejoin = off")
-    cursor.execute(_TWICE, {"start": start, "end": end, "far": FAR, "traces": TRACES_MAX, "cached": CACHED})
-    traces = [trace for (trace,) in cursor.fetchall()]
+    cursor.execute(_TWICE, {"start": start, "end": end, "far": FAR, "calls": CALLS_MAX, "cached": CACHED})
+    calls = cursor.fetchall()
     taken: list[Row] = []
-    if traces:
-        cursor.execute(_OF_TRACES, {"traces": traces})
+    if calls:
+        cursor.execute(
+            _OF_CALLS,
+            {"traces": array_of({trace.bytes for trace, _ in calls}), "responses": list({said for _, said in calls})},
+        )
         taken = take_back(cursor, once.settle([driver_row(each) for each in cursor.fetchall()]))
-    more = len(traces) == TRACES_MAX and bool(taken)  # what none of the found could be settled of is left as it is
+    more = len(calls) == CALLS_MAX and bool(taken)  # what none of the found could be settled of is left as it is
     if not more:
         cursor.execute(_SEE, (end,))
     return taken, more or end < safe
