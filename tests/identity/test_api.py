@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from trivet import db
+from trivet.ingest.store import names
 
 MakeKey = Callable[..., str]
 
@@ -227,3 +228,13 @@ class TestReadiness:
             get_settings.cache_clear()
             ready = client.get("/readyz")
             assert (ready.status_code, ready.json()["broker"]) == (200, state)
+
+
+class TestAKeyOfTheOverflowTenant:
+    def test_is_refused_for_it_would_read_what_many_tenants_used(
+        self, client: TestClient, admin: dict[str, str]
+    ) -> None:
+        asked = {"name": "curious", "scopes": ["read"], "tenant": names.OVERFLOW}
+        answer = client.post("/api/v1/keys", json=asked, headers=admin)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "tenant"

@@ -18,6 +18,7 @@ from trivet.kit.locks import Lock
 
 _hasher = PasswordHasher()
 PASSWORD_LENGTH_MIN = 8
+SHARED_TENANT = "overflow"  # whoever a key names past its limit is counted under it: nobody's to read
 # Named by string, like the foreign key: tenants are a later context.
 _tenant = table("tenant", column("id"), column("name"))
 
@@ -118,6 +119,8 @@ def create_key(
     wrong = sorted(set(scopes) - set(SCOPES))
     if tenant and "admin" in scopes:
         raise Invalid("Admin concerns the platform as a whole: a key of one tenant cannot have it.", field="scopes")
+    if tenant == SHARED_TENANT:
+        raise Invalid(f"{tenant!r} is many tenants: those that keys had too many of. Choose another.", field="tenant")
     if wrong or not scopes:
         raise Invalid(f"Scopes are some of {', '.join(SCOPES)}.", field="scopes")
     secret = secret or new_key()
