@@ -66,7 +66,7 @@ class TestTheSentence:
     def row(self, **given):
         at = books.SEVEN
         row = {
-            "repeats": None, "outcome": 0, "degrade_level": 0, "cost_picos": None, "currency": None, "model_id": 1,
+            "repeats": None, "outcome": 0, "degrade_level": 0, "cost_picos": None, "price_id": None, "currency": None, "model_id": 1,
             "started_at": at, "ended_at": at + timedelta(seconds=1),
             **{f"{kind}_tokens": 1 for kind in ("input", "output", "cache_read", "cache_write", "reasoning")},
         }  # fmt: skip
@@ -82,7 +82,7 @@ class TestTheSentence:
         assert self.said(self.row()) == "This trace took 1 request in 1.00 s and cost –; 1 has no price."
 
     def test_says_which_spans_are_not_counted_again_and_that_there_are_more(self):
-        priced = self.row(cost_picos=10**12, currency="USD")
+        priced = self.row(cost_picos=10**12, price_id=1, currency="USD")
         said = self.said(priced, self.row(repeats=b"12345678", model_id=2), left_out=True)
         assert said == (
             "This trace took 1 request to 2 models in 1.00 s and cost $1.000; 1 more span tells of the same calls. "
