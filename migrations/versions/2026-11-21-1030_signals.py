@@ -1,6 +1,7 @@
 """Signals: what engines, caches and health say beside the requests.
 
-GPU samples say how many values they stand for, and their sum, least and most.
+GPU samples say how many values they stand for, and their sum, least and most, in place of one value. That is not additive:
+the release before this one cannot write readings of GPUs once it has run; the rest goes on.
 """
 
 import sqlalchemy as sa
@@ -96,7 +97,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.add_column("gpu_sample", sa.Column("value", sa.Double(), nullable=True))
-    op.execute("UPDATE gpu_sample SET value = total / samples")
+    op.execute("UPDATE gpu_sample SET value = total / greatest(samples, 1)")
     op.alter_column("gpu_sample", "value", nullable=False)
     for name in (*reversed(STATISTICS), "samples"):
         op.drop_column("gpu_sample", name)

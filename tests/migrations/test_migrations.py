@@ -44,6 +44,15 @@ ARCHIVED = """
     VALUES ('request', '2026-08-01', 'file:///a', 1, 2, 3, 99999999999999999999, '')
 """
 
+SPINE = "54fd275a5607"
+READING = """
+    INSERT INTO gpu_sample (gpu_id, metric, sampled_at, value) VALUES (1, 'hw.power', '2026-11-20T07:00Z', 312.5)
+"""
+READINGS_OF_NOTHING = """
+    INSERT INTO gpu_sample (gpu_id, metric, sampled_at, samples, total, least, most)
+    VALUES (1, 'hw.power', '2026-11-20T07:01Z', 0, 0, 0, 0)
+"""
+
 
 def post(engine: Engine, *amounts: str) -> int:
     with engine.begin() as connection:
@@ -74,6 +83,22 @@ class TestUpAndDown:
             assert list(functions) == []
         schema.upgrade(scratch)
         assert schema.is_current(scratch)
+
+    def test_a_reading_keeps_its_value_up_and_down(self, scratch: str, engine: Engine) -> None:
+        schema.upgrade(scratch, SPINE)
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE gpu_sample_all PARTITION OF gpu_sample DEFAULT"))
+            connection.execute(text(READING))
+        schema.upgrade(scratch)
+        with engine.begin() as connection:
+            kept = connection.execute(text("SELECT samples, total, least, most FROM gpu_sample")).one()
+            assert tuple(kept) == (1, 312.5, 312.5, 312.5)
+            connection.execute(text("UPDATE gpu_sample SET samples = 2, total = 700"))
+            connection.execute(text(READINGS_OF_NOTHING))
+        schema.downgrade(scratch, SPINE)
+        with engine.connect() as connection:
+            values = connection.execute(text("SELECT value FROM gpu_sample ORDER BY value")).scalars()
+            assert list(values) == [0.0, 350.0]
 
     def test_the_models_and_the_migrations_say_the_same(self, scratch: str) -> None:
         schema.upgrade(scratch)
