@@ -147,6 +147,9 @@ class TestLeftOver:
         deaf.start()
         other = Program("other", ["/bin/sleep", "60"], tmp_path / "other.log", dict(os.environ), stop_s=1)
         other.start()
+        deadline = time.monotonic() + 10
+        while not {pid_of(mine), pid_of(deaf)} <= set(left_over.find(tmp_path)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert left_over.end(tmp_path, patience_s=0.3) >= 2
         assert list(left_over.find(tmp_path)) == []
         assert other.process is not None

@@ -29,17 +29,19 @@ def find(data_dir: Path) -> Iterator[int]:
 
 
 def end(data_dir: Path, patience_s: float = 5.0) -> int:
-    """End them, first asking; returns how many there were."""
-    found = list(find(data_dir))
+    """End them, first asking; returns how many there were.
+
+    One that is just becoming another program has no environment for a moment: whoever is found later counts too.
+    """
+    found: set[int] = set()
     deadline = time.monotonic() + patience_s
     number = signal.SIGTERM
-    remaining = found
-    while remaining:
+    while remaining := set(find(data_dir)):
+        found |= remaining
         for pid in remaining:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         time.sleep(0.05)
-        remaining = list(find(data_dir))
         if time.monotonic() > deadline:
             number = signal.SIGKILL
     return len(found)
