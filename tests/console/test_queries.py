@@ -104,7 +104,8 @@ class TestTheFacts:
             assert queries.cost_change(session, facts, now) is None
 
     def test_what_began_before_fine_rollups_are_kept_is_not_compared(self, database):
-        now = utc_now()
+        # 37 s past a minute: the change was at 39 s, so that no whole minutes, which are kept for longer, could answer
+        now = floor(utc_now(), 60) - timedelta(seconds=23)
         with db.transaction() as session:
             facts = self.degraded(session, now)
             before, after = floor(now - timedelta(minutes=5), 10), floor(now, 10)
