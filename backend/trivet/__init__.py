@@ -13,6 +13,9 @@ CONTEXTS = (
     "card",
     "guard",
     "command",
+    "notify",
+    "budget",
+    "bill",
     "report",
     "invariant",
 )

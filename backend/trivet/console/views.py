@@ -9,6 +9,7 @@ from trivet.kit.money import EXACT
 
 LEVEL_WORDS = ("normal", "light", "medium", "heavy")
 COMMANDERS = frozenset({"admin", "sre", "product_owner"})
+BOOKKEEPERS = frozenset({"admin", "finance"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Reader:
     def may_command(self) -> bool:
         """Whether this role may change what backends serve."""
         return self.role in COMMANDERS
+
+    @property
+    def may_book(self) -> bool:
+        """Whether this role may enter prices, budgets and bills, and close periods."""
+        return self.role in BOOKKEEPERS
 
 
 @dataclass(frozen=True, slots=True)

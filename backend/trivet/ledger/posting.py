@@ -43,6 +43,7 @@ class Line:
     model_id: int
     pool_id: int
     currency: str
+    purchase: str = ""
 
 
 Entries = dict[Line, Decimal]

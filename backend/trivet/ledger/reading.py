@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 # A request that ran longer than this counts for the hours before only as far back as this.
 REACH = timedelta(hours=6)
 REJECTED = 4
-LINE = ("account", "cost_centre_id", "tenant_id", "scenario_id", "model_id", "pool_id", "currency")
+LINE = ("account", "cost_centre_id", "tenant_id", "scenario_id", "model_id", "pool_id", "currency", "purchase")
 
 Costs = dict[tuple[User, int, str], Decimal]
 

@@ -1,55 +1,29 @@
 """Post hours: load, decide (in `posting`), save. An hour posted twice is posted once."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from trivet.archive import facts
 from trivet.fleet import service as fleet
-from trivet.fleet.capacity import Stretch, stretches
-from trivet.fleet.models import Pool, PoolTerm
+from trivet.fleet.models import PoolTerm
 from trivet.kit.clock import floor
-from trivet.kit.interval import Interval, month_of
 from trivet.kit.locks import Lock
-from trivet.ledger import reading
-from trivet.ledger.models import Entry, HourDue, PostedHour, Posting
-from trivet.ledger.posting import (
-    CostCentres,
-    Entries,
-    Line,
-    PoolHour,
-    busy_us,
-    metered_entries,
-    moved,
-    pool_entries,
-    to_post,
-)
+from trivet.ledger import metered, pool_hour, reading
+from trivet.ledger.hour import Known, known_of
+from trivet.ledger.models import HourDue, PostedHour
 from trivet.ledger.reading import HOUR, HOUR_S
-from trivet.ledger.work import METHOD
 from trivet.rollup.models import Rollup1h
-from trivet.tenant.service import cost_centres_at
 
 HOURS_MAX = 100  # posted in one transaction; the next run goes on
 _POINTER = 1
-AT_STANDARD = "Requests at their standard cost."
-CHANGED = "Usage, capacity or mapping of this hour changed after it was posted: target less what was posted."
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a posting is of, and by which method."""
-
-    kind: str
-    name: str
-    method: str
-
-
-METERED = Source("metered", "metered", "standard-1")
+# Everything that costs, each a function from what is known of an hour to the postings it made.
+SOURCES: tuple[Callable[[Session, Known], Iterable[int | None]], ...] = (metered.post, pool_hour.post)
 
 
 def post_due(session: Session, now: datetime, grace_s: int) -> int | None:
@@ -120,70 +94,8 @@ def post_hour(session: Session, hour: datetime) -> list[int]:
     """
     if not facts.hour_kept(session, hour):
         return []
-    capacity = capacities(session, hour)
-    costs = reading.costs(session, hour)
-    centres = cost_centres_at(session, hour)
-    metered = {key: cost for key, cost in costs.items() if key[1] not in capacity}
-    made = [_post(session, METERED, hour, metered_entries(metered, centres), AT_STANDARD)]
-    if facts.rows_gone(session, Interval(hour, hour + HOUR)):
-        made += _move_pools(session, hour, centres)
-        return [row_id for row_id in made if row_id is not None]
-    names = {row.id: row.name for row in session.scalars(select(Pool).where(Pool.id.in_(list(capacity))))}
-    pools = reading.pool_hours(session, hour, capacity, costs)
-    made += [_post_pool(session, pool, names[pool.pool_id], hour, centres) for pool in pools]
-    gone = _gone(session, hour, set(names.values()))
-    made += [_post(session, Source("pool", name, METHOD), hour, {}, "No capacity.") for name in gone]
-    return [row_id for row_id in made if row_id is not None]
-
-
-def capacities(session: Session, hour: datetime) -> dict[int, list[Stretch]]:
-    """Capacity of an hour by pool; pools without any are not there, and their requests are metered."""
-    interval = Interval(hour, hour + HOUR)
-    found = {pool_id: stretches(terms, interval) for pool_id, terms in fleet.terms(session).items()}
-    return {pool_id: parts for pool_id, parts in found.items() if parts}
-
-
-def _gone(session: Session, hour: datetime, present: set[str]) -> Iterable[str]:
-    """Pools posted for this hour that have no capacity in it any more (a later term reached back)."""
-    sources = session.scalars(select(Posting.source).where(Posting.kind == "pool", Posting.hour == hour).distinct())
-    return [name for name in sources if name not in present]
-
-
-def _move_pools(session: Session, hour: datetime, centres: CostCentres) -> Iterable[int | None]:
-    """What pools were posted for an hour, on the cost centres of now."""
-    sources = session.scalars(
-        select(Posting.source).where(Posting.kind == "pool", Posting.hour == hour).distinct()
-    ).all()
-    for name in sorted(sources):
-        target = moved(reading.posted(session, "pool", name, hour)[0], centres)
-        yield _post(session, Source("pool", name, METHOD), hour, target, "Mapping changed; its requests are archived.")
-
-
-def _post_pool(session: Session, pool: PoolHour, name: str, hour: datetime, centres: CostCentres) -> int | None:
-    gpus = " + ".join(f"{part.per_hour} {part.currency}/h" for part in pool.capacity)
-    reason = (
-        f"Capacity {gpus}; busy {busy_us(pool) / 1e6:.6f} s of {sum(p.length_us for p in pool.capacity) / 1e6:g} s."
-    )
-    return _post(session, Source("pool", name, METHOD), hour, pool_entries(pool, centres), reason)
-
-
-def _post(session: Session, source: Source, hour: datetime, target: Entries, reason: str) -> int | None:
-    before, count = reading.posted(session, source.kind, source.name, hour)
-    lines = to_post(target, before)
-    if not lines:
-        return None
-    row = {
-        "kind": source.kind, "source": source.name, "hour": hour, "sequence": count, "period": month_of(hour),
-        "method": source.method, "reason": f"{CHANGED} {reason}" if count else reason,
-    }  # fmt: skip
-    posting_id = int(session.scalars(insert(Posting).values(row).returning(Posting.id)).one())
-    session.execute(insert(Entry), [_row(posting_id, n, *line) for n, line in enumerate(lines.items())])
-    return posting_id
-
-
-def _row(posting_id: int, number: int, line: Line, amount: Decimal) -> dict[str, object]:
-    named: dict[str, object] = {name: getattr(line, name) for name in reading.LINE}
-    return {"posting_id": posting_id, "line": number, "amount": amount} | named
+    known = known_of(session, hour)
+    return [row_id for source in SOURCES for row_id in source(session, known) if row_id is not None]
 
 
 def tenant_changed(session: Session, tenant_id: int, start: datetime) -> int:

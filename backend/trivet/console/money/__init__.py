@@ -1,0 +1,1 @@
+"""The pages about money: costs, statements, budgets, bills, periods, prices."""

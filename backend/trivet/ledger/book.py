@@ -1,0 +1,74 @@
+"""The one way into the ledger: post the difference between what should stand for a source and hour, and what stands.
+
+Every posting moves the day's balances in the same transaction, so that a report reads sums and not entries.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.orm import Session
+
+from trivet.kit.interval import month_of
+from trivet.kit.locks import Lock
+from trivet.ledger import reading
+from trivet.ledger.models import Entry, Posting
+from trivet.ledger.posting import Entries, Line, to_post
+
+CHANGED = "Usage, capacity or mapping of this hour changed after it was posted: target less what was posted."
+
+_BALANCE = text("""
+    INSERT INTO balance_day AS b (day, period, account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, purchase,
+        currency, amount)
+    SELECT date_trunc('day', CAST(:hour AS timestamptz), 'UTC'), :period, account, cost_centre_id, tenant_id, scenario_id,
+        model_id, pool_id, purchase, currency, sum(amount)
+    FROM entry WHERE posting_id = :posting
+    GROUP BY account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, purchase, currency
+    ON CONFLICT (day, period, account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, purchase, currency)
+    DO UPDATE SET amount = b.amount + excluded.amount
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a posting is of, and by which method. `kind` and `name` and the hour are what is posted once."""
+
+    kind: str
+    name: str
+    method: str
+
+
+def alone(session: Session) -> None:
+    """Wait until nobody else posts; held until the transaction ends. Whoever posts outside `ledger.post` calls this."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.POST})
+
+
+def post(session: Session, source: Source, hour: datetime, target: Entries, reason: str) -> int | None:
+    """Bring a source's hour to its target; the posting's id, None where it stands there already.
+
+    The caller holds `Lock.POST`. A posting is booked in the period of its hour.
+    """
+    before, count = reading.posted(session, source.kind, source.name, hour)
+    lines = to_post(target, before)
+    if not lines:
+        return None
+    row = {
+        "kind": source.kind, "source": source.name, "hour": hour, "sequence": count, "period": month_of(hour),
+        "method": source.method, "reason": f"{CHANGED} {reason}" if count else reason,
+    }  # fmt: skip
+    posting_id = int(session.scalars(insert(Posting).values(row).returning(Posting.id)).one())
+    session.execute(insert(Entry), [_row(posting_id, n, *line) for n, line in enumerate(lines.items())])
+    session.execute(_BALANCE, {"posting": posting_id, "hour": hour, "period": row["period"]})
+    return posting_id
+
+
+def _row(posting_id: int, number: int, line: Line, amount: Decimal) -> dict[str, object]:
+    named: dict[str, object] = {name: getattr(line, name) for name in reading.LINE}
+    return {"posting_id": posting_id, "line": number, "amount": amount} | named
+
+
+def sources_of(session: Session, kind: str, hour: datetime) -> list[str]:
+    """Names of the sources of a kind that were posted for an hour, in order."""
+    query = select(Posting.source).where(Posting.kind == kind, Posting.hour == hour).group_by(Posting.source)
+    return list(session.scalars(query.order_by(func.min(Posting.source))))

@@ -1,0 +1,17 @@
+"""Reservations of budget.
+
+Additive: the release before this one keeps working while it runs.
+"""
+
+revision = "c41f0a77d1e6"
+down_revision = "c41f0a77d1e5"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
