@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints
@@ -51,6 +51,12 @@ def _bounded(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
+def _bounded_day(day: date) -> date:
+    if not EARLIEST.date() <= day < LATEST.date():
+        raise ValueError(f"a day lies from {EARLIEST.year} to before {LATEST.year}")
+    return day
+
+
 def _amount(text: str) -> str:
     plain_amount(text)
     return text
@@ -65,4 +71,5 @@ Name = Annotated[
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Instant = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_bounded)]
+Day = Annotated[date, BeforeValidator(_dated), AfterValidator(_bounded_day)]
 Amount = Annotated[str, StringConstraints(max_length=40), AfterValidator(_amount)]

@@ -10,11 +10,12 @@ from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import Asked, Body, Currency, Instant, Name
 from trivet.kit.clock import rfc3339
 from trivet.kit.page import INT4, from_cursor, page
-from trivet.pricing import service
+from trivet.pricing import exchange_api, service
 from trivet.pricing.models import Price
 from trivet.pricing.rate import canonical
 
 router = APIRouter(tags=["pricing"])
+router.include_router(exchange_api.router)
 
 
 class NewPrice(Body):

@@ -1,9 +1,10 @@
 """The price book: models as they were first seen, and dated prices that are never edited."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Identity, UniqueConstraint, func
+from sqlalchemy import Identity, Numeric, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -52,3 +53,19 @@ class Price(Base):
     author: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (UniqueConstraint("provider", "model", "pool", "effective_from"),)
+
+
+class ExchangeRate(Base):
+    """Units of one currency for one of another, from a UTC day on, until the next row of the pair."""
+
+    __tablename__ = "exchange_rate"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    from_currency: Mapped[str]
+    to_currency: Mapped[str]
+    effective_from: Mapped[date]
+    rate: Mapped[Decimal] = mapped_column(Numeric(30, 15))
+    source: Mapped[str]
+    author: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (UniqueConstraint("from_currency", "to_currency", "effective_from"),)
