@@ -83,7 +83,7 @@ class TestSeeding:
         with db.transaction() as session:
             assert counted(session) == before
         assert before["card_revision"] == 6
-        assert before["price"] == 2
+        assert before["price"] == 3
 
     def test_keys_are_kept_for_their_owner_only_and_may_do_no_more_than_they_must(self, seeded, tmp_path):
         kept = tmp_path / "demo" / "keys.json"

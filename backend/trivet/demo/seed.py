@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,23 @@ from trivet import db
 from trivet.card import service as cards
 from trivet.command import service as commands
 from trivet.demo import cards as demo_cards
+from trivet.demo import history
 from trivet.demo.backend import NAME as BACKEND
 from trivet.demo.model import LARGE, SMALL
 from trivet.demo.people import OPERATIONS, PEOPLE, PRODUCT, Person, password
 from trivet.demo.telemetry import PROVIDER
 from trivet.identity import service as identity
 from trivet.identity.auth import person as principal_of
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import floor, rfc3339, utc_now
 
 ACTOR = "demo"
 COST_CENTRES = {"acme": "CC-100 Retail", "globex": "CC-200 Logistics", "initech": "CC-300 Office"}
 UNMAPPED = "walk-in"  # sends calls too; nobody has said who pays for it
 POOL = {
     "name": SMALL.pool,
-    "gpu_type": "L40S",
-    "gpus": 2,
-    "price_per_gpu_hour": "1.10",
+    "gpu_type": "L4",
+    "gpus": 1,
+    "price_per_gpu_hour": "0.38",
     "currency": "USD",
     "purchase": "on_demand",
 }
@@ -40,6 +41,9 @@ PRICES: tuple[dict[str, Any], ...] = (
     {"model": LARGE.name, "per_million": {"input": "0.60", "output": "2.40", "cache_read": "0.06"}},
     {"model": SMALL.name, "pool": SMALL.pool, "per_million": {"input": "0.08", "output": "0.30", "cache_read": "0.02"}},
 )
+# What the large model cost until ten days before the first start: its price fell by a sixth.
+BEFORE = {"model": LARGE.name, "per_million": {"input": "0.72", "output": "2.88", "cache_read": "0.072"}}
+FELL_AGO = timedelta(days=10)
 PAGES_MAX = 20
 
 
@@ -66,6 +70,18 @@ def seed(endpoint: str, data_dir: Path, secret_key: str) -> Keys:
     for scenario in demo_cards.SCENARIOS:
         _card(scenario)
     return keys
+
+
+def remember(endpoint: str, data_dir: Path, keys: Keys) -> int:
+    """Send the made-up past, once; how many calls. Broken off, it is sent again and counted once."""
+    marker = data_dir / "demo" / "history.json"
+    if not marker.exists():
+        marker.write_text(json.dumps({"now": rfc3339(utc_now()), "calls": None}))
+    told = json.loads(marker.read_text())
+    if told["calls"] is None:
+        told["calls"] = history.send(endpoint, keys.backend, datetime.fromisoformat(told["now"]))
+        marker.write_text(json.dumps(told))
+    return int(told["calls"])
 
 
 def _person(session: Session, one: Person, secret_key: str) -> None:
@@ -107,25 +123,34 @@ def _admin_client(endpoint: str) -> Iterator[httpx.Client]:
 
 
 def _register(client: httpx.Client) -> None:
-    now = rfc3339(utc_now())
+    now = utc_now()
+    begin = rfc3339(history.first_hour(now))
     for tenant, cost_centre in COST_CENTRES.items():
         _ensure(client, "/tenants", {"name": tenant, "cost_centre": cost_centre})
     for scenario, (preset, criticality) in demo_cards.SCENARIOS.items():
         _ensure(client, "/scenarios", {"name": scenario, "preset": preset, "criticality": criticality})
-    _ensure(client, "/pools", POOL | {"effective_from": now})
-    for price in PRICES:
-        body = {"provider": PROVIDER, "currency": "USD", "effective_from": now} | price
-        _ensure(client, "/prices", body, same=("provider", "model"))
+    _ensure(client, "/pools", POOL | {"effective_from": begin})
+    fell = rfc3339(floor(now - FELL_AGO, 86_400))
+    if _ensure(client, "/prices", _price(BEFORE, begin), same=("provider", "model")):
+        client.post("/prices", json=_price(PRICES[0], fell)).raise_for_status()
+    for price in PRICES[1:]:
+        _ensure(client, "/prices", _price(price, begin), same=("provider", "model"))
     _ensure(client, "/backends", {"name": BACKEND, "scenarios": list(demo_cards.SCENARIOS)})
 
 
-def _ensure(client: httpx.Client, path: str, body: dict[str, Any], same: tuple[str, ...] = ("name",)) -> None:
-    """POST what no registered item of the list has the same values of."""
+def _price(price: dict[str, Any], start: str) -> dict[str, Any]:
+    return {"provider": PROVIDER, "currency": "USD", "effective_from": start} | price
+
+
+def _ensure(client: httpx.Client, path: str, body: dict[str, Any], same: tuple[str, ...] = ("name",)) -> bool:
+    """POST what no registered item of the list has the same values of; whether it was made."""
     if any(item.get("registered_at", True) and all(item[k] == body[k] for k in same) for item in _items(client, path)):
-        return
+        return False
     response = client.post(path, json=body)
-    if response.status_code != httpx.codes.CONFLICT:
-        response.raise_for_status()
+    if response.status_code == httpx.codes.CONFLICT:
+        return False
+    response.raise_for_status()
+    return True
 
 
 def _items(client: httpx.Client, path: str) -> Iterator[dict[str, Any]]:

@@ -151,6 +151,8 @@ async def _set(settings: Settings, say: Callable[[str], None]) -> Stage:
     await _ready(endpoint, READY_LIMIT_S)
     data_dir = settings.data_dir.absolute()
     keys = await asyncio.to_thread(seed.seed, endpoint, data_dir, settings.secret_key.get_secret_value())
+    past = await asyncio.to_thread(seed.remember, endpoint, data_dir, keys)
+    say(f"{past} simulated calls of the four weeks before the first start are there for the reports")
     options = BackendOptions(
         endpoint,
         keys.backend,
