@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -103,6 +103,18 @@ class Settings(BaseSettings):
     session_hours: int = Field(12, description="How long a sign-in lasts.")
     report_concurrent: int = Field(4, description="Reports made at once in one process; more wait, then get 503.")
     page_limit: int = Field(500, description="Most items of one page of a list.")
+
+    smtp_host: str = Field("", description="Mail server that messages go through; empty: none, and pages say so.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_user: str = Field("", description="Who signs in there; empty: nobody does.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="That account's password.")
+    smtp_from: str = Field(
+        "", pattern=r"^([!-?A-~]+@[A-Za-z0-9.-]+)?$", description="The address that messages come from."
+    )
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection is protected: `starttls`, `tls` (port 465), or `none`."
+    )
+    smtp_ca_file: str = Field("", description="Certificates to trust there instead of the system's.")
 
     @model_validator(mode="after")
     def _days_fit_together(self) -> Self:
