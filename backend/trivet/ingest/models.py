@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -75,6 +76,7 @@ class Request(Base):
     response_id: Mapped[str | None]
     reservation: Mapped[str | None]
     prompt_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    end_user_id: Mapped[int | None]
     __table_args__ = (
         PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id"),
         Index("ix_request_model_unpriced", "model_id", postgresql_where="cost_picos IS NULL"),
@@ -202,6 +204,37 @@ class UsageDelta(Dimensions, Measures, Base):
     __table_args__ = (Index(None, "bucket"),)
 
 
+class EndUser(Base):
+    """Whom a tenant serves, as its spans name them (or a keyed hash of it). Of each tenant only so many; then `overflow`."""
+
+    __tablename__ = "end_user"
+
+    id: Mapped[int] = mapped_column(Integer, Identity(always=True), primary_key=True)
+    tenant_id: Mapped[int]
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+
+
+class SpendDelta(Base):
+    """What one ingest transaction adds to what was spent in one UTC quarter hour (by end time), until budgets fold it."""
+
+    __tablename__ = "spend_delta"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    quarter: Mapped[datetime]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    tenant_id: Mapped[int]
+    scenario_id: Mapped[int]
+    key_id: Mapped[int]
+    end_user_id: Mapped[int]
+    currency: Mapped[str]
+    requests: Mapped[int] = mapped_column(BigInteger)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    unpriced: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[Decimal] = mapped_column(Numeric(38, 12))
+
+
 class PolicySeen(Base):
     """Telemetry of a backend that carried a policy generation: the proof that a command took effect, until folded."""
 
@@ -216,6 +249,21 @@ class PolicySeen(Base):
     revision: Mapped[int]
     level: Mapped[int] = mapped_column(SmallInteger)
     seen_at: Mapped[datetime]
+
+
+class ReservationUse(Base):
+    """What one ingest transaction measured of a reservation that its spans name, until the budgets have counted it."""
+
+    __tablename__ = "reservation_use"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    reservation_id: Mapped[UUID]
+    tenant_id: Mapped[int]
+    currency: Mapped[str]
+    amount: Mapped[Decimal] = mapped_column(Numeric(38, 12))
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Score(Base):
