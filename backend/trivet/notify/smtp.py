@@ -2,7 +2,7 @@
 
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -74,7 +74,7 @@ def send(server: smtplib.SMTP, sender: str, to: list[str], made: EmailMessage) -
     return _sorted(to, refused)
 
 
-def _sorted(to: list[str], refused: dict[str, tuple[int, bytes | str]]) -> Fate:
+def _sorted(to: list[str], refused: Mapping[str, tuple[int, bytes | str]]) -> Fate:
     said = {one: f"{code} {_text(reply)}"[:WORDS_MAX] for one, (code, reply) in refused.items()}
     never = {one: text for one, text in said.items() if 500 <= refused[one][0] < 600}
     later = {one: text for one, text in said.items() if one not in never}
