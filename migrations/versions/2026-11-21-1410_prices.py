@@ -31,7 +31,10 @@ def upgrade() -> None:
         *_who(),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exchange_rate")),
         sa.UniqueConstraint(
-            "from_currency", "to_currency", "effective_from", name=op.f("uq_exchange_rate_from_currency")
+            "from_currency",
+            "to_currency",
+            "effective_from",
+            name=op.f("uq_exchange_rate_from_currency_to_currency_effective_from"),
         ),
     )
 
