@@ -24,7 +24,7 @@ from trivet.ingest.request.fact import TOO_OLD, LookupFact, RequestFact
 from trivet.ingest.signal.deltas import DELTA_COLUMNS as SIGNAL_COLUMNS
 from trivet.ingest.signal.deltas import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.signal.of_requests import signal_deltas_of
-from trivet.ingest.store import deltas, names, partitions, repeats
+from trivet.ingest.store import deltas, names, partitions, repeats, uses
 from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving
 from trivet.ingest.store.copybytes import joined
@@ -213,8 +213,14 @@ def _insert(cursor: Cursor[Any], rows: Sequence[Row], *, careful: bool) -> list[
     new = (inserting.past if careful else inserting.straight)(cursor, rows)
     counted = [row for row in new if row.repeats is None]
     if counted or back:
-        copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
+        _count(cursor, counted, back)
     return new
+
+
+def _count(cursor: Cursor[Any], counted: Sequence[Row], back: Sequence[Row]) -> None:
+    """What requests add and others take back: to the rollups, and of the reservations that they name."""
+    copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
+    copy_rows(cursor, "reservation_use", uses.COLUMNS, uses.TYPES, uses.uses_of(counted, back))
 
 
 def settle_received() -> tuple[int, bool]:
@@ -222,7 +228,7 @@ def settle_received() -> tuple[int, bool]:
     with db.transaction() as session, _cursor(session) as cursor:
         back, more = repeats.settle_received(cursor)
         if back:
-            copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed((), back))
+            _count(cursor, (), back)
     counters.taken_back.inc(len(back))
     return len(back), more
 

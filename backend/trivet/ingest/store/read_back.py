@@ -15,12 +15,12 @@ COLUMNS = (
     "started_at", "ended_at", "trace_id", "span_id", "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id",
     "version_id", "region_id", "outcome", "streamed", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens", "reasoning_tokens", "ttft_us", "cost_picos", "price_id", "policy_revision", "degrade_level",
-    "response_id", "repeats", "shape",
+    "response_id", "repeats", "shape", "reservation",
 )  # fmt: skip
 # What of a fact its deltas do not depend on: names are ids by now.
 _NAMELESS: dict[str, Any] = dict.fromkeys(("tenant", "scenario", "backend", "pool", "provider", "model"), "") | {
     "parent_id": None, "generation": None, "output_limit": None, "conversation_id": None, "finish_reason": None,
-    "reservation": None, "prompt_hash": None, "blocks": (),
+    "prompt_hash": None, "blocks": (),
 }  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def row_of(found: Mapping[str, Any]) -> Row:
         revision=found["policy_revision"],
         level=found["degrade_level"],
         response_id=found["response_id"],
+        reservation=found["reservation"],
     )
     return Row(
         fact,
