@@ -1,34 +1,26 @@
-"""What was spent: postings up to `as_of`, then the open hours from rollups, marked provisional."""
+"""What was spent: postings up to `as_of`, then the open hours from rollups, marked provisional.
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+The one path to any figure of money: pages, API, files and mails ask here, and agree to the last pico.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT
-from trivet.ledger.models import Entry, Posting
 from trivet.ledger.service import posted_until
-from trivet.report import limits, names
-from trivet.report.usage import grain_seconds
-from trivet.rollup.read import cost, one_of
-from trivet.tenant.models import TenantCostCentre
-from trivet.tenant.service import cost_centres_at
+from trivet.report import borne, centres, closes, grain, limits, names, provisional
+from trivet.report.gathered import CENTRE, KEPT_APART, ZERO, Gathered, Sum
 
-HOUR_S = 3600
 BASES = ("allocation", "usage")
-CHARGED = ("cost_centre", "unattributed")  # accounts that hold standard cost, by who is charged
-BORNE = (*CHARGED, "variance")
-KEPT_APART = ("idle", "shared")
-CENTRE = "cost_centre_id"
-ZERO = Decimal(0)
+HOUR_S = grain.HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,51 +35,56 @@ class CostRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ApartRow:
+    """What nobody bears, by its account and the key of the question; dimensions it does not have are `none`."""
+
+    account: str
+    key: tuple[Any, ...]
+    currency: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
-    """One currency: `total` is what all rows and idle add up to; `unattributed` is part of the rows."""
+    """One currency: `total` is what all rows and all that is kept apart (from `idle` on) add up to.
+
+    `unattributed` is part of the rows, `list_total` is the rows at standard cost.
+    """
 
     total: Decimal = ZERO
     unattributed: Decimal = ZERO
     idle: Decimal = ZERO
     provisional: Decimal = ZERO
+    headroom: Decimal = ZERO
+    down: Decimal = ZERO
+    shared: Decimal = ZERO
+    bill_variance: Decimal = ZERO
+    hidden: Decimal = ZERO
+    list_total: Decimal = ZERO
+
+    @property
+    def apart(self) -> Decimal:
+        """All that nobody bears."""
+        return _sum(getattr(self, name) for name in KEPT_APART)
+
+    @property
+    def unattributed_share(self) -> Decimal | None:
+        """What has no cost centre, as a share of the total; None of nothing."""
+        return EXACT.divide(self.unattributed, self.total) if self.total else None
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Rows in key order, totals by currency, and the instant up to which postings were used."""
+    """Rows in key order, what is kept apart, totals by currency, and the instant up to which postings were used.
+
+    `close` is the month as of whose close it is told; None for as it stands now.
+    """
 
     rows: list[CostRow]
     totals: dict[str, Totals]
     as_of: datetime
-
-
-@dataclass(slots=True)
-class _Sum:
-    amount: Decimal = ZERO
-    listed: Decimal = ZERO
-    provisional: Decimal = ZERO
-
-    def add(self, amount: Decimal, listed: Decimal, provisional: Decimal) -> None:
-        self.amount = EXACT.add(self.amount, amount)
-        self.listed = EXACT.add(self.listed, listed)
-        self.provisional = EXACT.add(self.provisional, provisional)
-
-    def of(self, basis: str) -> Decimal:
-        """The amount on a basis."""
-        return self.amount if basis == "allocation" else self.listed
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """Sums by (bucket, the ids of `columns`, currency), and idle by currency, while both parts are read."""
-
-    columns: tuple[str, ...]
-    groups_max: int
-    sums: dict[tuple[Any, ...], _Sum] = field(default_factory=dict)
-    idle: dict[str, Decimal] = field(default_factory=dict)
-
-    def add(self, key: tuple[Any, ...], amount: Decimal, listed: Decimal, provisional: Decimal = ZERO) -> None:
-        self.sums.setdefault(key, _Sum()).add(amount, listed, provisional)
+    apart: tuple[ApartRow, ...] = ()
+    close: str | None = None
 
 
 def costs(
@@ -98,145 +95,125 @@ def costs(
     *,
     basis: str = "allocation",
     grain: str | None = None,
+    as_of: str | None = None,
     groups_max: int | None = None,
+    cost_centre_depth: int | None = None,
 ) -> Costs:
     """Costs by some of `names.COSTS_BY`. `allocation` ties to the bill; `usage` is standard cost without idle.
 
-    Idle capacity is nobody's: it is in the totals unless the filter asks for somebody's rows. Postings are of whole
-    hours, so an end before `as_of` falls on one (`Invalid` otherwise). `TooManyGroups` above `groups_max`, or
-    `limits.GROUPS_MAX` where it is not given.
+    What nobody bears (idle, headroom, down, hidden, unsplit shared cost, bills' variance) is in `apart` and in the totals,
+    unless the filter asks for somebody's rows. A cost centre in `where` stands for its descendants too, and
+    `cost_centre_depth` shows cost centres no deeper than that many steps from the root (1 is the root).
+
+    `as_of` a closed month tells what was booked when it was closed, without open hours (`closes.NotClosed`). Postings are
+    of whole hours, so an end before `as_of` falls on one (`Invalid`). `TooManyGroups` above `groups_max`, or
+    `limits.GROUPS_MAX`.
     """
     if basis not in BASES:
         raise Invalid(f"`basis` is one of {', '.join(BASES)}.", field="basis")
-    grain_s = grain_seconds(interval, grain)
-    if grain_s is not None and grain_s < HOUR_S:
-        raise Invalid("Costs are by 1h or 1d.", field="grain")
-    until = posted_until(session) or interval.start
+    width = _grain(interval, grain)
+    where = centres.with_descendants(session, where)
     # Whoever nobody is charged for is told apart in any grouping.
-    gathered = _Gathered(tuple(dict.fromkeys([CENTRE, *names.columns(group_by)])), groups_max or limits.GROUPS_MAX)
-    posted, open_ = halves(interval, until)
+    gathered = Gathered(tuple(dict.fromkeys([CENTRE, *names.columns(group_by)])), groups_max or limits.GROUPS_MAX)
+    if as_of is None:
+        until = posted_until(session) or interval.start
+        posted, open_ = halves(interval, until)
+    else:
+        closes.check(session, as_of)
+        until = interval.end
+        posted, open_ = halves(interval, until)
     if posted:
-        _gather_posted(session, posted, where, grain_s, gathered)
+        borne.gather(session, posted, borne.Asked(where, width, as_of), gathered)
     if open_:
-        _gather_open(session, open_, where, grain_s, gathered)
-    return _report(session, group_by, gathered, basis=basis, by_bucket=grain_s is not None, until=until)
+        provisional.gather(session, open_, where, width, gathered)
+    told = _Told(session, group_by, gathered, cost_centre_depth, by_bucket=width is not None)
+    return Costs(told.rows(basis), told.totals(basis), until, told.apart() if basis == "allocation" else (), as_of)
 
 
 def halves(interval: Interval, until: datetime) -> tuple[Interval | None, Interval | None]:
     """The part of an interval that is posted, and the part that is not. Pure."""
     for name, at in (("from", interval.start), ("to", interval.end)):
-        if (at < until and floor(at, HOUR_S) != at) or at.microsecond:
+        if (at <= until and floor(at, HOUR_S) != at) or at.microsecond:
             raise Invalid(f"Costs are posted by whole hours: `{name}` must fall on one.", field=name)
     posted = Interval(interval.start, min(interval.end, until)) if interval.start < until else None
     open_ = Interval(max(interval.start, until), interval.end) if interval.end > until else None
     return posted, open_
 
 
-def _gather_posted(
-    session: Session, part: Interval, where: Mapping[str, Collection[Any]], grain_s: int | None, into: _Gathered
-) -> None:
-    bucket: Any = literal(None)
-    if grain_s:
-        width = func.make_interval(0, 0, 0, 0, 0, 0, grain_s)
-        bucket = func.date_bin(width, Posting.hour, func.to_timestamp(0))
-    dimensions = [getattr(Entry, name) for name in into.columns]
-    amount = func.sum(Entry.amount)
-    listed = func.coalesce(amount.filter(Entry.account.in_(CHARGED)), ZERO)
-    query = (
-        _entries(part, where, BORNE, bucket.label("bucket"), *dimensions, Entry.currency, amount, listed)
-        .group_by(*(["bucket"] if grain_s else []), *dimensions, Entry.currency)
-        .limit(into.groups_max + 1)
-    )
-    rows = session.execute(query).all()
-    limits.check(rows, into.groups_max)
-    for row in rows:
-        into.add(tuple(row[:-2]), *row[-2:])
-    # Idle capacity is nobody's: who asks for somebody's rows does not see it.
-    if where.keys() <= {"pool_id"}:
-        idle = _entries(part, where, KEPT_APART, Entry.currency, amount).group_by(Entry.currency)
-        into.idle = dict(session.execute(idle).all())
+def _grain(interval: Interval, name: str | None) -> grain.Grain | None:
+    return grain.parse(interval, name)
 
 
-def _entries(
-    part: Interval, where: Mapping[str, Collection[Any]], accounts: Sequence[str], *wanted: Any
-) -> Select[Any]:
-    """What postings of some hours say on some accounts."""
-    return (
-        select(*wanted)
-        .join(Posting, Posting.id == Entry.posting_id)
-        .where(Posting.hour >= part.start, Posting.hour < part.end, Entry.account.in_(accounts))
-        .where(*(one_of(getattr(Entry, name), ids) for name, ids in where.items()))
-    )
+class _Told:
+    """What was gathered, by the names people use."""
 
+    def __init__(
+        self, session: Session, group_by: Sequence[str], found: Gathered, depth: int | None, *, by_bucket: bool
+    ) -> None:
+        self._found, self._by, self._by_bucket = found, group_by, by_bucket
+        self._ids = [found.ids(key) for key in found.sums]
+        self._apart_ids = [found.ids(key[1:]) for key in found.apart]
+        labels = names.labels(session, group_by, [*self._ids, *self._apart_ids])
+        self._labels = centres.rolled_up(session, labels, depth)
 
-def _gather_open(
-    session: Session, part: Interval, where: Mapping[str, Collection[Any]], grain_s: int | None, into: _Gathered
-) -> None:
-    by = tuple(dict.fromkeys(["tenant_id", *(name for name in into.columns if name != CENTRE), "currency"]))
-    own = {name: ids for name, ids in where.items() if name != CENTRE}
-    wanted = where.get(CENTRE)
-    for segment in _segments(session, part, grain_s):
-        centres = cost_centres_at(session, segment.start)
-        bucket = floor(segment.start, grain_s) if grain_s else None
-        found = cost(session, segment, by, own, limit=into.groups_max + 1)
-        limits.check(found, into.groups_max)
-        for key, amount in found.items():
-            ids = dict(zip(by, key, strict=True)) | {CENTRE: centres.get(key[0], 0)}
-            if ids["currency"] and (wanted is None or ids[CENTRE] in wanted):
-                into.add((bucket, *(ids[name] for name in into.columns), ids["currency"]), amount, amount, amount)
-        limits.check(into.sums, into.groups_max)
+    def _key(self, ids: Mapping[str, Any]) -> tuple[Any, ...]:
+        bucket = (rfc3339(ids[names.BUCKET]),) if self._by_bucket else ()
+        return self._labels.key(self._by, ids) + bucket
 
-
-def _segments(session: Session, part: Interval, grain_s: int | None) -> Iterator[Interval]:
-    """The open part, cut where a mapping begins and where a bucket ends: in each, everyone has one cost centre."""
-    begins = session.scalars(
-        select(TenantCostCentre.effective_from)
-        .where(TenantCostCentre.effective_from > part.start, TenantCostCentre.effective_from < part.end)
-        .distinct()
-    )
-    cuts = {part.start, part.end, *begins, *_edges(part, grain_s)}
-    ordered = sorted(cuts)
-    for start, end in pairwise(ordered):
-        yield Interval(start, end)
-
-
-def _edges(part: Interval, grain_s: int | None) -> Iterable[datetime]:
-    if grain_s:
-        at = floor(part.start, grain_s) + timedelta(seconds=grain_s)
-        while at < part.end:
-            yield at
-            at += timedelta(seconds=grain_s)
-
-
-def _report(
-    session: Session, group_by: Sequence[str], found: _Gathered, *, basis: str, by_bucket: bool, until: datetime
-) -> Costs:
-    ids = [dict(zip((names.BUCKET, *found.columns, "currency"), key, strict=True)) for key in found.sums]
-    labels = names.labels(session, group_by, ids)
-    rows: dict[tuple[tuple[Any, ...], str], _Sum] = {}
-    whole: dict[str, _Sum] = {currency: _Sum(amount) for currency, amount in found.idle.items()}
-    nobodys: dict[str, _Sum] = {}
-    for each, own in zip(ids, found.sums.values(), strict=True):
-        key = labels.key(group_by, each) + ((rfc3339(each[names.BUCKET]),) if by_bucket else ())
-        currency = each["currency"]
-        into = [rows.setdefault((key, currency), _Sum()), whole.setdefault(currency, _Sum())]
-        if not each[CENTRE]:
-            into.append(nobodys.setdefault(currency, _Sum()))
-        for one in into:
-            one.add(own.amount, own.listed, own.provisional)
-    return Costs(
-        [
+    def rows(self, basis: str) -> list[CostRow]:
+        sums: dict[tuple[tuple[Any, ...], str], Sum] = {}
+        for ids, own in zip(self._ids, self._found.sums.values(), strict=True):
+            sums.setdefault((self._key(ids), ids["currency"]), Sum()).add(own.amount, own.listed, own.provisional)
+        return [
             CostRow(key, currency, s.of(basis), s.listed, s.provisional)
-            for (key, currency), s in sorted(rows.items(), key=lambda row: row[0])
-        ],
-        {
-            currency: Totals(
-                s.of(basis),
-                nobodys.get(currency, _Sum()).of(basis),
-                found.idle.get(currency, ZERO) if basis == "allocation" else ZERO,
-                s.provisional,
+            for (key, currency), s in sorted(sums.items(), key=lambda row: row[0])
+        ]
+
+    def apart(self) -> tuple[ApartRow, ...]:
+        sums: dict[tuple[str, tuple[Any, ...], str], Decimal] = {}
+        for (account, *_), ids, amount in zip(
+            self._found.apart, self._apart_ids, self._found.apart.values(), strict=True
+        ):
+            own = (account, self._key(ids), ids["currency"])
+            sums[own] = EXACT.add(sums.get(own, ZERO), amount)
+        return tuple(ApartRow(*own, amount) for own, amount in sorted(sums.items()) if amount)
+
+    def totals(self, basis: str) -> dict[str, Totals]:
+        whole: dict[str, Sum] = {}
+        nobodys: dict[str, Sum] = {}
+        apart: dict[str, dict[str, Decimal]] = {}
+        for ids, own in zip(self._ids, self._found.sums.values(), strict=True):
+            for into in (whole, *([] if ids[CENTRE] else [nobodys])):
+                into.setdefault(ids["currency"], Sum()).add(own.amount, own.listed, own.provisional)
+        if basis == "allocation":
+            for (account, *_), ids, amount in zip(
+                self._found.apart, self._apart_ids, self._found.apart.values(), strict=True
+            ):
+                sums = apart.setdefault(ids["currency"], {})
+                sums[account] = EXACT.add(sums.get(account, ZERO), amount)
+        return {
+            currency: _totals(
+                whole.get(currency, Sum()), nobodys.get(currency, Sum()).of(basis), apart.get(currency, {}), basis
             )
-            for currency, s in sorted(whole.items())
-        },
-        until,
+            for currency in sorted(whole.keys() | apart.keys())
+        }
+
+
+def _totals(whole: Sum, unattributed: Decimal, apart: Mapping[str, Decimal], basis: str) -> Totals:
+    return Totals(
+        total=EXACT.add(whole.of(basis), _sum(apart.values())),
+        unattributed=unattributed,
+        provisional=whole.provisional,
+        list_total=whole.listed,
+        **apart,
     )
+
+
+def _sum(amounts: Collection[Decimal] | Any) -> Decimal:
+    total = ZERO
+    for each in amounts:
+        total = EXACT.add(total, each)
+    return total
+
+
+assert set(KEPT_APART) < {field.name for field in fields(Totals)}

@@ -27,13 +27,15 @@ TABLES: Mapping[str, tuple[str, Any]] = {
 NUMBERS = ("level", "revision")
 # Dimensions that are words of ours: columns hold their place in the list.
 WORDS: Mapping[str, tuple[str, ...]] = {"context_class": CLASSES, "streamed": ("no", "yes")}
+# Dimensions of the ledger that are texts: what stands for the empty one.
+TEXTS: Mapping[str, str] = {"purchase": "metered", "account": "none", "period": "none"}
 BUCKET = "bucket"
 NONE = {"cost_centre": "unattributed", "tenant": "unattributed"}
 USAGE_BY = (
     "tenant", "model", "provider", "scenario", "backend", "pool", "level", "revision", "context_class", "model_version",
     "region", "streamed",
 )  # fmt: skip
-COSTS_BY = ("cost_centre", "tenant", "scenario", "model", "provider", "pool")
+COSTS_BY = ("cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase", "account", "period")
 
 
 def parse(group_by: str, allowed: Sequence[str]) -> list[str]:
@@ -75,6 +77,8 @@ class Labels:
     def _said(self, name: str, value: Any) -> Any:
         if name in TABLES:
             return said(name, self.by_name[name].get(value))
+        if name in TEXTS:
+            return value or TEXTS[name]
         return WORDS[name][value] if name in WORDS else value
 
 
@@ -122,9 +126,9 @@ def stretch(
     return Stretch(rows[-1][0], [row_id for _, ids in rows for row_id in ids]) if rows else None
 
 
-def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[str, list[int]]:
+def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[str, list[Any]]:
     """{column: ids} out of {dimension: names}; a name nobody has matches nothing, `unattributed` and `none` match 0."""
-    found: dict[str, list[int]] = {}
+    found: dict[str, list[Any]] = {}
     for name, values in given.items():
         if values:
             ids = _held(session, name, list(values))
@@ -133,12 +137,14 @@ def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[s
     return found
 
 
-def _held(session: Session, name: str, values: list[Any]) -> list[int]:
+def _held(session: Session, name: str, values: list[Any]) -> list[Any]:
     """What a dimension's column holds for some values; a word that is none of ours matches nothing."""
     if name in NUMBERS:
         return list(map(int, values))
     if name in WORDS:
         return [WORDS[name].index(value) for value in values if value in WORDS[name]]
+    if name in TEXTS:
+        return ["" if value == TEXTS[name] else value for value in values]
     return _ids(session, name, values)
 
 

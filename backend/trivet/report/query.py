@@ -55,6 +55,11 @@ class CostsQuery(Filtered):
     basis: str = Field("allocation", max_length=20)
     grain: str | None = Field(None, max_length=10)
     cost_centre: Names = Field(default_factory=list)
+    purchase: Names = Field(default_factory=list)
+    account: Names = Field(default_factory=list)
+    period: Names = Field(default_factory=list)
+    as_of: str | None = Field(None, max_length=10)
+    cost_centre_depth: int | None = Field(None, ge=1, le=20)
 
 
 class RequestsQuery(Filtered):
