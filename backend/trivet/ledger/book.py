@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.interval import month_of
 from trivet.kit.locks import Lock
-from trivet.ledger import reading
+from trivet.ledger import periods, reading
 from trivet.ledger.models import Entry, Posting
+from trivet.ledger.month import booking
 from trivet.ledger.posting import Entries, Line, to_post
 
 CHANGED = "Usage, capacity or mapping of this hour changed after it was posted: target less what was posted."
@@ -27,6 +28,16 @@ _BALANCE = text("""
     GROUP BY account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, purchase, currency
     ON CONFLICT (day, period, account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, purchase, currency)
     DO UPDATE SET amount = b.amount + excluded.amount
+""")
+_BALANCE_PERIOD = text("""
+    INSERT INTO balance_period AS b (period, adjusts, account, borne_by, currency, amount)
+    SELECT :period, :adjusts, account,
+        CASE WHEN cost_centre_id <> 0 THEN 'cost_centre' WHEN tenant_id <> 0 OR account = 'unattributed' THEN 'tenant'
+            ELSE 'nobody' END AS borne_by,
+        currency, sum(amount)
+    FROM entry WHERE posting_id = :posting
+    GROUP BY account, borne_by, currency
+    ON CONFLICT (period, adjusts, account, borne_by, currency) DO UPDATE SET amount = b.amount + excluded.amount
 """)
 
 
@@ -47,19 +58,23 @@ def alone(session: Session) -> None:
 def post(session: Session, source: Source, hour: datetime, target: Entries, reason: str) -> int | None:
     """Bring a source's hour to its target; the posting's id, None where it stands there already.
 
-    The caller holds `Lock.POST`. A posting is booked in the period of its hour.
+    The caller holds `Lock.POST`. A posting is booked in the month of its hour; where that is closed, in the first one
+    that is not, and names the month it adjusts.
     """
     before, count = reading.posted(session, source.kind, source.name, hour)
     lines = to_post(target, before)
     if not lines:
         return None
+    period, adjusts = booking(month_of(hour), periods.shut(session))
     row = {
-        "kind": source.kind, "source": source.name, "hour": hour, "sequence": count, "period": month_of(hour),
+        "kind": source.kind, "source": source.name, "hour": hour, "sequence": count, "period": period, "adjusts": adjusts,
         "method": source.method, "reason": f"{CHANGED} {reason}" if count else reason,
     }  # fmt: skip
     posting_id = int(session.scalars(insert(Posting).values(row).returning(Posting.id)).one())
     session.execute(insert(Entry), [_row(posting_id, n, *line) for n, line in enumerate(lines.items())])
-    session.execute(_BALANCE, {"posting": posting_id, "hour": hour, "period": row["period"]})
+    at = {"posting": posting_id, "hour": hour, "period": period, "adjusts": adjusts}
+    session.execute(_BALANCE, at)
+    session.execute(_BALANCE_PERIOD, at)
     return posting_id
 
 

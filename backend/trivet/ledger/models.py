@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,9 +15,11 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.ledger.pool_models import InterruptedRequest, PoolHourSplit  # noqa: F401  # tables of this context
 
 # Supply is credited (negative), the rest debited (positive). A line of the rest that names a tenant or a cost centre is
 # borne by it; one that names none is kept apart.
@@ -52,7 +55,11 @@ class Posting(Base):
     method: Mapped[str]
     reason: Mapped[str]
     booked_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (UniqueConstraint("kind", "source", "hour", "sequence"), Index(None, "hour"))
+    __table_args__ = (
+        UniqueConstraint("kind", "source", "hour", "sequence"),
+        Index(None, "hour"),
+        Index(None, "adjusts", postgresql_where="adjusts <> ''"),
+    )
 
 
 class Entry(Base):
@@ -107,3 +114,88 @@ class HourDue(Base):
     __tablename__ = "hour_due"
 
     hour: Mapped[datetime] = mapped_column(primary_key=True)
+
+
+class Period(Base):
+    """A finance month (UTC, `2026-10`) that somebody asked to close. One without a row is open, unless a later one is
+    closed: closing a month shuts every month before it. A trigger refuses any change of a closed row.
+    """
+
+    __tablename__ = "period"
+
+    month: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]  # open (a request was taken back) | closing | closed
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    reason: Mapped[str]
+    closed_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+    last_posting_id: Mapped[int | None] = mapped_column(BigInteger)  # the newest there was at the close
+    totals: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")  # by currency, what it closed at
+    balances_hash: Mapped[str | None]  # SHA-256 over its balances and over the hash of the close before
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'closing', 'closed')", name="state"),
+        CheckConstraint("(state = 'closed') = (closed_by IS NOT NULL AND closed_at IS NOT NULL)", name="closed_by"),
+    )
+
+
+class BalancePeriod(Base):
+    """Sums of entries by the period they are booked in and the closed month they adjust. Moved with each posting.
+
+    `borne_by` is cost_centre, tenant (who has none: unattributed) or nobody (kept apart, and supply).
+    """
+
+    __tablename__ = "balance_period"
+
+    period: Mapped[str] = mapped_column(primary_key=True)
+    adjusts: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    borne_by: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal] = mapped_column(Numeric(38, 12))
+
+
+class SharedCost(Base):
+    """A cost for many: a support contract, the network, staff."""
+
+    __tablename__ = "shared_cost"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    recurs: Mapped[str]  # once: the amount for one stretch of time | monthly: the amount for each UTC month
+    note: Mapped[str]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SharedCostTerm(Base):
+    """What a shared cost amounts to from `effective_from` on, until the next row; a one-off's ends at `ends_at`.
+
+    Of rows from the same instant the newest holds; of a one-off, the newest of all.
+    """
+
+    __tablename__ = "shared_cost_term"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    shared_cost_id: Mapped[int] = mapped_column(ForeignKey("shared_cost.id"), index=True)
+    effective_from: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    amount: Mapped[Decimal] = mapped_column(Numeric(38, 12))
+    currency: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SharedCostRule(Base):
+    """How a shared cost is split from a UTC day on, until the next row; of rows from the same day the newest holds."""
+
+    __tablename__ = "shared_cost_rule"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    shared_cost_id: Mapped[int] = mapped_column(ForeignKey("shared_cost.id"), index=True)
+    effective_from: Mapped[datetime]
+    kind: Mapped[str]  # fixed | proportional | even
+    window: Mapped[str] = mapped_column("usage_of", server_default="")  # hour | day | month, where proportional
+    shares: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSONB
+    )  # [{"cost_centre_id": 7, "tenant_id": 0, "percent": "60"}]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, UniqueConstraint, func
+from sqlalchemy import ARRAY, ForeignKey, Identity, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
@@ -11,13 +11,28 @@ CRITICALITIES = ("core", "auxiliary", "experimental")
 
 
 class CostCentre(Base):
-    """Finance's account."""
+    """Finance's account. `owners` are the addresses its statements are mailed to, `code` what finance's own system calls it."""
 
     __tablename__ = "cost_centre"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    code: Mapped[str] = mapped_column(server_default="")
+    owners: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CostCentreParent(Base):
+    """From `effective_from` on, until the next row, this cost centre belongs to that one; to none where it is null."""
+
+    __tablename__ = "cost_centre_parent"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    cost_centre_id: Mapped[int] = mapped_column(ForeignKey("cost_centre.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("cost_centre.id"))
+    effective_from: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (UniqueConstraint("cost_centre_id", "effective_from"),)
 
 
 class Tenant(Base):
