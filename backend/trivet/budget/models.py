@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trivet.budget.reserve.models import Reservation, ReservationHold  # noqa: F401  # tables of this context, found by who imports its models
 from trivet.db import Base
 
 SCOPES = ("request", "interaction", "tenant", "key", "scenario", "cost_centre", "end_user", "global")
@@ -33,16 +34,16 @@ POLICIES = ("closed", "open")
 
 
 class Budget(Base):
-    """Who may spend what, and over which windows of time. `subject` is a name; '' is all of the scope, or each of it."""
+    """Who may spend what, and over which windows of time. `subject_id` 0: all of the scope, or each of it."""
 
     __tablename__ = "budget"
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     scope: Mapped[str]  # one of SCOPES
-    subject: Mapped[str] = mapped_column(server_default="")
-    tenant: Mapped[str] = mapped_column(server_default="")  # of a request, interaction or end user; '' any
-    scenario: Mapped[str] = mapped_column(server_default="")  # of a request or interaction; '' any
+    subject_id: Mapped[int] = mapped_column(server_default="0")  # tenant, key, scenario, centre or end user
+    tenant_id: Mapped[int] = mapped_column(server_default="0")  # whose requests, interactions or end users; 0 anyone's
+    scenario_id: Mapped[int] = mapped_column(server_default="0")  # of which requests or interactions; 0 of any
     measure: Mapped[str]  # one of MEASURES
     currency: Mapped[str] = mapped_column(server_default="")  # '' unless in money
     window: Mapped[str]  # one of WINDOWS
@@ -86,7 +87,7 @@ class BudgetWindow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     budget_id: Mapped[int] = mapped_column(ForeignKey("budget.id"))
-    subject_id: Mapped[int] = mapped_column(BigInteger)  # of the tenant, key, scenario, centre or end user; 0 all
+    subject_id: Mapped[int]  # of the tenant, key, scenario, centre or end user; 0 all
     interaction: Mapped[str] = mapped_column(server_default="")  # the interaction's name where it is one's budget
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

@@ -1,0 +1,63 @@
+"""Budgets: the limits that a call falls under."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from trivet.budget import opening
+from trivet.budget.book import Standing, book
+from trivet.budget.limits import Limit, Subject, WindowKey, falls_under, window_key
+from trivet.budget.models import BudgetWindow
+from trivet.tenant import service as tenants
+
+
+def limits_of(session: Session, subject: Subject, at: datetime) -> list[Limit]:
+    """All limits that a call falls under at an instant, in the order in which their windows must be locked.
+
+    Windows that are not there yet are made, with what was spent in them before. Limits that judge each request on its
+    own come first and have no window.
+    """
+    standings = list(book(session).at(at))
+    centres = _centres(session, subject.tenant_id, at) if any(s.scope == "cost_centre" for s in standings) else ()
+    found = [
+        (standing, window_key(standing, subject_id, subject.interaction, at))
+        for standing, subject_id in falls_under(standings, subject, centres)
+    ]
+    ids = windows_of(session, {key: standing for standing, key in found if key is not None})
+    limits = [_limit(standing, None if key is None else ids[key]) for standing, key in found]
+    return sorted(limits, key=lambda each: (each.window_id or 0, each.budget_id))
+
+
+def windows_of(session: Session, wanted: dict[WindowKey, Standing]) -> dict[WindowKey, int]:
+    """Ids of windows, made where they are not there."""
+    found = _known(session, wanted)
+    missing = {key: standing for key, standing in wanted.items() if key not in found}
+    if missing:
+        opening.open_windows(session, missing)
+        found |= _known(session, missing)
+    return found
+
+
+def _known(session: Session, wanted: Collection[WindowKey]) -> dict[WindowKey, int]:
+    if not wanted:
+        return {}
+    columns = (BudgetWindow.budget_id, BudgetWindow.subject_id, BudgetWindow.interaction, BudgetWindow.starts_at)
+    by = {(key.budget_id, key.subject_id, key.interaction, key.starts_at): key for key in wanted}
+    rows = session.execute(select(BudgetWindow.id, *columns).where(tuple_(*columns).in_(list(by))))
+    return {by[tuple(own)]: id_ for id_, *own in rows}  # type: ignore[index]  # as wide as its columns
+
+
+def _centres(session: Session, tenant_id: int, at: datetime) -> Collection[int]:
+    """The cost centre that a tenant is charged to, and those above it."""
+    own = tenants.cost_centres_at(session, at).get(tenant_id)
+    return () if own is None else (own,)
+
+
+def _limit(standing: Standing, window_id: int | None) -> Limit:
+    terms = standing.terms
+    return Limit(
+        window_id, standing.id, standing.name, standing.scope, standing.measure, standing.currency, terms.limit,
+        terms.hard, terms.unknown_price, terms.unreachable,
+    )  # fmt: skip
