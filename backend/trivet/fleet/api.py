@@ -10,12 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.fleet import cards, service
-from trivet.fleet.answers import Cards
+from trivet.fleet import cards, interruptions, service
+from trivet.fleet.answers import Cards, Interruption, Interruptions, Pools
 from trivet.fleet.models import Backend, Gpu, Pool, PoolTerm
+from trivet.fleet.terms import AMOUNTS, MONTHS_MAX, Told
+from trivet.fleet.terms import body as term_body
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers
-from trivet.kit.body import Amount, Body, Currency, Instant, Name
+from trivet.kit.body import Amount, Asked, Body, Currency, Instant, Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.tenant.models import Scenario
@@ -35,11 +37,46 @@ class NewBackend(Body):
 class NewPool(Body):
     name: Name
     gpu_type: Name
-    gpus: int = Field(ge=0, le=1_000_000)
-    price_per_gpu_hour: Amount
+    gpus: int = Field(0, ge=0, le=1_000_000)
+    price_per_gpu_hour: Amount | None = Field(
+        None, description="Without it the price book's, by GPU type and kind of purchase."
+    )
     currency: Currency
     purchase: str = "on_demand"
     effective_from: Instant
+    purchase_price: Amount | None = Field(None, description="Of all owned cards of the pool.")
+    residual: Amount | None = None
+    amortisation_months: int | None = Field(None, ge=1, le=MONTHS_MAX)
+    commitment_cost: Amount | None = Field(None, description="What a reservation costs in all, used or not.")
+    commitment_months: int | None = Field(None, ge=1, le=MONTHS_MAX)
+    spread_from: Instant | None = Field(
+        None, description="From when a purchase or commitment is spread; `effective_from` where it is not given."
+    )
+    power_price_per_kwh: Amount | None = None
+    pue: Amount | None = None
+    watts_per_gpu: Amount | None = Field(None, description="Taken for owned cards that say no energy.")
+    operations_per_month: Amount | None = None
+    units: int | None = Field(None, ge=0, le=1_000_000, description="Of provisioned throughput.")
+    price_per_unit_hour: Amount | None = None
+    work_per_unit_hour: Amount | None = Field(None, description="Work units that a unit serves in an hour.")
+    load_test_tokens_per_gpu_hour: Amount | None = Field(None, description="In work units.")
+    planned_utilisation: Amount | None = Field(None, description="A share, such as 0.6.")
+    max_concurrency: int | None = Field(None, ge=1, le=1_000_000)
+    idle_policy: str = "apart"
+    headroom_policy: str = "spread_use"
+
+    def told(self) -> Told:
+        """What is told beside size, price and kind."""
+        given: dict[str, Any] = self.model_dump(include=set(Told.__dataclass_fields__))
+        amounts = {name: Decimal(given[name]) for name in AMOUNTS if given[name] is not None}
+        return Told(**given | amounts)
+
+
+class NewInterruption(Body):
+    interrupted_at: Instant
+    restored_at: Instant | None = None
+    gpus: int | None = Field(None, ge=1, le=1_000_000, description="How many were lost; all where it is not given.")
+    cause: Name
 
 
 @router.post("/backends", status_code=201)
@@ -72,17 +109,35 @@ def add_pool(body: NewPool, principal: Write) -> dict[str, Any]:
             name=body.name,
             gpu_type=body.gpu_type,
             gpus=body.gpus,
-            price_per_gpu_hour=Decimal(body.price_per_gpu_hour),
+            price_per_gpu_hour=None if body.price_per_gpu_hour is None else Decimal(body.price_per_gpu_hour),
             currency=body.currency,
             purchase=body.purchase,
             effective_from=body.effective_from,
             actor=principal.actor,
             now=utc_now(),
+            told=body.told(),
         )
-        return {"id": term.pool_id, "name": body.name} | service.term_body(term)
+        return {"id": term.pool_id, "name": body.name} | term_body(term)
 
 
-@router.get("/pools")
+@router.post("/pools/{name}/interruptions", status_code=201, response_model=Interruption)
+def record_interruption(name: Asked, body: NewInterruption, principal: Write) -> dict[str, Any]:
+    """A pool lost GPUs: its requests that failed then are marked, and what they cost is told with its hours."""
+    with db.transaction() as session:
+        row = interruptions.record(session, name=name, actor=principal.actor, now=utc_now(), **body.model_dump())
+        return interruptions.body(row, name)
+
+
+@router.get("/pools/{name}/interruptions", response_model=None, responses=answers(Interruptions))
+def list_interruptions(name: Asked, _: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+    """Interruptions of a pool, as they were entered, newest first."""
+    with db.transaction() as session:
+        before = from_cursor(cursor, INT4)[0] if cursor else None
+        rows = interruptions.newest(session, name=name, before=before, limit=limit + 1)
+        return page([interruptions.body(row, name) for row in rows], limit, lambda item: [item["id"]])
+
+
+@router.get("/pools", response_model=None, responses=answers(Pools))
 def list_pools(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Registered or only seen, each with all its terms, oldest first."""
     query = select(Pool).order_by(Pool.id).limit(limit + 1)
@@ -93,7 +148,7 @@ def list_pools(_: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, 
         by_pool: dict[int, list[dict[str, Any]]] = {row.id: [] for row in rows}
         found = select(PoolTerm).where(PoolTerm.pool_id.in_(by_pool)).order_by(PoolTerm.effective_from)
         for term in session.scalars(found):
-            by_pool[term.pool_id].append(service.term_body(term))
+            by_pool[term.pool_id].append(term_body(term))
         seen = service.gpu_counts(session)
     items = [_pool(row) | {"terms": by_pool[row.id], "gpus_seen": seen.get(row.id, 0)} for row in rows]
     return page(items, limit, lambda item: [item["id"]])

@@ -9,16 +9,29 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from trivet import db, outbox
-from trivet.fleet.capacity import Term
-from trivet.fleet.models import PURCHASES, Backend, Gpu, GpuRollup, Pool, PoolTerm
+from trivet.fleet.models import Backend, Gpu, GpuRollup, Pool, PoolTerm
+from trivet.fleet.plan import Plan, plans
+from trivet.fleet.terms import Told, body, columns, terms
 from trivet.identity import audit
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Conflict, Invalid
-from trivet.kit.money import plain
 from trivet.tenant.models import Scenario
+
+__all__ = [
+    "Plan",
+    "Told",
+    "add_pool_term",
+    "gpu_counts",
+    "newest_readings",
+    "plans",
+    "register_backend",
+    "term_at",
+    "terms",
+]
 
 PAST_LIMIT = timedelta(days=366)  # a term further back would post more hours than anyone means
 NEWEST_WITHIN = timedelta(minutes=5)  # an older reading is no reading
+PLAIN = Told()
 
 
 def register_backend(session: Session, *, name: str, scenarios: list[str], actor: str, now: datetime) -> Backend:
@@ -43,16 +56,20 @@ def add_pool_term(
     name: str,
     gpu_type: str,
     gpus: int,
-    price_per_gpu_hour: Decimal,
+    price_per_gpu_hour: Decimal | None,
     currency: str,
     purchase: str,
     effective_from: datetime,
     actor: str,
     now: datetime,
+    told: Told = PLAIN,
 ) -> PoolTerm:
-    """Size and price of a pool from an instant on. Terms are never edited: the next one supersedes."""
-    if purchase not in PURCHASES:
-        raise Invalid(f"`purchase` is one of {', '.join(PURCHASES)}.", field="purchase")
+    """Size and cost of a pool from an instant on. Terms are never edited: the next one supersedes.
+
+    Without a price the price book's holds, by GPU type and kind of purchase, unless `told` names a purchase, a commitment
+    or units.
+    """
+    more = columns(told, purchase=purchase, price=price_per_gpu_hour, effective_from=effective_from)
     if effective_from < now - PAST_LIMIT:
         raise Invalid(f"A term starts at most {PAST_LIMIT.days} days ago.", field="effective_from")
     pool_id = db.named_ids(session, Pool, [name])[name]
@@ -61,8 +78,8 @@ def add_pool_term(
     before = _said(term_at(session, pool_id, effective_from))
     values = {
         "pool_id": pool_id, "effective_from": effective_from, "gpu_type": gpu_type, "gpus": gpus,
-        "price_per_gpu_hour": price_per_gpu_hour, "currency": currency, "purchase": purchase,
-    }  # fmt: skip
+        "currency": currency, "purchase": purchase,
+    } | more  # fmt: skip
     made: PoolTerm | None = session.scalar(insert(PoolTerm).values(values).on_conflict_do_nothing().returning(PoolTerm))
     if made is None:
         raise Conflict(
@@ -83,15 +100,6 @@ def term_at(session: Session, pool_id: int, at: datetime) -> PoolTerm | None:
         .order_by(PoolTerm.effective_from.desc())
         .limit(1)
     )
-
-
-def terms(session: Session) -> dict[int, list[Term]]:
-    """Every pool's terms by pool id, oldest first. Pools without a term (only seen in spans) are not there."""
-    found: dict[int, list[Term]] = {}
-    for row in session.scalars(select(PoolTerm).order_by(PoolTerm.pool_id, PoolTerm.effective_from)):
-        term = Term(row.effective_from, row.gpus, row.price_per_gpu_hour, row.currency)
-        found.setdefault(row.pool_id, []).append(term)
-    return found
 
 
 def newest_readings(session: Session, gpu_ids: list[int], now: datetime) -> dict[int, dict[str, dict[str, Any]]]:
@@ -116,16 +124,4 @@ def gpu_counts(session: Session) -> dict[int, int]:
 
 
 def _said(term: PoolTerm | None) -> dict[str, Any] | None:
-    return term_body(term) if term else None
-
-
-def term_body(term: PoolTerm) -> dict[str, Any]:
-    """A term as JSON says it."""
-    return {
-        "gpu_type": term.gpu_type,
-        "gpus": term.gpus,
-        "price_per_gpu_hour": plain(term.price_per_gpu_hour),
-        "currency": term.currency,
-        "purchase": term.purchase,
-        "effective_from": rfc3339(term.effective_from),
-    }
+    return body(term) if term else None

@@ -1,0 +1,89 @@
+"""When a pool lost GPUs that it had: entered by people or by whatever watches the provider's notices."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet import outbox
+from trivet.fleet.models import Pool, PoolInterruption
+from trivet.identity import audit
+from trivet.kit.clock import rfc3339
+from trivet.kit.errors import Conflict, Invalid, NotFound
+from trivet.kit.interval import Interval
+
+
+def record(
+    session: Session,
+    *,
+    name: str,
+    interrupted_at: datetime,
+    restored_at: datetime | None,
+    gpus: int | None,
+    cause: str,
+    actor: str,
+    now: datetime,
+) -> PoolInterruption:
+    """One interruption. The ledger looks at the pool's hours since again (`ledger.pool_changed`)."""
+    if restored_at is not None and restored_at <= interrupted_at:
+        raise Invalid("`restored_at` must be later than `interrupted_at`.", field="restored_at")
+    if interrupted_at > now:
+        raise Invalid("An interruption is told when it has happened.", field="interrupted_at")
+    values = {
+        "pool_id": _pool(session, name).id, "interrupted_at": interrupted_at, "restored_at": restored_at, "gpus": gpus,
+        "cause": cause, "actor": actor,
+    }  # fmt: skip
+    made: PoolInterruption | None = session.scalar(
+        insert(PoolInterruption).values(values).on_conflict_do_nothing().returning(PoolInterruption)
+    )
+    if made is None:
+        raise Conflict(
+            f"An interruption of {name} at {rfc3339(interrupted_at)} is recorded already.", field="interrupted_at"
+        )
+    outbox.send(session, "ledger.pool_changed", made.pool_id, rfc3339(interrupted_at))
+    audit.record(session, actor=actor, action="pool.interruption", subject=f"pool:{name}", after=body(made, name))
+    return made
+
+
+def newest(session: Session, *, name: str, before: int | None, limit: int) -> Sequence[PoolInterruption]:
+    """Of a pool, as they were entered, newest first, before an id."""
+    query = select(PoolInterruption).where(PoolInterruption.pool_id == _pool(session, name).id)
+    if before is not None:
+        query = query.where(PoolInterruption.id < before)
+    return session.scalars(query.order_by(PoolInterruption.id.desc()).limit(limit)).all()
+
+
+def within(session: Session, interval: Interval) -> dict[int, list[PoolInterruption]]:
+    """Those that were at some time of an interval, by pool id, oldest first; one never restored lasts no longer than itself."""
+    ended = PoolInterruption.restored_at
+    query = select(PoolInterruption).where(
+        PoolInterruption.interrupted_at < interval.end,
+        (PoolInterruption.interrupted_at >= interval.start) | (ended > interval.start),
+    )
+    found: dict[int, list[PoolInterruption]] = {}
+    for row in session.scalars(query.order_by(PoolInterruption.pool_id, PoolInterruption.interrupted_at)):
+        found.setdefault(row.pool_id, []).append(row)
+    return found
+
+
+def body(row: PoolInterruption, name: str) -> dict[str, Any]:
+    """One as JSON says it."""
+    return {
+        "id": row.id,
+        "pool": name,
+        "interrupted_at": rfc3339(row.interrupted_at),
+        "restored_at": rfc3339(row.restored_at) if row.restored_at else None,
+        "gpus": row.gpus,
+        "cause": row.cause,
+        "actor": row.actor,
+    }
+
+
+def _pool(session: Session, name: str) -> Pool:
+    found = session.scalar(select(Pool).where(Pool.name == name))
+    if found is None:
+        raise NotFound(f"There is no pool {name!r}.", field="name")
+    return found
