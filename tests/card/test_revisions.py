@@ -5,9 +5,9 @@ from sqlalchemy import select, update
 
 from trivet import db
 from trivet.card import service
-from trivet.card.approval import answerable
 from trivet.card.models import Activation
 from trivet.identity import service as identity
+from trivet.identity.approval import answerable
 from trivet.identity.auth import Principal, person
 from trivet.identity.models import Audit, WebSession
 from trivet.kit.clock import utc_now

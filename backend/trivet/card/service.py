@@ -15,12 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.card.approval import same_person
 from trivet.card.content import Card, parse
 from trivet.card.history import standing
 from trivet.card.models import Activation, CardRevision
 from trivet.card.presets import preset
 from trivet.identity import audit
+from trivet.identity.approval import same_person
 from trivet.identity.auth import Principal
 from trivet.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.tenant.models import Scenario

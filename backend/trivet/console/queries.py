@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from trivet.archive.facts import NotKept
 from trivet.card import service as cards
-from trivet.card.approval import KEY
 from trivet.card.service import ActiveCard
 from trivet.command import scope as scopes
 from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
@@ -20,6 +19,7 @@ from trivet.fleet.models import Backend
 from trivet.guard import service as guards
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.guard.window import Governing, Slice, measured_under
+from trivet.identity.approval import KEY
 from trivet.identity.models import User
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
