@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from trivet.pricing.book import PriceBook, PriceLine
+from trivet.pricing.book import Key, PriceBook, PriceLine
 from trivet.pricing.rate import Rates
 
 RATES = Rates.parse({"input": [[0, "1"]], "output": [[0, "1"]]})
@@ -13,14 +13,14 @@ def day(n):
 
 
 def line(row_id):
-    return PriceLine(row_id, "USD", RATES)
+    return PriceLine(row_id, "USD", RATES, RATES)
 
 
 BOOK = PriceBook.of(
     [
-        (("openai", "m", ""), day(10), line(2)),
-        (("openai", "m", ""), day(1), line(1)),
-        (("openai", "m", "h100"), day(5), line(3)),
+        (Key("openai", "m"), day(10), line(2)),
+        (Key("openai", "m"), day(1), line(1)),
+        (Key("openai", "m", "h100"), day(5), line(3)),
     ]
 )
 

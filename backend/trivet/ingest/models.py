@@ -75,6 +75,7 @@ class Request(Base):
     finish_reason: Mapped[str | None]
     response_id: Mapped[str | None]
     reservation: Mapped[str | None]
+    tier: Mapped[str | None]  # the service tier it was priced in (`pricing.tier`), null for the standard one
     prompt_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     end_user_id: Mapped[int | None]
     __table_args__ = (

@@ -1,29 +1,65 @@
-"""The price book: which price held at an instant. Pure; made from rows that are never edited."""
+"""The price book: which price held at an instant. Pure; made from rows that are never edited.
+
+Of the prices that hold for a call the first of these is taken: the pool's own before the one that holds anywhere, the
+tier's own before the standard one where its provider falls back (`tier`), what a person entered before what was
+imported. A contract's discount then comes off, the most particular one alone.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from decimal import Decimal
+from typing import NamedTuple, Self, TypeVar
 
-from trivet.pricing.rate import Rates
+from trivet.pricing.rate import Rates, discounted
+from trivet.pricing.tier import STANDARD, tiers_for
 
-Key = tuple[str, str, str]  # (provider, model, pool); pool '' holds anywhere
+LAYERS = ("imported", "entered")  # a later one lies on top; stored as its index
+IMPORTED, ENTERED = range(len(LAYERS))
+ANY = ""
+T = TypeVar("T")
+SERIES_KEPT = 20_000  # of what was asked for; more, and it starts again
+
+
+class Key(NamedTuple):
+    """What a price is of. Pool '' holds anywhere, tier '' is the standard one."""
+
+    provider: str
+    model: str
+    pool: str = ANY
+    tier: str = STANDARD
+    layer: int = IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
 class PriceLine:
-    """One price: what a request stores as `price_id`, and the rates it was computed with."""
+    """One price: what a request stores as `price_id`, and the rates it is computed with.
+
+    `list_rates` are those of the row itself, `rates` what the contract leaves of them: less by `percent`.
+    """
 
     id: int
     currency: str
     rates: Rates
+    list_rates: Rates
+    percent: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Dated:
-    starts: tuple[datetime, ...]
-    lines: tuple[PriceLine, ...]
+class Off:
+    """A contract's percent off, from an instant until `ends`, if ever."""
+
+    percent: Decimal
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What held over time: from each start until the next, None where nothing did."""
+
+    starts: tuple[datetime, ...] = ()
+    lines: tuple[PriceLine | None, ...] = ()
 
     def at(self, at: datetime) -> PriceLine | None:
         index = bisect_right(self.starts, at)
@@ -32,28 +68,85 @@ class _Dated:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Prices by (provider, model, pool), each from its start until the next."""
+    """Prices by key and discounts by (provider, model, pool), each from its start until the next."""
 
-    by_key: Mapping[Key, _Dated] = field(default_factory=dict)
+    by_key: Mapping[Key, Series] = field(default_factory=dict)
+    discounts: Mapping[tuple[str, str, str], tuple[tuple[datetime, ...], tuple[Off, ...]]] = field(default_factory=dict)
+    _series: dict[tuple[str, str, str, str], Series] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[Key, datetime, PriceLine]]) -> Self:
-        """Rows of (key, effective_from, line) in any order."""
-        grouped: dict[Key, list[tuple[datetime, PriceLine]]] = {}
+    def of(
+        cls,
+        rows: Iterable[tuple[Key, datetime, PriceLine | None]],
+        discounts: Iterable[tuple[tuple[str, str, str], datetime, Off]] = (),
+    ) -> Self:
+        """Rows of (key, effective_from, line) in any order; no line: what the key had ends there."""
+        grouped: dict[Key, list[tuple[datetime, PriceLine | None]]] = {}
         for key, start, line in rows:
             grouped.setdefault(key, []).append((start, line))
-        return cls({key: _dated(found) for key, found in grouped.items()})
+        cut: dict[tuple[str, str, str], list[tuple[datetime, Off]]] = {}
+        for own, start, off in discounts:
+            cut.setdefault(own, []).append((start, off))
+        by_key = {key: _series(found) for key, found in grouped.items()}
+        return cls(by_key, {own: _ordered(found) for own, found in cut.items()})
 
-    def price_at(self, provider: str, model: str, pool: str, at: datetime) -> PriceLine | None:
-        """The price that held at `at`: the pool's own first, then the one that holds anywhere; None is a gap."""
-        own = self.by_key.get((provider, model, pool)) if pool else None
-        found = own.at(at) if own else None
-        if found is not None:
-            return found
-        anywhere = self.by_key.get((provider, model, ""))
-        return anywhere.at(at) if anywhere else None
+    def price_at(self, provider: str, model: str, pool: str, at: datetime, tier: str = STANDARD) -> PriceLine | None:
+        """The price that held at `at`; None is a gap."""
+        return self.series(provider, model, pool, tier).at(at)
+
+    def series(self, provider: str, model: str, pool: str = ANY, tier: str = STANDARD) -> Series:
+        """What held over time for calls to a model, on a pool ('' none), in a tier. Remembered."""
+        asked = (provider, model, pool, tier)
+        found = self._series.get(asked)
+        if found is None:
+            if len(self._series) >= SERIES_KEPT:
+                self._series.clear()
+            found = self._series[asked] = self._resolved(*asked)
+        return found
+
+    def _resolved(self, provider: str, model: str, pool: str, tier: str) -> Series:
+        pools = dict.fromkeys((pool, ANY))
+        keys = [
+            Key(provider, model, p, t, layer) for p in pools for t in tiers_for(tier) for layer in (ENTERED, IMPORTED)
+        ]
+        held = [self.by_key[key] for key in keys if key in self.by_key]
+        if not held:
+            return Series()
+        offs = [self.discounts[own] for own in _particular_first(provider, model, pool) if own in self.discounts]
+        starts = {start for series in held for start in series.starts}
+        starts |= {start for days, _ in offs for start in days}
+        starts |= {off.ends for _, found in offs for off in found if off.ends}
+        lines: list[tuple[datetime, PriceLine | None]] = []
+        for start in sorted(starts):
+            line = next((found for series in held if (found := series.at(start))), None)
+            line = _contracted(line, offs, start)
+            if not lines or lines[-1][1] != line:
+                lines.append((start, line))
+        return _series(lines)
 
 
-def _dated(rows: list[tuple[datetime, PriceLine]]) -> _Dated:
+def _particular_first(provider: str, model: str, pool: str) -> list[tuple[str, str, str]]:
+    return list(dict.fromkeys((provider, m, p) for m, p in ((model, pool), (model, ANY), (ANY, pool), (ANY, ANY))))
+
+
+def _contracted(
+    line: PriceLine | None, offs: Iterable[tuple[tuple[datetime, ...], tuple[Off, ...]]], at: datetime
+) -> PriceLine | None:
+    if line is None:
+        return None
+    for starts, found in offs:
+        index = bisect_right(starts, at)
+        if index and ((off := found[index - 1]).ends is None or at < off.ends):
+            return PriceLine(
+                line.id, line.currency, discounted(line.list_rates, off.percent), line.list_rates, off.percent
+            )
+    return line
+
+
+def _series(rows: list[tuple[datetime, PriceLine | None]]) -> Series:
+    return Series(*_ordered(rows))
+
+
+def _ordered(rows: list[tuple[datetime, T]]) -> tuple[tuple[datetime, ...], tuple[T, ...]]:
     rows.sort(key=lambda row: row[0])
-    return _Dated(tuple(start for start, _ in rows), tuple(line for _, line in rows))
+    return tuple(start for start, _ in rows), tuple(found for _, found in rows)

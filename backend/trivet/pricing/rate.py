@@ -77,6 +77,13 @@ def _rate(steps: Steps, input_side: int) -> Decimal:
     return rate
 
 
+def discounted(rates: Rates, percent: Decimal) -> Rates:
+    """Rates less some percent of each, exactly: a rate × (1 - percent / 100)."""
+    left = EXACT.subtract(Decimal(1), EXACT.scaleb(percent, -2))
+    cut = {kind: tuple((start, EXACT.multiply(price, left)) for start, price in getattr(rates, kind)) for kind in KINDS}
+    return Rates(**cut)
+
+
 def canonical(per_million: Mapping[str, Any]) -> dict[str, list[list[Any]]]:
     """`Price.rates` out of {kind: "2.50" | [{"from_input_tokens", "price"}, …]}; `Invalid` names what is wrong."""
     unknown = sorted(set(per_million) - set(KINDS))

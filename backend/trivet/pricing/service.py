@@ -12,31 +12,42 @@ from sqlalchemy.orm import Session
 from trivet import db, outbox
 from trivet.identity import audit
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.errors import Conflict
+from trivet.kit.errors import Conflict, NotFound
 from trivet.pricing import catalogue
-from trivet.pricing.book import PriceBook, PriceLine
-from trivet.pricing.models import Model, Price
+from trivet.pricing.book import ENTERED, Key, Off, PriceBook, PriceLine
+from trivet.pricing.models import Discount, Model, Price, PriceEnd
 from trivet.pricing.rate import Rates
+from trivet.pricing.tier import STANDARD
 
 Pair = tuple[str, str]  # (provider, model)
-_State = tuple[int, int]
+_State = tuple[int, ...]
 T = TypeVar("T")
 
+ENTERED_SOURCE = "entered"  # of a price whose origin its author did not state
 STATEMENT_ROWS = 500  # a statement that names thousands of pairs is more than PostgreSQL's stack holds
 
 _cache: dict[str, tuple[_State, PriceBook]] = {}
 _reading = threading.Lock()
 db.caches.append(_cache.clear)
 
+_KEY = (Price.provider, Price.model, Price.pool, Price.tier)
+_STATE = select(*(
+    part
+    for table in (Price, PriceEnd, Discount)
+    for part in (
+        select(func.coalesce(func.max(table.id), 0)).scalar_subquery(),
+        select(func.count()).select_from(table).scalar_subquery(),
+    )
+))  # fmt: skip
+
 
 def book(session: Session) -> PriceBook:
-    """The price book as this transaction sees it; read anew only when prices were added.
+    """The price book as this transaction sees it; read anew only when rows were added.
 
-    Prices are only ever added, so their newest id and their count together tell: the count also moves when a
+    Rows are only ever added, so the newest id of each table and their count together tell: the count also moves when a
     transaction with a lower id commits later.
     """
-    found = session.execute(select(func.coalesce(func.max(Price.id), 0), func.count())).one()
-    state = (int(found[0]), int(found[1]))
+    state = tuple(session.execute(_STATE).one())
     with _reading:
         cached = _cache.get("book")
         if cached and cached[0] == state:
@@ -48,13 +59,18 @@ def book(session: Session) -> PriceBook:
 
 
 def _read(session: Session) -> PriceBook:
-    rows = session.execute(
-        select(Price.provider, Price.model, Price.pool, Price.effective_from, Price.id, Price.currency, Price.rates)
-    )
-    return PriceBook.of(
-        ((provider, model, pool), start, PriceLine(row_id, currency, Rates.parse(rates)))
-        for provider, model, pool, start, row_id, currency, rates in rows
-    )
+    ended = select(PriceEnd.provider, PriceEnd.model, PriceEnd.pool, PriceEnd.tier, PriceEnd.effective_from)
+    rows: list[tuple[Key, datetime, PriceLine | None]] = [
+        (Key(provider, model, pool, tier, ENTERED), start, None)
+        for provider, model, pool, tier, start in session.execute(ended)
+    ]  # before the prices: one that starts where another ends holds
+    listed = select(*_KEY, Price.layer, Price.effective_from, Price.id, Price.currency, Price.rates)
+    for provider, model, pool, tier, layer, start, row_id, currency, raw in session.execute(listed):
+        rates = Rates.parse(raw)
+        rows.append((Key(provider, model, pool, tier, layer), start, PriceLine(row_id, currency, rates, rates)))
+    off = (Discount.provider, Discount.model, Discount.pool, Discount.effective_from, Discount.percent, Discount.ends)
+    discounts = [((row[0], row[1], row[2]), row[3], Off(row[4], row[5])) for row in session.execute(select(*off))]
+    return PriceBook.of(rows, discounts)
 
 
 def model_ids(session: Session, pairs: Iterable[Pair]) -> dict[Pair, int]:
@@ -136,16 +152,22 @@ def add_price(
     currency: str,
     rates: Mapping[str, Any],
     actor: str,
+    tier: str = STANDARD,
+    source: str = ENTERED_SOURCE,
 ) -> Price:
-    """A new price. It prices what comes, and (by a task) requests that had none; priced requests keep theirs."""
+    """A new price by a person: above all imported ones, until it ends. It prices what comes, and (by a task) requests
+    that had none; priced requests keep theirs.
+    """
     row = {
         "provider": provider,
         "model": model,
         "pool": pool,
+        "tier": tier,
+        "layer": ENTERED,
         "effective_from": effective_from,
         "currency": currency,
         "rates": dict(rates),
-        "source": "entered",
+        "source": source,
         "author": actor,
     }
     made: Price | None = session.scalar(insert(Price).values(row).on_conflict_do_nothing().returning(Price))
@@ -158,4 +180,34 @@ def add_price(
     outbox.send(session, "ingest.price_unpriced", made.id)
     after = row | {"effective_from": rfc3339(effective_from)}
     audit.record(session, actor=actor, action="price.add", subject=f"price:{made.id}", after=after)
+    return made
+
+
+def end_override(
+    session: Session, *, provider: str, model: str, pool: str, tier: str, effective_from: datetime, actor: str
+) -> PriceEnd:
+    """From an instant on what a person entered holds no more: the imported price does again, or none."""
+    entered = select(Price.id).where(
+        Price.provider == provider,
+        Price.model == model,
+        Price.pool == pool,
+        Price.tier == tier,
+        Price.layer == ENTERED,
+        Price.effective_from < effective_from,
+    )
+    if session.scalar(entered.limit(1)) is None:
+        raise NotFound(f"Nobody entered a price of {provider} {model} that holds before {rfc3339(effective_from)}.")
+    row = {
+        "provider": provider,
+        "model": model,
+        "pool": pool,
+        "tier": tier,
+        "effective_from": effective_from,
+        "author": actor,
+    }
+    made: PriceEnd | None = session.scalar(insert(PriceEnd).values(row).on_conflict_do_nothing().returning(PriceEnd))
+    if made is None:
+        raise Conflict(f"It ends at {rfc3339(effective_from)} already.", field="effective_from")
+    after = row | {"effective_from": rfc3339(effective_from)}
+    audit.record(session, actor=actor, action="price.end", subject=f"price_end:{made.id}", after=after)
     return made

@@ -13,6 +13,7 @@ from trivet.ingest.decode.span import clean
 from trivet.ingest.dialect.providers import dotted_provider_of, provider_of, region_of_host
 from trivet.ingest.models import OUTCOMES
 from trivet.ingest.request.tokens import INT32_MAX, count_of, json_details, litellm_details
+from trivet.pricing.tier import tier_of
 
 LEVEL_MAX = 3
 BLOCKS_LIMIT = 1_024  # block ids kept of one prompt
@@ -146,6 +147,7 @@ SHAPES: Final[dict[str, Shape]] = {
     "provider": provider_of,
     "dotted_provider": dotted_provider_of,
     "region_of_host": region_of_host,
+    "tier": tier_of,
     "json_details": json_details,
     "repr_details": litellm_details,
 }

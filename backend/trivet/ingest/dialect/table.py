@@ -205,6 +205,14 @@ NAMES: Final[dict[str, tuple[Name, ...]]] = {
         Name("langsmith.trace.session_id", LANGSMITH),
         Name("ai.telemetry.metadata.sessionId", VERCEL),
     ),
+    # What answered decides, else what was asked for: it has a price of its own.
+    "tier": (
+        Name(sc.TRIVET_SERVICE_TIER, OURS),  # a batch: nobody else says that a call was part of one
+        Name("openai.response.service_tier", GENAI, since="1.37"),
+        Name("gen_ai.openai.response.service_tier", GENAI, until="1.36"),
+        Name("openai.request.service_tier", GENAI, since="1.37"),
+        Name("gen_ai.openai.request.service_tier", GENAI, until="1.36"),
+    ),
     "cold_start": (Name(sc.TRIVET_COLD_START, OURS), Name(sc.FAAS_COLDSTART, OTEL)),
     "cold_start_us": (Name(sc.TRIVET_COLD_START_DURATION, OURS),),
     # --- Looks into caches, beside the counts of cached tokens --------------------------------------------------------
@@ -220,6 +228,16 @@ NAMES: Final[dict[str, tuple[Name, ...]]] = {
     "backend": (Name(sc.TRIVET_BACKEND, OURS),),
     "pool": (Name(sc.TRIVET_POOL, OURS),),
     "reservation": (Name(sc.TRIVET_RESERVATION, OURS),),
+    "end_user": (
+        Name(sc.TRIVET_END_USER, OURS),
+        Name("enduser.id", OTEL),
+        Name("user.id", OTEL),
+        Name("langfuse.user.id", LANGFUSE),
+        Name("gen_ai.user", OPENLLMETRY),
+        Name("llm.user", OPENLLMETRY),
+        Name("traceloop.association.properties.user_id", OPENLLMETRY),
+        Name("ai.telemetry.metadata.userId", VERCEL),
+    ),
     "revision": (Name(sc.TRIVET_POLICY_REVISION, OURS),),
     "generation": (Name(sc.TRIVET_POLICY_GENERATION, OURS),),
     "level": (Name(sc.TRIVET_DEGRADE_LEVEL, OURS),),

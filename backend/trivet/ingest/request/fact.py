@@ -109,8 +109,10 @@ class RequestFact:
     region: str = ""
     cause: int = 0  # index into `CAUSES`
     shape: str = ""  # one of `SHAPES`
+    tier: str = ""  # the service tier it is priced in (`pricing.tier`)
     cold_start_us: int | None = None  # 0 where the source says only that there was one
     lookups: tuple[CacheLookup, ...] = ()
+    end_user: str = ""  # as named, or what stands for the name where settings say so
 
     @property
     def context_class(self) -> int:

@@ -11,6 +11,7 @@ from trivet.ingest.dialect import providers
 from trivet.ingest.dialect.fields import INSTRUCTIONS, MESSAGES, PROMPT, PROMPT_VALUE, Said
 
 _NAMES_KEPT = 4_096  # results remembered, so that the few names of a batch are worked out once
+_USER_HEX = 32  # 128 bits: two users never share one
 _PROMPT_SLOTS = (INSTRUCTIONS, MESSAGES, PROMPT, PROMPT_VALUE)
 
 # Snapshots in the names of models: dated (2024-07-18, 20250929, 0613, 2407, 08-2024, preview-05-20), numbered (002), and
@@ -60,3 +61,16 @@ def prompt_hash_of(said: Said, key: bytes) -> bytes | None:
     for text in texts:
         digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
     return digest.digest()
+
+
+def end_user_of(name: str, kept: str, key: bytes) -> str:
+    """An end user as it is stored: the name, a keyed hash of it, or '' where settings keep none.
+
+    Without a key nothing is hashed and nothing kept: a bare hash of a name could be guessed.
+    """
+    if kept == "named":
+        return name
+    if kept != "hashed" or not key:
+        return ""
+    digest = hmac.new(key, b"end user\0" + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return digest.hexdigest()[:_USER_HEX]

@@ -12,6 +12,7 @@ from trivet.ingest.dialect.fields import (
     COLD_START,
     COLD_START_US,
     CONVERSATION,
+    END_USER,
     FINISH,
     GENERATION,
     LEVEL,
@@ -29,6 +30,7 @@ from trivet.ingest.dialect.fields import (
     SCENARIO,
     STREAMED,
     TENANT,
+    TIER,
     TTFT_US,
     VERSION,
     Said,
@@ -47,10 +49,11 @@ from trivet.ingest.request.fact import (
     Refused,
     RequestFact,
 )
-from trivet.ingest.request.identity import model_and_version, prompt_hash_of
+from trivet.ingest.request.identity import end_user_of, model_and_version, prompt_hash_of
 from trivet.ingest.request.lookups import lookups_of, told_of
 from trivet.ingest.request.outcome import ending_of
 from trivet.ingest.request.tokens import tokens_of
+from trivet.pricing.tier import tier_of
 
 TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
@@ -61,7 +64,9 @@ NO_TOKENS, NO_MODEL, UNKNOWN_OPERATION, CACHED = "no_tokens", "no_model", "unkno
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What settings say about spans. Times are nanoseconds; `hash_key` keys prompt hashes (empty: none are kept)."""
+    """What settings say about spans. Times are nanoseconds; `hash_key` keys hashes of prompts (empty: none are kept) and of
+    end users, who are kept by `end_users`: `named`, `hashed` or `off`.
+    """
 
     tenant_attributes: tuple[str, ...] = ("trivet.tenant",)
     scenario_attributes: tuple[str, ...] = ("trivet.scenario",)
@@ -69,6 +74,7 @@ class Rules:
     future_limit_ns: int = 900 * 10**9
     past_limit_ns: int = 30 * 86_400 * 10**9
     hash_key: bytes = field(default=b"", repr=False)
+    end_users: str = "named"
 
     @property
     def wanted(self) -> Wanted:
@@ -200,8 +206,10 @@ def _request(span: Span, rules: Rules, shape: str) -> RequestFact:
         said[REGION] or "",
         cause,
         shape,
+        said[TIER] or "",
         _cold_start_us(said),
         lookups_of(said, cache_read, measured),
+        end_user_of(said[END_USER], rules.end_users, rules.hash_key) if said[END_USER] else "",
     )
 
 
@@ -214,6 +222,7 @@ def _from_parameters(said: Said) -> None:
         (REQUEST_MODEL, "model", text),
         (STREAMED, "stream", flag),
         (OUTPUT_LIMIT, "max_tokens", whole),
+        (TIER, "service_tier", tier_of),
     ):
         if said[slot] is None and parameters.get(key) is not None:
             said[slot] = shape(parameters[key])

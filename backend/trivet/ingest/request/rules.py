@@ -21,6 +21,7 @@ def rules() -> tuple[Rules, Wanted]:
         future_limit_ns=settings.clock_skew_limit_s * S_NS,
         past_limit_ns=settings.late_limit_days * 86_400 * S_NS,
         hash_key=settings.secret_key.get_secret_value().encode(),
+        end_users=settings.end_users,
     )
     return made, made.wanted
 

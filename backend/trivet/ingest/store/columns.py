@@ -41,18 +41,20 @@ OTHER_COLUMNS = {
     "shape": "int2",
     "price_id": "int4",
     "output_limit": "int4",
+    "end_user_id": "int4",
     "conversation_id": "text",
     "finish_reason": "text",
     "response_id": "text",
     "reservation": "text",
     "prompt_hash": "bytea",
+    "tier": "text",
 }
 COLUMNS = (*FIXED_COLUMNS, *OTHER_COLUMNS)
 TYPES = {name: "int8" if kind == "span" else kind for name, kind in (FIXED_COLUMNS | OTHER_COLUMNS).items()}
 
 # Of these, only a few ways in which some are null come up: each has a packer of its own.
 _MAYBE = ("parent_span_id", "repeats", "ttft_us", "cost_picos", "version_id", "region_id", "cause", "shape", "price_id",
-          "output_limit")  # fmt: skip
+          "output_limit", "end_user_id")  # fmt: skip
 assert tuple(OTHER_COLUMNS)[: len(_MAYBE)] == _MAYBE
 _MAYBE_TYPES = ["span", "span", *(OTHER_COLUMNS[name] for name in _MAYBE[2:])]
 
@@ -78,6 +80,7 @@ def packed(row: Row) -> bytes:
         row.shape or None,
         cost.price_id,
         fact.output_limit,
+        row.end_user_id or None,
     )
     return b"".join((
         _packer(tuple([value is not None for value in maybe]))(
@@ -108,4 +111,5 @@ def packed(row: Row) -> bytes:
         text(fact.response_id),
         text(fact.reservation),
         binary(fact.prompt_hash),
+        text(fact.tier or None),
     ))  # fmt: skip

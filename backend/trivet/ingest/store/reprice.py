@@ -14,33 +14,40 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from trivet.ingest.models import DIMENSIONS, UsageDelta
+from trivet.ingest.models import DIMENSIONS, SpendDelta, UsageDelta
 from trivet.ingest.request.context import class_of
 from trivet.ingest.store.deltas import COLUMNS, delta
 from trivet.ingest.store.row import COST_LIMIT_PICOS
+from trivet.ingest.store.spends import WHOSE, quarter_of
 from trivet.kit.clock import floor
 from trivet.kit.money import from_picos
 from trivet.pricing import service as pricing
-from trivet.pricing.book import PriceBook
+from trivet.pricing.book import IMPORTED, PriceBook
 from trivet.pricing.rate import Tokens, cost_picos
+from trivet.pricing.tier import FALLS_BACK
 
 BATCH_ROWS = 5_000
 BUCKET_S = 10
 
 # Only requests that some price covers are taken, so that those which stay unpriced are not read again and again. Another
-# task's batch is skipped. Calls that cannot be priced (`shape`) and those that count nowhere (`repeats`) stay as they are. The
+# task's batch is skipped. What holds is said as `PriceBook` says it: by tier, and not past the end of what a person entered. Calls that cannot be priced (`shape`) and those that count nowhere (`repeats`) stay as they are. The
 # partial index on unpriced rows carries the search.
-COVERED = """
+_FALLS_BACK = ", ".join(f"'{tier}'" for tier in sorted(FALLS_BACK))
+COVERED = f"""
     FROM request r JOIN model m ON m.id = r.model_id LEFT JOIN pool o ON o.id = r.pool_id
     WHERE r.cost_picos IS NULL AND r.shape IS NULL AND r.repeats IS NULL AND EXISTS (
         SELECT FROM price p WHERE p.provider = m.provider AND p.model = m.name
-        AND p.effective_from <= r.started_at AND p.pool IN ('', o.name))
-"""
+        AND p.effective_from <= r.started_at AND p.pool IN ('', o.name)
+        AND (p.tier = coalesce(r.tier, '') OR (p.tier = '' AND r.tier IN ({_FALLS_BACK})))
+        AND (p.layer = {IMPORTED} OR NOT EXISTS (
+            SELECT FROM price_end e WHERE e.provider = p.provider AND e.model = p.model AND e.pool = p.pool
+            AND e.tier = p.tier AND e.effective_from > p.effective_from AND e.effective_from <= r.started_at)))
+"""  # noqa: S608  # constants of this package
 _TAKE = text(f"""
     SELECT r.tenant_id, r.started_at, r.trace_id, r.span_id, r.ended_at, r.scenario_id, r.model_id, r.backend_id,
            r.pool_id, coalesce(r.version_id, 0) AS version_id, coalesce(r.region_id, 0) AS region_id, r.policy_revision AS revision, r.degrade_level AS level,
-           r.streamed::int AS streamed, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens, m.provider, m.name AS model,
-           coalesce(o.name, '') AS pool
+           r.streamed::int AS streamed, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens, coalesce(r.tier, '') AS tier, m.provider, m.name AS model,
+           coalesce(o.name, '') AS pool, r.key_id, coalesce(r.end_user_id, 0) AS end_user_id
     {COVERED}
     ORDER BY r.tenant_id, r.started_at, r.trace_id, r.span_id
     LIMIT :rows FOR UPDATE OF r SKIP LOCKED
@@ -86,6 +93,7 @@ def price_batch(session: Session, limit: int = BATCH_ROWS) -> int:
         },
     )
     session.execute(insert(UsageDelta), corrections_of(priced))
+    session.execute(insert(SpendDelta), spends_of(priced))
     return len(priced)
 
 
@@ -93,7 +101,7 @@ def priced_of(requests: Sequence[Any], book: PriceBook) -> list[Priced]:
     """Those requests that the book has a price for."""
     priced = []
     for request in requests:
-        line = book.price_at(request.provider, request.model, request.pool, request.started_at)
+        line = book.price_at(request.provider, request.model, request.pool, request.started_at, request.tier)
         if line is None:
             continue
         tokens = Tokens(
@@ -127,3 +135,19 @@ def _correction(key: tuple[Any, ...], unpriced: int, cost: Decimal) -> dict[str,
     bucket: datetime = key[0]
     dimensions = dict(zip(DIMENSIONS, key[1:], strict=True))
     return dict(zip(COLUMNS, delta(bucket, dimensions, {"unpriced_requests": unpriced, "cost": cost}), strict=True))
+
+
+def spends_of(priced: Sequence[Priced]) -> list[dict[str, Any]]:
+    """The same of what was spent: out of the unpriced, into the cost."""
+    groups: dict[tuple[Any, ...], tuple[int, int]] = {}
+    for each in priced:
+        own = (quarter_of(each.request.ended_at), *(getattr(each.request, name) for name in WHOSE))
+        for currency, unpriced, picos in (("", -1, 0), (each.currency, 0, each.picos)):
+            before = groups.get((*own, currency), (0, 0))
+            groups[(*own, currency)] = (before[0] + unpriced, before[1] + picos)
+    names = ("quarter", *WHOSE, "currency")
+    return [
+        dict(zip(names, key, strict=True))
+        | {"requests": 0, "tokens": 0, "unpriced": unpriced, "cost": from_picos(picos)}
+        for key, (unpriced, picos) in sorted(groups.items())
+    ]

@@ -9,7 +9,7 @@ from trivet.kit.money import EXACT
 from trivet.pricing.book import PriceBook, PriceLine
 from trivet.pricing.rate import KINDS, Rates, Tokens, cost_picos
 
-_Dated = tuple[list[int], tuple[PriceLine, ...]]  # starts in microseconds since 1970, and what holds from each
+_Dated = tuple[list[int], tuple[PriceLine | None, ...]]  # starts in microseconds since 1970, and what holds from each
 LINES_KEPT = 10_000  # models of one price book looked up and remembered
 _MICROSECOND = timedelta(microseconds=1)
 RowKey = tuple[int, int, bytes, bytes]
@@ -53,6 +53,7 @@ class Row:
     shape: int = 0
     bound: bool = False
     repeats: bytes | None = None
+    end_user_id: int = 0
 
     @property
     def key(self) -> RowKey:
@@ -82,8 +83,8 @@ class Pricer:
 
     def __init__(self, book: PriceBook) -> None:
         self.book = book
-        self._lines: dict[tuple[str, str, str], tuple[_Dated, ...]] = {}
-        self._whole: dict[int, tuple[int, int, int, int, int] | None] = {}
+        self._lines: dict[tuple[str, str, str, str], _Dated] = {}
+        self._whole: dict[int, tuple[int, int, int, int, int] | None] = {}  # by the line itself: a row has several
 
     def cost_of(self, row: Row) -> Cost:
         """The provisional cost of a call, by its shape and the price that held when it started."""
@@ -95,9 +96,9 @@ class Pricer:
             return Cost(0, line.id, line.currency) if line else FREE
         if line is None:
             return UNKNOWN
-        if line.id not in self._whole:
-            self._whole[line.id] = whole_picos(line.rates)
-        whole = self._whole[line.id]
+        if id(line) not in self._whole:
+            self._whole[id(line)] = whole_picos(line.rates)
+        whole = self._whole[id(line)]
         if whole is None:
             picos = cost_picos(
                 Tokens(
@@ -120,23 +121,17 @@ class Pricer:
         return Cost(picos, line.id, line.currency) if picos <= COST_LIMIT_PICOS else UNKNOWN
 
     def _line(self, fact: RequestFact) -> PriceLine | None:
-        key = (fact.provider, fact.model, fact.pool)
+        key = (fact.provider, fact.model, fact.pool, fact.tier)
         dated = self._lines.get(key)
         if dated is None:
             if len(self._lines) >= LINES_KEPT:
                 self._lines.clear()
-            dated = self._lines[key] = self._dated(*key)
-        for starts_us, lines in dated:
-            index = bisect_right(starts_us, fact.start_us)
-            if index:
-                return lines[index - 1]
-        return None
-
-    def _dated(self, provider: str, model: str, pool: str) -> tuple[_Dated, ...]:
-        """The pool's own prices first, then those that hold anywhere (see `PriceBook.price_at`)."""
-        keys = dict.fromkeys(((provider, model, pool), (provider, model, "")))
-        found = (self.book.by_key.get(key) for key in keys)
-        return tuple(([(at - EPOCH) // _MICROSECOND for at in own.starts], own.lines) for own in found if own)
+                self._whole.clear()
+            series = self.book.series(*key)
+            dated = self._lines[key] = ([(at - EPOCH) // _MICROSECOND for at in series.starts], series.lines)
+        starts_us, lines = dated
+        index = bisect_right(starts_us, fact.start_us)
+        return lines[index - 1] if index else None
 
 
 def whole_picos(rates: Rates) -> tuple[int, int, int, int, int] | None:
