@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         description="Distinct backends, pools, model versions and regions, of each kind, that one key may name; "
         "further ones are counted as `overflow`.",
     )
+    end_users: Literal["named", "hashed", "off"] = Field(
+        "named", description="How end users whom spans name are kept: `named`, `hashed` (keyed), or `off`: not at all."
+    )
+    end_users_per_tenant_limit: int = Field(
+        100_000, description="Distinct end users of one tenant that are counted apart; further ones count as `overflow`."
+    )
     signal_series_limit: int = Field(
         20_000, description="Most series of signals of one API key; points of more are refused one by one."
     )

@@ -24,7 +24,7 @@ from trivet.ingest.request.fact import TOO_OLD, LookupFact, RequestFact
 from trivet.ingest.signal.deltas import DELTA_COLUMNS as SIGNAL_COLUMNS
 from trivet.ingest.signal.deltas import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.signal.of_requests import signal_deltas_of
-from trivet.ingest.store import deltas, names, partitions, repeats, uses
+from trivet.ingest.store import deltas, names, partitions, repeats, spends, users, uses
 from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving
 from trivet.ingest.store.copybytes import joined
@@ -133,6 +133,7 @@ def _named(batch: Batch) -> _Export:
         row = Row(fact, tenant, scenario, model, backend, pool, version, region, batch.key_id)
         row.bound = batch.tenant_id is not None
         rows.append(row)
+    overflowed += users.name(rows)
     lookups = [
         retrieving.Found(fact, own[0], own[1], own[3])
         for fact, own in zip(batch.lookups, ids[len(rows) :], strict=True)
@@ -218,8 +219,9 @@ def _insert(cursor: Cursor[Any], rows: Sequence[Row], *, careful: bool) -> list[
 
 
 def _count(cursor: Cursor[Any], counted: Sequence[Row], back: Sequence[Row]) -> None:
-    """What requests add and others take back: to the rollups, and of the reservations that they name."""
+    """What requests add and others take back: to rollups, to what was spent, and of the reservations that they name."""
     copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
+    copy_packed(cursor, "spend_delta", spends.COPY_COLUMNS, spends.packed(counted, back))
     copy_rows(cursor, "reservation_use", uses.COLUMNS, uses.TYPES, uses.uses_of(counted, back))
 
 

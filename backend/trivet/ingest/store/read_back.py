@@ -15,7 +15,7 @@ COLUMNS = (
     "started_at", "ended_at", "trace_id", "span_id", "tenant_id", "scenario_id", "model_id", "backend_id", "pool_id",
     "version_id", "region_id", "outcome", "streamed", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens", "reasoning_tokens", "ttft_us", "cost_picos", "price_id", "policy_revision", "degrade_level",
-    "response_id", "repeats", "shape", "reservation",
+    "response_id", "repeats", "shape", "reservation", "key_id", "end_user_id",
 )  # fmt: skip
 # What of a fact its deltas do not depend on: names are ids by now.
 _NAMELESS: dict[str, Any] = dict.fromkeys(("tenant", "scenario", "backend", "pool", "provider", "model"), "") | {
@@ -58,9 +58,11 @@ def row_of(found: Mapping[str, Any]) -> Row:
         found["pool_id"],
         found["version_id"] or 0,
         found["region_id"] or 0,
+        found["key_id"],
         cost=Cost(found["cost_picos"], found["price_id"], found["currency"] or ""),
         shape=found["shape"] or 0,
         repeats=found["repeats"],
+        end_user_id=found["end_user_id"] or 0,
     )
 
 
