@@ -1,0 +1,542 @@
+"""A month closes once, by a second person, when nothing stands in the way, and stays closed."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from tests.support import books
+from tests.support.bound import bound_headers
+
+from trivet import db
+from trivet.identity import service as identity
+from trivet.identity.models import Audit
+from trivet.ledger import book, month, period_checks, period_close, periods, reading, service
+from trivet.ledger.book import Source
+from trivet.ledger.models import HourDue, Period, PostedHour, Posting
+from trivet.ledger.period_checks import Found
+from trivet.ledger.posting import Line
+
+pytestmark = pytest.mark.usefixtures("database")
+METERED = Source("metered", "metered", "standard-1")
+NOON = datetime(2026, 10, 20, 12, tzinfo=UTC)
+LATE = datetime(2026, 11, 3, 9, tzinfo=UTC)  # October is over
+GRACE_S = 60
+
+
+def post(amount, hour=NOON, source=METERED, tenant=1, centre=7):
+    """Bring the hour of a source to an amount that one tenant of one cost centre bears."""
+    account = "cost_centre" if centre else "unattributed"
+    target = {
+        Line(account, centre, tenant, 1, 1, 0, "USD"): Decimal(amount),
+        Line("supply.metered", 0, 0, 0, 1, 0, "USD"): -Decimal(amount),
+    }
+    with db.transaction() as session:
+        book.alone(session)
+        return book.post(session, source, hour, target, "As worked out.")
+
+
+def posted_until(at):
+    with db.transaction() as session:
+        row = insert(PostedHour).values(id=1, posted_until=at)
+        session.execute(row.on_conflict_do_update(index_elements=["id"], set_={"posted_until": at}))
+
+
+def ask(of="2026-10", actor="ann@example.com", now=LATE):
+    with db.transaction() as session:
+        period_close.request(session, month=of, reason="All bills are in.", actor=actor, now=now, grace_s=GRACE_S)
+
+
+def close(of="2026-10", actor="bob@example.com", now=LATE):
+    with db.transaction() as session:
+        return period_close.close(session, month=of, actor=actor, now=now, grace_s=GRACE_S)
+
+
+def ready(of="2026-10"):
+    """Something booked, every hour of the month posted."""
+    post("12.50")
+    posted_until(month.bounds(of).end)
+
+
+def closed_october():
+    ready()
+    ask()
+    return close()
+
+
+def bookings():
+    with db.transaction() as session:
+        return session.execute(select(Posting.period, Posting.adjusts).order_by(Posting.id)).all()
+
+
+def as_of(of):
+    """What everybody bears by currency, of postings up to the close of a month: from balances, and from entries."""
+    with db.transaction() as session:
+        one, other = (
+            _borne(session, source, of) for source in ("balance_day", "entry JOIN posting ON id = posting_id")
+        )
+    assert one == other
+    return one
+
+
+def _borne(session, source, of):
+    up_to = f"FROM {source} WHERE period <= :of AND account NOT LIKE 'supply%'"
+    found = session.execute(text(f"SELECT currency, sum(amount) {up_to} GROUP BY 1"), {"of": of})
+    return {currency: amount for currency, amount in found if amount}
+
+
+class TestMonths:
+    @pytest.mark.parametrize(
+        ("of", "shut", "booked"),
+        [
+            ("2026-10", "", ("2026-10", "")),
+            ("2026-10", "2026-09", ("2026-10", "")),
+            ("2026-10", "2026-10", ("2026-11", "2026-10")),
+            ("2026-08", "2026-10", ("2026-11", "2026-08")),
+            ("2026-12", "2026-12", ("2027-01", "2026-12")),
+        ],
+    )
+    def test_a_posting_goes_to_its_month_or_to_the_first_open_one_after_it(self, of, shut, booked):
+        assert month.booking(of, shut) == booked
+
+    def test_a_month_is_half_open(self):
+        assert month.bounds("2026-12").start == datetime(2026, 12, 1, tzinfo=UTC)
+        assert month.bounds("2026-12").end == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+class TestClosing:
+    def test_freezes_what_it_closes_at_and_says_who(self):
+        period = closed_october()
+        assert (period.state, period.requested_by, period.closed_by) == ("closed", "ann@example.com", "bob@example.com")
+        assert (period.totals, period.closed_at, period.last_posting_id) == ({"USD": "12.500000000000"}, LATE, 1)
+        with db.transaction() as session:
+            assert periods.state(session, "2026-10") == "closed"
+            assert periods.state(session, "2026-09") == "closed"  # closing a month shuts all before it
+            assert periods.state(session, "2026-11") == "open"
+            assert periods.closed(session) == ["2026-10"]
+
+    def test_what_comes_after_is_an_adjustment_that_names_the_month(self):
+        closed_october()
+        post("13.70")
+        post("4", NOON - timedelta(days=40))
+        assert bookings() == [("2026-10", ""), ("2026-11", "2026-10"), ("2026-11", "2026-09")]
+        assert as_of("2026-10") == {"USD": Decimal("12.50")}
+        assert as_of("2026-11") == {"USD": Decimal("17.70")}
+
+    def test_a_month_asked_for_still_takes_postings(self):
+        ready()
+        ask()
+        post("13.00")
+        assert bookings() == [("2026-10", ""), ("2026-10", "")]
+        assert close().totals == {"USD": "13.000000000000"}
+
+    def test_twice_is_once_whoever_asks(self):
+        first = closed_october()
+        post("99")
+        for actor in ("cat@example.com", "ann@example.com"):
+            again = close(actor=actor, now=LATE + timedelta(days=1))
+            assert (again.closed_by, again.closed_at, again.totals, again.balances_hash) == (
+                first.closed_by, first.closed_at, first.totals, first.balances_hash,
+            )  # fmt: skip
+        with db.transaction() as session:
+            steps = session.scalars(select(Audit.action).where(Audit.subject == "period:2026-10").order_by(Audit.id))
+            assert list(steps) == ["period.request-close", "period.close"]
+
+    def test_twenty_at_once_are_one_close(self):
+        ready()
+        ask()
+        answers, failures = [], []
+        together = threading.Barrier(20)
+
+        def work(number):
+            try:
+                together.wait(30)
+                made = close(actor=f"p{number}@example.com")
+                answers.append((made.closed_by, made.totals["USD"], made.balances_hash))
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert failures == []
+        assert len(answers) == 20
+        assert len(set(answers)) == 1
+        with db.transaction() as session:
+            assert session.scalar(select(func.count()).where(Audit.action == "period.close")) == 1
+
+    def test_no_posting_slips_in_between(self):
+        """Somebody posts all the while: what October closed at is what stands in it afterwards."""
+        ready()
+        ask()
+        stop = threading.Event()
+
+        def poster():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                post(str(number), source=Source("metered", "late", "standard-1"))
+
+        thread = threading.Thread(target=poster)
+        thread.start()
+        try:
+            while len(bookings()) < 5:
+                assert thread.is_alive()
+            made = close()
+            seen = len(bookings())
+            while len(bookings()) < seen + 5:
+                assert thread.is_alive()
+        finally:
+            stop.set()
+            thread.join()
+        assert as_of("2026-10") == {"USD": Decimal(made.totals["USD"])}
+        assert bookings()[-1] == ("2026-11", "2026-10")
+
+    def test_its_hash_says_whether_it_is_still_the_same(self):
+        made = closed_october()
+        post("13.70")
+        with db.transaction() as session:
+            from trivet.ledger.period_figures import balances_hash
+
+            assert balances_hash(session, "2026-10", "") == made.balances_hash
+            session.execute(text("UPDATE balance_day SET amount = amount + 1 WHERE period = '2026-10'"))
+            assert balances_hash(session, "2026-10", "") != made.balances_hash
+
+    def test_the_next_month_follows_with_its_adjustments_in_it(self):
+        october = closed_october()
+        post("13.70")
+        posted_until(month.bounds("2026-11").end)
+        december = datetime(2026, 12, 2, tzinfo=UTC)
+        ask("2026-11", now=december)
+        november = close("2026-11", now=december)
+        assert november.totals == {"USD": "1.200000000000"}
+        assert november.balances_hash != october.balances_hash
+        post("14.00")
+        assert bookings()[-1] == ("2026-12", "2026-10")
+        assert [as_of(of)["USD"] for of in ("2026-10", "2026-11", "2026-12")] == [
+            Decimal("12.50"), Decimal("13.70"), Decimal("14.00"),
+        ]  # fmt: skip
+
+
+class TestRefusals:
+    def refused(self, step, *named):
+        with pytest.raises(period_close.NotReady) as refusal:
+            step()
+        problem = refusal.value.problem()
+        assert problem["type"] == "urn:trivet:problem:not-ready"
+        assert [each["field"] for each in problem["errors"]] == list(named)
+
+    def test_a_month_that_is_not_over(self):
+        ready()
+        self.refused(lambda: ask(now=datetime(2026, 11, 1, 0, 0, 59, tzinfo=UTC)), "month_not_over")
+        ask(now=datetime(2026, 11, 1, 0, 1, tzinfo=UTC))
+
+    def test_hours_that_were_never_posted(self):
+        post("1")
+        self.refused(ask, "hours_not_posted")
+        posted_until(month.bounds("2026-10").end - timedelta(hours=1))
+        self.refused(ask, "hours_not_posted")
+
+    def test_hours_that_are_due_again_also_after_somebody_asked(self):
+        ready()
+        ask()
+        with db.transaction() as session:
+            session.add(HourDue(hour=NOON))
+        self.refused(close, "hours_due")
+        with db.transaction() as session:
+            session.execute(text("DELETE FROM hour_due"))
+            session.add(HourDue(hour=month.bounds("2026-10").end))
+        assert close().state == "closed"
+
+    def test_usage_that_is_not_counted_yet(self):
+        ready()
+        books.ingest(books.call(NOON, tenant="acme", input_tokens=1))
+        self.refused(ask, "usage_not_folded")
+
+    def test_an_earlier_month_that_is_open(self):
+        post("1", NOON - timedelta(days=40))
+        ready()
+        self.refused(ask, "earlier_open")
+        with pytest.raises(period_close.NotReady, match="2026-09 is still open: close it first"):
+            ask()
+
+    def test_what_a_later_context_finds(self, monkeypatch):
+        def unfinished(session, of, complete):
+            del session, complete
+            yield Found("bills", f"One bill of {of} is not matched.", "/bills")
+
+        monkeypatch.setitem(period_checks.CHECKS, "bills", unfinished)
+        ready()
+        self.refused(ask, "bills")
+
+    @pytest.mark.parametrize("actor", ["ann@example.com", "key:anns"])
+    def test_the_same_person_also_through_a_key_of_theirs(self, actor):
+        with db.transaction() as session:
+            identity.create_key(session, name="anns", scopes=["admin"], tenant=None, actor="ann@example.com")
+        ready()
+        ask()
+        with pytest.raises(period_close.SamePerson, match="closing takes a second person"):
+            close(actor=actor)
+        with db.transaction() as session:
+            assert periods.state(session, "2026-10") == "closing"
+
+    def test_a_close_that_nobody_asked_for(self):
+        ready()
+        with pytest.raises(period_close.NotAsked):
+            close()
+
+    def test_asking_again_changes_nothing_and_another_is_told_to_close_it(self):
+        ready()
+        ask()
+        ask(now=LATE + timedelta(days=1))
+        with db.transaction() as session:
+            assert session.scalar(select(Period.requested_at)) == LATE
+        with pytest.raises(period_close.AlreadyAsked, match=r"ann@example\.com asked"):
+            ask(actor="bob@example.com")
+
+    def test_opening_a_closed_month_again_by_any_step(self):
+        closed_october()
+        for step in (ask, lambda: cancel("2026-10"), lambda: ask("2026-09"), lambda: close("2026-09")):
+            with pytest.raises(period_close.AlreadyClosed, match="stays so"):
+                step()
+
+    def test_a_request_taken_back_opens_the_month_for_another(self):
+        ready()
+        ask()
+        cancel("2026-10")
+        with pytest.raises(period_close.NotAsked):
+            close()
+        with pytest.raises(period_close.NotAsked):
+            cancel("2026-10")
+        ask(actor="bob@example.com")
+        assert close(actor="ann@example.com").closed_by == "ann@example.com"
+
+
+def cancel(of):
+    with db.transaction() as session:
+        period_close.cancel(session, month=of, actor="ann@example.com", reason="A bill is missing.")
+
+
+class TestTheDatabaseRefuses:
+    @pytest.mark.parametrize("of", ["2026-10", "2026-09"])
+    def test_a_posting_in_a_closed_month(self, of):
+        closed_october()
+        with pytest.raises(DBAPIError, match=f"period {of} is closed"):
+            posting_in(of)
+
+    def test_any_change_of_a_closed_month(self):
+        closed_october()
+        for change in ("UPDATE period SET state = 'open', closed_by = NULL, closed_at = NULL", "DELETE FROM period"):
+            with pytest.raises(DBAPIError, match="stays closed"), db.transaction() as session:
+                session.execute(text(change))
+
+    def test_a_poster_that_is_not_alone_waits_for_the_close_and_is_refused(self):
+        ready()
+        ask()
+        outcome = []
+
+        def rival():
+            try:
+                posting_in("2026-10")
+                outcome.append("posted")
+            except DBAPIError as error:
+                outcome.append(str(error.orig))
+
+        with db.transaction() as session:
+            period_close.close(session, month="2026-10", actor="bob@example.com", now=LATE, grace_s=GRACE_S)
+            thread = threading.Thread(target=rival)
+            thread.start()
+            while not _is_waiting():
+                assert thread.is_alive()
+        thread.join()
+        assert "is closed" in outcome[0]
+
+
+def posting_in(of):
+    """As somebody would who goes round `book.post`."""
+    row = {"kind": "metered", "source": "x", "hour": NOON, "sequence": 9, "method": "m", "reason": "r"}
+    with db.transaction() as session:
+        session.add(Posting(**row, period=of))
+
+
+def _is_waiting():
+    waiting = text(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())"
+    )
+    with db.transaction() as session:
+        return session.scalar(waiting)
+
+
+class TestAfterTheClose:
+    """A real hour of November; the figures are those of test_worked_example.py. Booked in December, it names November."""
+
+    december = datetime(2026, 12, 2, tzinfo=UTC)
+
+    def closed(self, *, with_pool=False):
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        books.tenants(acme="CC-7", bolt="CC-9")
+        if with_pool:
+            books.pool()
+        books.ingest(books.metered("acme", "07:05", input_tokens=1_000_000, output_tokens=100_000))
+        books.ingest(books.metered("crow", "07:59", input_tokens=200_000, output_tokens=50_000))
+        books.rollup.fold()
+        books.post()
+        posted_until(month.bounds("2026-11").end)
+        ask("2026-11", now=self.december)
+        return close("2026-11", now=self.december)
+
+    def lines(self):
+        """{(adjusts, account, tenant): amount} of what is booked in December."""
+        with db.transaction() as session:
+            found = session.execute(
+                text("""SELECT adjusts, account, tenant.name, sum(amount) FROM entry JOIN posting ON posting.id = posting_id
+                        LEFT JOIN tenant ON tenant.id = tenant_id
+                        WHERE period = '2026-12' GROUP BY 1, 2, 3 HAVING sum(amount) <> 0""")
+            )
+            return {tuple(row[:-1]): row[-1] for row in found}
+
+    def test_late_usage_is_an_adjustment(self):
+        assert self.closed().totals == {"USD": "4.500000000000"}
+        books.ingest(books.metered("bolt", "07:30", input_tokens=400_000))
+        books.rollup.fold()
+        books.post(self.december)
+        assert self.lines() == {
+            ("2026-11", "cost_centre", "bolt"): Decimal("1.00"),
+            ("2026-11", "supply.metered", None): Decimal("-1.00"),
+        }
+        assert as_of("2026-11") == {"USD": Decimal("4.50")}
+        assert as_of("2026-12") == {"USD": Decimal("5.50")}
+
+    def test_a_mapping_that_reaches_back_is_an_adjustment_that_adds_up_to_nothing(self):
+        from trivet.tenant.models import Tenant
+
+        self.closed()
+        books.tenants(crow="CC-3")
+        with db.transaction() as session:
+            crow = session.scalar(select(Tenant.id).where(Tenant.name == "crow"))
+            service.tenant_changed(session, crow, books.DAY - timedelta(days=30))
+        books.post(self.december)
+        assert self.lines() == {
+            ("2026-11", "cost_centre", "crow"): Decimal("1.00"),
+            ("2026-11", "unattributed", "crow"): Decimal("-1.00"),
+        }
+
+    def test_a_price_that_was_entered_late_is_an_adjustment(self):
+        from trivet.ingest import tasks as ingesting
+
+        self.closed()
+        books.ingest(books.call(books.clock("07:40"), tenant="acme", provider="x", model="new", input_tokens=1_000_000))
+        books.rollup.fold()
+        books.post(self.december)
+        assert self.lines() == {}
+        books.price("x", "new", input="3", output="3")
+        ingesting.price_unpriced()
+        books.rollup.fold()
+        books.post(self.december)
+        assert self.lines()["2026-11", "cost_centre", "acme"] == Decimal("3.00")
+
+    def test_capacity_that_was_dearer_than_thought_is_an_adjustment(self):
+        self.closed(with_pool=True)
+        books.pool(per_hour="4", start=books.SEVEN + timedelta(minutes=30))
+        with db.transaction() as session:
+            book.alone(session)
+            service.post_hour(session, books.SEVEN)
+        assert self.lines() == {
+            ("2026-11", "idle", None): Decimal("1.00"),
+            ("2026-11", "supply.capacity", None): Decimal("-1.00"),
+        }
+
+
+class TestOverRest:
+    @pytest.fixture
+    def key(self, make_key):
+        def make(name, scopes=("admin",)):
+            with db.transaction() as session:
+                made = identity.create_key(
+                    session, name=name, scopes=list(scopes), tenant=None, actor=f"{name}@example.com"
+                )
+                return {"Authorization": f"Bearer {made.secret}"}
+
+        return make
+
+    def test_one_asks_another_closes_and_everybody_can_read_it(self, client, key):
+        ready()
+        post("2.50", NOON + timedelta(hours=1), tenant=3, centre=0)
+        ann, bob = key("ann"), key("bob")
+        asked = client.post("/api/v1/periods/2026-10/request-close", headers=ann, json={"reason": "All bills are in."})
+        assert (asked.status_code, asked.json()["state"]) == (200, "closing")
+        assert asked.json()["warnings"] == [
+            {
+                "name": "unattributed",
+                "detail": "2.500000000000 USD, 16.7 % of the total, is of tenants without a cost centre.",
+            }
+        ]
+        alone = client.post("/api/v1/periods/2026-10/close", headers=ann)
+        assert (alone.status_code, alone.json()["type"]) == (409, "urn:trivet:problem:same-person")
+        done = client.post("/api/v1/periods/2026-10/close", headers=bob)
+        assert (done.status_code, done.json()["closed_by"]) == (200, "key:bob")
+        post("13.70")
+        one = client.get("/api/v1/periods/2026-10", headers=key("cat", ["read"])).json()
+        assert one["totals"] == [{"amount": "15.000000000000", "currency": "USD"}]
+        assert one["adjustments_out"] == [
+            {"period": "2026-11", "adjusts": "2026-10", "postings": 1, "amount": "1.200000000000", "currency": "USD"}
+        ]
+        assert client.get("/api/v1/periods/2026-11", headers=ann).json()["adjustments_in"] == one["adjustments_out"]
+
+    def test_the_list_goes_back_page_by_page(self, client, admin):
+        for back in range(3):
+            post("1", NOON - timedelta(days=31 * back))
+        first = client.get("/api/v1/periods?limit=2", headers=admin).json()
+        rest = client.get(f"/api/v1/periods?limit=2&cursor={first['next_cursor']}", headers=admin).json()
+        found = [item["month"] for item in first["items"] + rest["items"]]
+        assert found == sorted(found, reverse=True)
+        assert found[-3:] == ["2026-10", "2026-09", "2026-08"]
+
+    def test_what_stands_in_the_way_is_named(self, client, admin):
+        post("1")
+        refused = client.post("/api/v1/periods/2026-10/request-close", headers=admin, json={"reason": "now"})
+        assert refused.status_code == 409
+        assert [each["field"] for each in refused.json()["errors"]] == ["hours_not_posted"]
+        told = client.get("/api/v1/periods/2026-10", headers=admin).json()
+        assert [each["name"] for each in told["obstacles"]] == ["hours_not_posted"]
+
+    @pytest.mark.parametrize("of", ["2026-13", "26-10", "2026-1", "x", "1999-12"])
+    def test_what_is_no_month_is_refused(self, client, admin, of):
+        assert client.get(f"/api/v1/periods/{of}", headers=admin).status_code == 422
+
+    def test_closing_is_for_finance_and_reading_for_the_platform(self, client, make_key, key):
+        steps = [f"/api/v1/periods/2026-10/{step}" for step in ("request-close", "close", "cancel")]
+        for headers in (key("ro", ["read"]), bound_headers(make_key, "finance")):
+            assert {client.post(step, headers=headers, json={"reason": "x"}).status_code for step in steps[::2]} == {
+                403
+            }
+            assert client.post(steps[1], headers=headers).status_code == 403
+        assert client.get("/api/v1/periods", headers=bound_headers(make_key, "read")).status_code == 403
+
+
+def post_and_die():
+    with db.transaction() as session:
+        assert service.post_due(session, books.EIGHT + timedelta(minutes=2), GRACE_S) == 1
+        own = session.scalar(text("SELECT pg_backend_pid()"))
+        with db.transaction() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+        session.execute(text("SELECT 1"))
+
+
+def test_a_crash_between_post_and_commit_leaves_nothing_and_the_next_run_posts_once():
+    books.company()
+    books.a_morning()
+    with pytest.raises(DBAPIError):
+        post_and_die()
+    with db.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(Posting)) == 0
+        assert session.scalar(text("SELECT count(*) FROM balance_day")) == 0
+        assert session.scalar(text("SELECT count(*) FROM balance_period")) == 0
+        assert session.scalar(select(func.count()).select_from(HourDue)) == 1
+    assert books.post() == 1
+    with db.transaction() as session:
+        found, count = reading.posted(session, "metered", "metered", books.SEVEN)
+        assert (sum(found.values()), count) == (0, 1)
