@@ -9,13 +9,18 @@ from trivet import db
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import Asked, Body, Currency, Instant, Name
 from trivet.kit.clock import rfc3339
+from trivet.kit.errors import Invalid
 from trivet.kit.page import INT4, from_cursor, page
-from trivet.pricing import exchange_api, service
+from trivet.pricing import dated_api, exchange_api, service
+from trivet.pricing.book import LAYERS
 from trivet.pricing.models import Price
 from trivet.pricing.rate import canonical
+from trivet.pricing.tier import tier_of
 
+STANDARD_NAME = "standard"
 router = APIRouter(tags=["pricing"])
 router.include_router(exchange_api.router)
+router.include_router(dated_api.router)
 
 
 class NewPrice(Body):
@@ -27,6 +32,8 @@ class NewPrice(Body):
     effective_from: Instant
     currency: Currency
     per_million: dict[str, Any]
+    tier: Name | None = None
+    source: Name = service.ENTERED_SOURCE
 
 
 @router.post("/prices", status_code=201)
@@ -41,6 +48,8 @@ def add_price(body: NewPrice, principal: Annotated[Principal, Depends(platform("
             effective_from=body.effective_from,
             currency=body.currency,
             rates=canonical(body.per_million),
+            tier=_tier(body.tier),
+            source=body.source,
             actor=principal.actor,
         )
         return _price(row)
@@ -68,12 +77,49 @@ def list_prices(
         return page([_price(row) for row in session.scalars(query)], limit, lambda item: [item["id"]])
 
 
+class EndedPrice(Body):
+    """From when on a price that a person entered holds no more."""
+
+    model: Name
+    provider: Name
+    pool: Name | None = None
+    tier: Name | None = None
+    effective_from: Instant
+
+
+@router.post("/prices/end", status_code=201)
+def end_price(
+    body: EndedPrice, principal: Annotated[Principal, Depends(platform("admin", "finance"))]
+) -> dict[str, Any]:
+    """End what a person entered: from then on the imported price holds again, or none does."""
+    with db.transaction() as session:
+        row = service.end_override(
+            session,
+            provider=body.provider,
+            model=body.model,
+            pool=body.pool or "",
+            tier=_tier(body.tier),
+            effective_from=body.effective_from,
+            actor=principal.actor,
+        )
+        return {"id": row.id, "effective_from": rfc3339(row.effective_from)}
+
+
+def _tier(named: str | None) -> str:
+    tier = tier_of(named or STANDARD_NAME)
+    if tier is None:
+        raise Invalid("A tier is a word such as batch, flex or priority.", field="tier")
+    return tier
+
+
 def _price(row: Price) -> dict[str, Any]:
     return {
         "id": row.id,
         "provider": row.provider,
         "model": row.model,
         "pool": row.pool or None,
+        "tier": row.tier or None,
+        "layer": LAYERS[row.layer],
         "effective_from": rfc3339(row.effective_from),
         "currency": row.currency,
         "per_million": {kind: _said(steps) for kind, steps in row.rates.items()},

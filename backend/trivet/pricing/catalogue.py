@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -121,3 +122,10 @@ def _steps(value: Decimal | TieredPrices) -> list[list[Any]]:
     if not isinstance(value, TieredPrices):
         return [[0, plain_price(value, "price")]]
     return [[0, plain_price(value.base, "price")], *([t.start, plain_price(t.price, "price")] for t in value.tiers)]
+
+
+@lru_cache(maxsize=4_096)
+def context_window(provider: str, model: str) -> int | None:
+    """The most tokens that a model reads and writes in one call, which no answer is longer than; None where not known."""
+    info = _model_info(provider, model)
+    return None if info is None else info.context_window

@@ -75,18 +75,13 @@ class Estimate:
     missing: str = ""
 
 
-def worst_case_picos(
-    bound: Bound, rates: Rates | None, tool_prices: Mapping[str, Decimal], discount: Decimal = Decimal(1)
-) -> Estimate:
-    """The sum of its parts. `rates` None where the model has no price; `discount` multiplies what tokens cost."""
+def worst_case_picos(bound: Bound, rates: Rates | None, tool_prices: Mapping[str, Decimal]) -> Estimate:
+    """The sum of its parts. `rates` None where the model has no price; `tool_prices` are of one call each."""
     missing = _missing(bound, rates, tool_prices)
     if missing or rates is None:
         return Estimate((), None, missing)
-    parts = [_part(each, bound.attempts, discount) for each in _tokens(bound, rates)]
-    listed = Decimal(1)
-    parts += [
-        _part((f"tool {name}", calls, tool_prices[name], 1), bound.attempts, listed) for name, calls in bound.tools
-    ]
+    parts = [_part(each, bound.attempts) for each in _tokens(bound, rates)]
+    parts += [_part((f"tool {name}", calls, tool_prices[name], 1), bound.attempts) for name, calls in bound.tools]
     return Estimate(tuple(parts), sum(part.picos for part in parts))
 
 
@@ -119,9 +114,8 @@ def _dearest(kinds: Iterable[Steps], size: int) -> Decimal:
     return max(price for steps in kinds for start, price in steps if start == 0 or start < size)
 
 
-def _part(part: _Once, attempts: int, discount: Decimal) -> Part:
-    what, count, unit_price, per = part
-    price = _UP.multiply(unit_price, discount)
+def _part(part: _Once, attempts: int) -> Part:
+    what, count, price, per = part
     once = _UP.divide(_UP.multiply(price, Decimal(count)), Decimal(per))
     picos = int(_UP.quantize(_UP.scaleb(once, 12), Decimal(1))) * attempts
     return Part(what, count * attempts, price, per, picos)
