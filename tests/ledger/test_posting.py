@@ -13,8 +13,8 @@ from trivet.ledger.posting import (
     PoolHour,
     UnbalancedError,
     User,
-    busy_us,
     checked,
+    judged,
     metered_entries,
     pool_entries,
     to_post,
@@ -89,7 +89,7 @@ class TestPool:
 
     def test_what_ran_before_the_pool_had_capacity_is_not_busy_time(self):
         hour = PoolHour(9, capacity((30, 2, "3", "USD")), [(minute(0), minute(45))], {ACME: Decimal(1)}, {ACME: 1})
-        assert busy_us(hour) == 15 * 60 * 10**6
+        assert judged(hour).splits[0].us["used"] == 15 * 60 * 10**6
         assert (of(pool_entries(hour, {}), "variance"), of(pool_entries(hour, {}), "idle")) == (
             Decimal("1.5"),
             Decimal("1.5"),
@@ -133,7 +133,7 @@ def some_hour(rng):
         (HOUR + timedelta(seconds=a), HOUR + timedelta(seconds=b)) for a, b in zip(cuts[::2], cuts[1::2], strict=True)
     ]
     terms = [(rng.randrange(-60, 60), rng.randrange(9), str(rng.randrange(10**6)), rng.choice(["USD", "EUR"]))]
-    terms += [(rng.randrange(60), rng.randrange(9), "0.333333333333", "USD")]
+    terms += [(rng.randrange(60), rng.randrange(1, 9), "0.333333333333", "USD")]
     standard = {(u, rng.choice(["USD", "EUR"])): Decimal(rng.randrange(10**14)).scaleb(-12) for u in users}
     work = {u: Decimal(rng.randrange(3) * rng.randrange(10**9)) for u in users}
     return PoolHour(5, capacity(*terms), busy, work, dict.fromkeys(users, 1), standard)

@@ -117,10 +117,10 @@ class TestTheHour:
             found = session.scalars(select(Posting).order_by(Posting.id)).all()
         assert [(p.kind, p.source, p.sequence, p.period, p.method) for p in found] == [
             ("metered", "metered", 0, "2026-11", "standard-1"),
-            ("pool", "h100", 0, "2026-11", "busy-union-1"),
-            ("pool", "h100", 1, "2026-11", "busy-union-1"),
+            ("pool", "h100", 0, "2026-11", "busy-union-1, all-awake-1, work-units-1"),
+            ("pool", "h100", 1, "2026-11", "busy-union-1, all-awake-1, work-units-1"),
         ]
-        assert found[1].reason == "Capacity 6.000000000000 USD/h; busy 1200.000000 s of 3600 s."
+        assert found[1].reason == "Capacity 6.000000000000 USD/h; used 1200 s, headroom 0 s, idle 2400 s, down 0 s."
         assert found[2].reason.startswith("Usage, capacity or mapping of this hour changed")
 
 

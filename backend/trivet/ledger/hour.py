@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from trivet.archive import facts
-from trivet.fleet import service as fleet
-from trivet.fleet.capacity import Stretch, stretches
+from trivet.fleet.capacity import Stretch
 from trivet.kit.interval import Interval
 from trivet.ledger import reading
-from trivet.ledger.posting import CostCentres
+from trivet.ledger.line import CostCentres
+from trivet.ledger.pool_capacity import NONE, Capacities, capacities
 from trivet.ledger.reading import HOUR, Costs
 from trivet.tenant.service import cost_centres_at
 
@@ -24,21 +24,17 @@ class Known:
     costs: Costs
     centres: CostCentres
     rows_gone: bool
+    pools: Capacities = NONE  # the same capacity, what has no price, and energy
 
 
 def known_of(session: Session, hour: datetime) -> Known:
     """Read an hour that is still kept."""
+    pools = capacities(session, hour)
     return Known(
         hour,
-        capacities(session, hour),
+        pools.priced,
         reading.costs(session, hour),
         cost_centres_at(session, hour),
         bool(facts.rows_gone(session, Interval(hour, hour + HOUR))),
+        pools,
     )
-
-
-def capacities(session: Session, hour: datetime) -> dict[int, list[Stretch]]:
-    """Capacity of an hour by pool; pools without any are not there, and their requests are metered."""
-    interval = Interval(hour, hour + HOUR)
-    found = {pool_id: stretches(terms, interval) for pool_id, terms in fleet.terms(session).items()}
-    return {pool_id: parts for pool_id, parts in found.items() if parts}

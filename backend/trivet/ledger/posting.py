@@ -4,59 +4,43 @@ Supply is credited (negative), everyone who bears it debited (positive), so ever
 
     metered hour   cost_centre or unattributed  +standard cost      supply.metered   -standard cost
     pool hour      cost_centre or unattributed  +standard cost      supply.capacity  -capacity cost
-                   variance                     +share - standard
-                   idle                         +capacity in which nothing ran
+                   variance                     +share of used - standard
+                   headroom, idle               +as the pool's policy says: apart, hidden, or borne by those who used it
+                   down                         +capacity that could not serve
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from trivet.fleet.capacity import Stretch, capacity_cost
-from trivet.kit.money import EXACT, split
+from trivet.fleet.capacity import Stretch, sum_of
+from trivet.kit.interval import Interval
+from trivet.kit.money import EXACT
+from trivet.ledger.line import CostCentres, Entries, Line, User
+from trivet.ledger.pool_share import Phases, Shares, Weights, shares, spread, weights
+from trivet.ledger.pool_split import Kept, Split, splits
+from trivet.ledger.pool_states import Counters, Span, States, states
 
-_MICROSECOND = timedelta(microseconds=1)
+__all__ = ["CostCentres", "Entries", "Line", "PoolHour", "Span", "User"]
+
+SPREAD = {"spread_use": False, "spread_even": True}  # policy: whether evenly
+ZERO = Decimal(0)
+HOUR = timedelta(hours=1)
+Place = tuple[int, str, str]  # pool id, currency, purchase
 
 
 class UnbalancedError(Exception):
     """Entries that do not sum to zero: a fault of ours, never booked."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class User:
-    """Who used supply, by id; 0 is none."""
-
-    tenant_id: int
-    scenario_id: int
-    model_id: int
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Line:
-    """Where an amount stands: account, dimensions, currency."""
-
-    account: str
-    cost_centre_id: int
-    tenant_id: int
-    scenario_id: int
-    model_id: int
-    pool_id: int
-    currency: str
-    purchase: str = ""
-
-
-Entries = dict[Line, Decimal]
-Span = tuple[datetime, datetime]
-CostCentres = Mapping[int, int]  # tenant id -> cost centre id; tenants that are not there are unattributed
-
-
 @dataclass(frozen=True, slots=True)
 class PoolHour:
-    """What is known of one pool in one hour.
+    """What is known of one pool in one hour in which it had capacity.
 
     `busy` are disjoint spans in which any request ran; `work` the work units and `requests` the number of requests of
-    each user in the hour; `standard` their provisional costs by currency.
+    each user in the hour; `standard` their provisional costs by currency; `request_us` the time of all of them. `kept`:
+    each stretch as it was found before what told its states was dropped.
     """
 
     pool_id: int
@@ -65,30 +49,81 @@ class PoolHour:
     work: Mapping[User, Decimal] = field(default_factory=dict)
     requests: Mapping[User, int] = field(default_factory=dict)
     standard: Mapping[tuple[User, str], Decimal] = field(default_factory=dict)
+    phases: Phases | None = None
+    counters: Counters | None = None
+    taken: list[Span] = field(default_factory=list)
+    request_us: int = 0
+    kept: list[Kept] | None = None
+
+    @property
+    def interval(self) -> Interval:
+        """The clock hour that the capacity lies in."""
+        start = self.capacity[0].start.replace(minute=0, second=0, microsecond=0)
+        return Interval(start, start + HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A pool's hour as it is to be posted: its states, each stretch's split, and whose share of it what is."""
+
+    states: States
+    splits: list[Split]
+    shares: list[Shares]
 
 
 def metered_entries(costs: Mapping[tuple[User, int, str], Decimal], cost_centres: CostCentres) -> Entries:
     """Entries of metered supply: costs by (user, pool id, currency), each charged to its tenant's cost centre."""
     entries: Entries = {}
     for (user, pool_id, currency), cost in costs.items():
-        _add(entries, _charged(user, pool_id, currency, cost_centres), cost)
+        _add(entries, _charged(user, (pool_id, currency, ""), cost_centres), cost)
         _add(entries, Line("supply.metered", 0, 0, 0, user.model_id, pool_id, currency), cost.copy_negate())
     return checked(entries)
 
 
-def pool_entries(hour: PoolHour, cost_centres: CostCentres) -> Entries:
-    """Entries of a pool's hour: its capacity cost, to the tenants that used it and to idle."""
+def judged(hour: PoolHour) -> Judged:
+    """Split a pool's hour: what was used, by whom, and what was not."""
+    known = states(hour.interval, hour.busy, hour.counters, hour.taken)
+    found = splits(hour.capacity, known, sum_of(hour.work.values()), hour.request_us, hour.kept)
+    return Judged(known, found, [shares(each.amounts["used"], hour.work, hour.requests, hour.phases) for each in found])
+
+
+def pool_entries(hour: PoolHour, cost_centres: CostCentres, as_judged: Judged | None = None) -> Entries:
+    """Entries of a pool's hour: its capacity cost, to the tenants that used it and to nobody."""
     entries: Entries = {}
+    mostly = max(hour.capacity, key=lambda part: part.length_us).purchase  # of standard cost, which knows no stretch
     for (user, currency), cost in hour.standard.items():
-        _add(entries, _charged(user, hour.pool_id, currency, cost_centres), cost)
-        _add(entries, _variance(user, hour.pool_id, currency, cost_centres), cost.copy_negate())
-    for currency, cost in capacity_cost(hour.capacity).items():
-        _add(entries, Line("supply.capacity", 0, 0, 0, 0, hour.pool_id, currency), cost.copy_negate())
-        used, idle = used_and_idle(hour, currency, cost)
-        _add(entries, Line("idle", 0, 0, 0, 0, hour.pool_id, currency), idle)
-        for user, share in _shares(hour, used).items():
-            _add(entries, _variance(user, hour.pool_id, currency, cost_centres), share)
+        at = (hour.pool_id, currency, mostly)
+        _add(entries, _charged(user, at, cost_centres), cost)
+        _add(entries, _own("variance", user, at, cost_centres), cost.copy_negate())
+    own = as_judged or judged(hour)
+    for each_split, each_share in zip(own.splits, own.shares, strict=True):
+        _stretch(entries, hour, each_split, each_share, cost_centres)
     return checked(entries)
+
+
+def _stretch(entries: Entries, hour: PoolHour, own: Split, share: Shares, cost_centres: CostCentres) -> None:
+    """One stretch: supply, what was used, and what becomes of the rest by its term's policies."""
+    part, term = own.stretch, own.stretch.term
+    at = (hour.pool_id, part.currency, part.purchase)
+    apart = (0, 0, 0, 0, *at)
+    _add(entries, Line("supply.capacity", *apart), own.cost.copy_negate())
+    by_use = weights(share.of, weights(hour.work, hour.requests))
+    borne = {"used": ("variance", share.of), "down": ("down", {})}
+    for name, policy in (
+        ("headroom", term.headroom_policy if term else "apart"),
+        ("idle", term.idle_policy if term else "apart"),
+    ):
+        borne[name] = ("hidden" if policy == "hidden" else name, _spread(own.amounts[name], policy, by_use))
+    for name, (account, by_user) in borne.items():
+        for user, amount in by_user.items():
+            _add(entries, _own(account, user, at, cost_centres), amount)
+        if not by_user:  # nobody is known who would bear it
+            _add(entries, Line(account, *apart), own.amounts[name])
+
+
+def _spread(amount: Decimal, policy: str, by_use: Weights) -> Mapping[User, Decimal]:
+    """Who bears it; empty where it is kept apart, or nobody used the pool in the hour."""
+    return spread(amount, SPREAD[policy], by_use) if policy in SPREAD else {}
 
 
 def moved(posted: Entries, cost_centres: CostCentres) -> Entries:
@@ -98,56 +133,26 @@ def moved(posted: Entries, cost_centres: CostCentres) -> Entries:
     entries: Entries = {}
     for line, amount in posted.items():
         user = User(line.tenant_id, line.scenario_id, line.model_id)
-        to = {"cost_centre": _charged, "unattributed": _charged, "variance": _variance}.get(line.account)
-        _add(entries, to(user, line.pool_id, line.currency, cost_centres) if to else line, amount)
+        at, to = (line.pool_id, line.currency, line.purchase), line
+        if line.account in ("cost_centre", "unattributed"):
+            to = _charged(user, at, cost_centres)
+        elif line.tenant_id:
+            to = _own(line.account, user, at, cost_centres)
+        _add(entries, to, amount)
     return checked(entries)
 
 
-def used_and_idle(hour: PoolHour, currency: str, cost: Decimal) -> tuple[Decimal, Decimal]:
-    """Split a pool's cost into what busy time and what idle time took; both exact, together the whole."""
-    busy = idle = Decimal(0)
-    for part in hour.capacity:
-        if part.currency == currency:
-            busy_us = _overlap_us(part, hour.busy)
-            busy = EXACT.fma(part.per_hour, Decimal(busy_us), busy)
-            idle = EXACT.fma(part.per_hour, Decimal(part.length_us - busy_us), idle)
-    if not busy or not hour.requests:
-        return Decimal(0), cost
-    parts = split(cost, {"used": busy, "idle": idle})
-    return parts["used"], parts["idle"]
-
-
-def busy_us(hour: PoolHour) -> int:
-    """Microseconds of the hour's capacity in which any request ran."""
-    return sum(_overlap_us(part, hour.busy) for part in hour.capacity)
-
-
-def _overlap_us(part: Stretch, busy: Iterable[Span]) -> int:
-    spans = (min(part.end, end) - max(part.start, start) for start, end in busy)
-    return sum((span // _MICROSECOND for span in spans if span > timedelta(0)), 0)
-
-
-def _shares(hour: PoolHour, used: Decimal) -> dict[User, Decimal]:
-    """The used cost by work units; by requests where no request of the hour did countable work."""
-    if not used:
-        return {}
-    weights: Mapping[User, Decimal | int] = hour.work if any(hour.work.values()) else hour.requests
-    return split(used, {user: weights[user] for user in sorted(weights)})
-
-
-def _charged(user: User, pool_id: int, currency: str, cost_centres: CostCentres) -> Line:
+def _charged(user: User, at: Place, cost_centres: CostCentres) -> Line:
     centre = cost_centres.get(user.tenant_id, 0)
-    account = "cost_centre" if centre else "unattributed"
-    return Line(account, centre, user.tenant_id, user.scenario_id, user.model_id, pool_id, currency)
+    return Line("cost_centre" if centre else "unattributed", centre, *user, *at)
 
 
-def _variance(user: User, pool_id: int, currency: str, cost_centres: CostCentres) -> Line:
-    centre = cost_centres.get(user.tenant_id, 0)
-    return Line("variance", centre, user.tenant_id, user.scenario_id, user.model_id, pool_id, currency)
+def _own(account: str, user: User, at: Place, cost_centres: CostCentres) -> Line:
+    return Line(account, cost_centres.get(user.tenant_id, 0), *user, *at)
 
 
 def _add(entries: Entries, line: Line, amount: Decimal) -> None:
-    entries[line] = EXACT.add(entries.get(line, Decimal(0)), amount)
+    entries[line] = EXACT.add(entries.get(line, ZERO), amount)
 
 
 def to_post(target: Entries, posted: Entries) -> Entries:
@@ -156,7 +161,7 @@ def to_post(target: Entries, posted: Entries) -> Entries:
     Exact, so that rounding never drifts however often an hour is corrected; empty where nothing changed.
     """
     lines = sorted(target.keys() | posted.keys())
-    change = {line: EXACT.subtract(target.get(line, Decimal(0)), posted.get(line, Decimal(0))) for line in lines}
+    change = {line: EXACT.subtract(target.get(line, ZERO), posted.get(line, ZERO)) for line in lines}
     return checked({line: amount for line, amount in change.items() if amount})
 
 
@@ -164,7 +169,7 @@ def checked(entries: Entries) -> Entries:
     """The entries, if they sum to zero in each currency; else `UnbalancedError`."""
     totals: dict[str, Decimal] = {}
     for line, amount in entries.items():
-        totals[line.currency] = EXACT.add(totals.get(line.currency, Decimal(0)), amount)
+        totals[line.currency] = EXACT.add(totals.get(line.currency, ZERO), amount)
     odd = {currency: total for currency, total in totals.items() if total}
     if odd:
         raise UnbalancedError(f"entries do not sum to zero: {odd}")

@@ -14,8 +14,28 @@ WEIGHTS: Mapping[str, tuple[Decimal, str]] = {
     ),
     "reasoning_tokens": (Decimal(4), "Decoded like any output token."),
 }
-METHOD = "busy-union-1"
-METHOD_SAYS = (
-    "Busy time is the union of the pool's request intervals in the hour; the rest is idle. The busy part is split by "
-    "work units over those whose requests ran in the hour, a request across hours by its time in each."
+# Within prefill: tokens that are computed. Within decode: each decoded token, and more of it the longer its context.
+PREFILL = ("input_tokens", "cache_write_tokens")
+DECODE = ("output_tokens", "reasoning_tokens")
+CONTEXT = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+)  # before the first token; half the output is added
+CONTEXT_DOUBLES_AT = 32_768
+CONTEXT_BECAUSE = (
+    "A decode pass reads the weights once for its whole batch, and each request's own keys and values besides: that part "
+    "grows with the context. With 70 billion 16-bit weights (140 GB), 327,680 bytes of keys and values a token "
+    "(80 layers, 8 heads of 128) and 13 requests a batch, the two are equal at this many tokens."
 )
+NO_PHASES = "work-units-1"
+PHASES_BY = {"counters": "prefill-decode-1 by counters", "spans": "prefill-decode-1 by spans"}
+METHODS = {
+    NO_PHASES: "Used cost is split by work units over those whose requests ran in the hour, a request across hours by its "
+    "time in each.",
+    **{
+        name: f"Used cost is split in two by the time of prefill and of decode that {who} measured; within prefill by "
+        "uncached input, within decode by output weighted with the length of its context."
+        for name, who in zip(PHASES_BY.values(), ("engines", "streamed requests"), strict=True)
+    },
+}

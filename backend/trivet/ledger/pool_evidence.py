@@ -1,0 +1,119 @@
+"""What engines and cards said of a pool's hour: who ran, who was silent, how long prefill and decode took, energy. Only reads."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Numeric, cast, func, literal, select, text
+from sqlalchemy.orm import Session
+
+from trivet.archive.models import ArchivedDay
+from trivet.fleet.cost import Energy
+from trivet.fleet.models import Gpu, GpuDelta, GpuRollup
+from trivet.kit.interval import Interval
+from trivet.ledger.pool_states import FRESH, Counters, Said
+from trivet.rollup import signals
+from trivet.rollup.read import one_of
+from trivet_collectors import semconv as sc
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR_S = 3600
+GAUGES = (sc.TRIVET_REQUESTS_RUNNING.name, sc.TRIVET_REQUESTS_WAITING.name, sc.TRIVET_KV_CACHE_USAGE.name)
+FAILURES = (sc.HEALTH_MODEL_LOAD, sc.HEALTH_DEPLOYMENT)  # of what serves; a lost GPU proves nothing of an engine
+READINGS_MAX = 2_000_000  # of one hour; a fleet that says more is read up to here, its later pools by spans
+_SAID = text("""
+    SELECT s.pool_id, s.id, date_bin('10 seconds', p.sampled_at, 'epoch') AS slice, s.metric,
+        sum(p.total)::numeric / sum(p.samples)
+    FROM signal_series s JOIN signal_sample p ON p.series_id = s.id
+    WHERE s.pool_id = ANY(CAST(:pools AS int4[])) AND s.metric = ANY(CAST(:gauges AS text[]))
+      AND p.sampled_at >= :start AND p.sampled_at < :end AND p.samples > 0
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 3, 2 LIMIT :most
+""")
+_PART = {GAUGES[0]: "running", GAUGES[1]: "waiting", GAUGES[2]: "kv_usage"}
+
+
+def samples_gone(session: Session, hour: datetime) -> bool:
+    """Whether single readings of an hour have left the database, or are about to."""
+    gone = select(ArchivedDay.day).where(
+        ArchivedDay.table_name == "signal_sample", ArchivedDay.closed_at.is_not(None), ArchivedDay.day == hour.date()
+    )
+    return session.scalar(gone.limit(1)) is not None
+
+
+def counters(session: Session, hour: datetime, pools: Collection[int]) -> dict[int, Counters]:
+    """What the engines of some pools said around an hour, by pool; pools whose engines never speak are not there."""
+    if not pools:
+        return {}
+    at = {
+        "pools": sorted(pools),
+        "gauges": list(GAUGES),
+        "start": hour - FRESH,
+        "end": hour + HOUR,
+        "most": READINGS_MAX,
+    }
+    said: dict[int, dict[int, dict[datetime, dict[str, Decimal]]]] = {}
+    for pool_id, sender, when, metric, value in session.execute(_SAID, at):
+        said.setdefault(pool_id, {}).setdefault(sender, {}).setdefault(when, {})[_PART[metric]] = value
+    before = _heard(session, Interval(hour - DAY, hour), pools)
+    failed = _failures(session, Interval(hour - FRESH, hour + HOUR), pools)
+    return {
+        pool_id: Counters(
+            {
+                sender: {when: Said(**parts) for when, parts in own.items()}
+                for sender, own in said.get(pool_id, {}).items()
+            },
+            frozenset(failed.get(pool_id, ())),
+            pool_id in before,
+        )
+        for pool_id in sorted(said.keys() | before)
+    }
+
+
+def _heard(session: Session, within: Interval, pools: Collection[int]) -> set[int]:
+    found = signals.read(session, within, ["pool_id"], {"metric": GAUGES, "pool_id": pools}, grain_s=HOUR_S)
+    return {pool_id for (pool_id,) in found}
+
+
+def _failures(session: Session, within: Interval, pools: Collection[int]) -> dict[int, list[datetime]]:
+    where = {"metric": [sc.TRIVET_HEALTH.name], "pool_id": pools}
+    found: dict[int, list[datetime]] = {}
+    for pool_id, detail, when in signals.read(session, within, ["pool_id", "detail", "bucket"], where, grain_s=10):
+        if detail.split("/")[0] in FAILURES:
+            found.setdefault(pool_id, []).append(when)
+    return found
+
+
+def phases(session: Session, hour: datetime, pools: Collection[int]) -> dict[int, tuple[int, int]]:
+    """Microseconds of prefill and of decode that engines measured in an hour, by pool.
+
+    Prefill is the time to the first token less the time in the queue, where engines tell that.
+    """
+    if not pools:
+        return {}
+    first, queue, token = sc.TRIVET_TTFT.name, sc.TRIVET_QUEUE_TIME.name, sc.TRIVET_INTER_TOKEN.name
+    where = {"metric": [first, queue, token], "pool_id": pools}
+    read = signals.read(session, Interval(hour, hour + HOUR), ["pool_id", "metric"], where, grain_s=HOUR_S)
+    total = {key: round(each.total * 1_000_000) for key, each in read.items()}
+    return {
+        pool_id: (total.get((pool_id, first), 0) - total.get((pool_id, queue), 0), total.get((pool_id, token), 0))
+        for pool_id in sorted({key[0] for key in total})
+    }
+
+
+def energy(session: Session, hour: datetime, pools: Collection[int] | None = None) -> dict[int, Energy]:
+    """What the cards of each pool used in an hour; instances of a divided card are in their card's."""
+    named = [] if pools is None else [one_of(Gpu.pool_id, pools)]
+    parts = [
+        select(t.gpu_id, t.total).where(t.metric == sc.HW_ENERGY.name, t.bucket >= hour, t.bucket < hour + HOUR, *more)
+        for t, more in ((GpuRollup, [GpuRollup.grain_s == HOUR_S]), (GpuDelta, []))
+    ]
+    rows = parts[0].union_all(parts[1]).subquery()
+    # A reading is a float; whole millijoules are what is counted on.
+    joules = func.round(cast(func.sum(rows.c.total), Numeric), literal(3))
+    query = (
+        select(Gpu.pool_id, joules, func.count(rows.c.gpu_id.distinct()))
+        .join(rows, rows.c.gpu_id == Gpu.id)
+        .where(Gpu.pool_id.is_not(None), Gpu.parent == "", *named)
+        .group_by(Gpu.pool_id)
+    )
+    return {pool_id: Energy(total, count) for pool_id, total, count in session.execute(query) if pool_id is not None}
