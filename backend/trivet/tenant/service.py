@@ -1,5 +1,6 @@
 """Register tenants and cost centres, and say who paid when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -120,14 +121,18 @@ def cost_centres_at(session: Session, at: datetime) -> dict[int, int]:
     return dict(found.all())
 
 
-def create_cost_centre(session: Session, *, name: str, actor: str) -> CostCentre:
-    """A new account of finance's. `Conflict` where the name is taken."""
+def create_cost_centre(
+    session: Session, *, name: str, actor: str, code: str = "", owners: Sequence[str] = (), parent: str | None = None
+) -> CostCentre:
+    """A new account of finance's. `Conflict` where the name is taken. `centres.create` places it under its parent."""
+    row = {"name": name, "code": code, "owners": list(owners)}
     made: CostCentre | None = session.scalar(
-        insert(CostCentre).values(name=name).on_conflict_do_nothing().returning(CostCentre)
+        insert(CostCentre).values(row).on_conflict_do_nothing().returning(CostCentre)
     )
     if made is None:
         raise Conflict(f"There is a cost centre {name} already.", field="name")
-    audit.record(session, actor=actor, action="cost_centre.create", subject=f"cost_centre:{name}", after={"name": name})
+    after = row | {"parent": parent}
+    audit.record(session, actor=actor, action="cost_centre.create", subject=f"cost_centre:{name}", after=after)
     return made
 
 
