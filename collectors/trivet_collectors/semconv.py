@@ -185,6 +185,8 @@ TRIVET_CACHE_LOOKUPS: Final = Metric(
     "counter",
     "Looks into a cache: trivet.cache.kind (prompt, kv, retrieval, response), trivet.cache.hit, trivet.reason of a miss.",
 )
+TRIVET_TOOL_CALLS: Final = Metric("trivet.tool.calls", "{call}", "counter", "Calls of a tool: trivet.tool.name.")
+TRIVET_RETRIEVAL_CALLS: Final = Metric("trivet.retrieval.calls", "{call}", "counter", "Retrievals.")
 # Latencies of an engine, in seconds, as histograms.
 TRIVET_TTFT: Final = Metric("trivet.engine.ttft", "s", "histogram", "Time to the first token.")
 TRIVET_INTER_TOKEN: Final = Metric("trivet.engine.inter_token", "s", "histogram", "Time between two tokens.")
@@ -220,6 +222,8 @@ SIGNAL_METRICS: Final = (
     TRIVET_COLD_STARTS,
     TRIVET_HEALTH,
     TRIVET_CACHE_LOOKUPS,
+    TRIVET_TOOL_CALLS,
+    TRIVET_RETRIEVAL_CALLS,
     TRIVET_TTFT,
     TRIVET_INTER_TOKEN,
     TRIVET_E2E,
@@ -238,6 +242,7 @@ TRIVET_HEALTH_KIND: Final = "trivet.health.kind"
 TRIVET_CACHE_KIND: Final = "trivet.cache.kind"
 TRIVET_CACHE_HIT: Final = "trivet.cache.hit"
 TRIVET_REASON: Final = "trivet.reason"
+TRIVET_TOOL_NAME: Final = "trivet.tool.name"
 SIGNAL_DETAILS: Final = (
     TRIVET_OUTCOME,
     TRIVET_TOKEN_KIND,
@@ -245,6 +250,7 @@ SIGNAL_DETAILS: Final = (
     TRIVET_CACHE_KIND,
     TRIVET_CACHE_HIT,
     TRIVET_REASON,
+    TRIVET_TOOL_NAME,
 )
 
 # Health events: what breaks serving, whoever notices it.

@@ -95,10 +95,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("sender", "key", name="uq_quantity_told"),
     )
     op.create_index(op.f("ix_quantity_hour"), "quantity", ["hour"])
+    op.create_table(
+        "tool",
+        sa.Column("tenant_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "name", name=op.f("pk_tool")),
+    )
 
 
 def downgrade() -> None:
-    for table in ("quantity", "unit_price", "gpu_price", "discount", "price_end", "exchange_rate"):
+    for table in ("tool", "quantity", "unit_price", "gpu_price", "discount", "price_end", "exchange_rate"):
         op.drop_table(table)
     op.drop_column("request", "tier")
     # What the release before cannot say: other tiers, and what was imported beneath what a person entered.

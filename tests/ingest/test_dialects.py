@@ -9,7 +9,7 @@ from tests.support.spans import request_in, said, tokens_of
 from trivet.ingest.dialect.fields import FIELDS, SLOTS
 from trivet.ingest.dialect.shapes import SHAPES
 from trivet.ingest.dialect.table import NAMES
-from trivet.ingest.request.fact import RequestFact
+from trivet.ingest.request.fact import LookupFact, RequestFact
 
 SECOND = 1_000_000
 
@@ -106,7 +106,8 @@ class TestVercelAiSdk:
 
     def test_the_outer_span_adds_up_the_inner_ones_and_is_none(self):
         assert request_in(VERCEL | {"ai.operationId": "ai.streamText"}) is None
-        assert request_in({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "search"}) is None
+        tool = request_in({"ai.operationId": "ai.toolCall", "ai.toolCall.name": "search"})
+        assert said(tool, "called", "callee") == ("tool", "search")
 
     def test_version_6_says_how_much_was_not_cached(self):
         """Anthropic's own counts: input is without the cached tokens."""
@@ -149,10 +150,17 @@ class TestLangSmith:
 
     @pytest.mark.parametrize(
         ("kind", "operation"),
-        [("chain", "chain"), ("tool", "execute_tool"), ("retriever", "embeddings"), ("prompt", "chat"), ("parser", "")],
+        [("chain", "chain"), ("prompt", "chat"), ("parser", "")],
     )
     def test_other_runs_are_none_whatever_their_operation_is_called(self, kind, operation):
         assert request_in(LANGSMITH | {"langsmith.span.kind": kind, "gen_ai.operation.name": operation}) is None
+
+    @pytest.mark.parametrize(
+        ("kind", "operation", "called"), [("tool", "execute_tool", "tool"), ("retriever", "embeddings", "retrieval")]
+    )
+    def test_tools_and_retrievers_are_calls_of_their_own_kind(self, kind, operation, called):
+        fact = request_in(LANGSMITH | {"langsmith.span.kind": kind, "gen_ai.operation.name": operation})
+        assert fact.called == called
 
 
 class TestAgents:
@@ -180,7 +188,10 @@ class TestAgents:
         kinds = [{"traceloop.span.kind": kind} for kind in ("workflow", "agent", "task")]
         spans = [*(kind | usage for kind in kinds), call | usage, {"traceloop.span.kind": "tool"}, call | usage]
         facts = [fact for fact in map(request_in, spans) if fact is not None]
-        assert [tokens_of(fact)[:2] for fact in facts] == [(100, 10), (100, 10)]
+        assert [tokens_of(fact)[:2] for fact in facts if isinstance(fact, RequestFact)] == [(100, 10), (100, 10)]
+        assert [said(fact, "called", "callee") for fact in facts if isinstance(fact, LookupFact)] == [
+            ("tool", "unnamed")
+        ]
 
     def test_a_call_that_names_its_agent_is_one(self):
         assert request_in({"gen_ai.operation.name": "chat", "gen_ai.agent.name": "planner"}).outcome == 0

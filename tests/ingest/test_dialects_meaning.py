@@ -206,5 +206,43 @@ class TestLookups:
     def test_so_is_any_span_that_is_no_call_and_says_it_looked(self, operation):
         assert isinstance(request_in(operation | {"trivet.cache.retrieval.hit": True}), LookupFact)
 
-    def test_a_retrieval_that_did_not_is_nothing_of_ours(self):
-        assert request_in({"gen_ai.operation.name": "retrieval", "gen_ai.request.model": "m"}) is None
+    def test_a_retrieval_that_did_not_is_a_retrieval_all_the_same(self):
+        found = request_in({"gen_ai.operation.name": "retrieval", "gen_ai.request.model": "m"})
+        assert said(found, "called", "callee", "lookups") == ("retrieval", "", ())
+
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.response.model": "gpt-5"}
+
+
+class TestServiceTier:
+    @pytest.mark.parametrize(
+        ("attributes", "tier"),
+        [
+            ({}, ""),
+            ({"openai.response.service_tier": "flex"}, "flex"),
+            ({"gen_ai.openai.response.service_tier": "Priority"}, "priority"),
+            ({"openai.response.service_tier": "default", "openai.request.service_tier": "priority"}, ""),
+            ({"openai.request.service_tier": "auto"}, ""),
+            ({"gen_ai.openai.request.service_tier": "flex"}, "flex"),
+            ({"trivet.service_tier": "batch", "openai.response.service_tier": "default"}, "batch"),
+            ({"trivet.service_tier": "batches"}, "batch"),
+            ({"openai.response.service_tier": "x" * 33}, ""),
+            ({"llm.invocation_parameters": '{"service_tier": "flex"}'}, "flex"),
+        ],
+    )
+    def test_what_answered_decides_else_what_was_asked_for(self, attributes, tier):
+        assert request_in(CHAT | attributes).tier == tier
+
+
+class TestToolCalls:
+    @pytest.mark.parametrize(
+        ("attributes", "tool"),
+        [
+            ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}, "search"),
+            ({"traceloop.span.kind": "tool", "traceloop.entity.name": "search"}, "search"),
+            ({"openinference.span.kind": "TOOL", "tool.name": "search"}, "search"),
+            ({"gen_ai.operation.name": "execute_tool"}, "unnamed"),
+        ],
+    )
+    def test_a_tools_span_names_its_tool(self, attributes, tool):
+        assert said(request_in(attributes), "called", "callee") == ("tool", tool)

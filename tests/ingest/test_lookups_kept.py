@@ -11,6 +11,7 @@ from tests.support.otlp import PROTOBUF, body, span
 from trivet import db
 from trivet.ingest.request.fact import CacheLookup, LookupFact
 from trivet.ingest.store.persist import Batch, store_all
+from trivet.settings import get_settings
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -52,6 +53,37 @@ class TestLookups:
         put(lookup())
         named = "SELECT t.name, s.name, b.name FROM cache_lookup c JOIN tenant t ON t.id = c.tenant_id JOIN scenario s ON s.id = c.scenario_id JOIN backend b ON b.id = c.backend_id"
         assert rows(named) == [("acme", "rag", "gw")]
+
+
+def tool(name, span_id=b"s" * 8, tenant="acme"):
+    end = microseconds(NOW)
+    return LookupFact(b"t" * 16, span_id, end - 5_000, end, tenant, "rag", "gw", (), "tool", name)
+
+
+class TestCallsOfTools:
+    COUNTED = "SELECT metric, detail, samples FROM signal_delta ORDER BY metric, detail"
+
+    def test_count_once_by_tool_and_retrievals_beside_them(self):
+        retrieval = lookup(b"r" * 8)
+        retrieval.called = "retrieval"
+        put(tool("search"), tool("search", b"u" * 8), tool("pay", b"v" * 8), retrieval)
+        put(tool("search"))
+        assert rows(self.COUNTED) == [
+            ("trivet.cache.lookups", "retrieval/false/expired", 1),
+            ("trivet.cache.lookups", "retrieval/true", 1),
+            ("trivet.retrieval.calls", "", 1),
+            ("trivet.tool.calls", "pay", 1),
+            ("trivet.tool.calls", "search", 2),
+        ]
+
+    def test_past_a_tenants_limit_of_names_they_are_overflow(self, monkeypatch):
+        monkeypatch.setenv("TRIVET_NAMES_PER_KEY_LIMIT", "2")
+        get_settings.cache_clear()
+        put(*(tool(f"t{n}", bytes([n]) * 8) for n in range(1, 5)), tool("t9", b"o" * 8, tenant="bolt"))
+        assert rows("SELECT detail, sum(samples)::int FROM signal_delta GROUP BY 1 ORDER BY 1") == [
+            ("overflow", 2), ("t1", 1), ("t2", 1), ("t9", 1),
+        ]  # fmt: skip
+        assert rows("SELECT reason, items FROM denial") == [("overflow_tool", 2)]
 
 
 class TestWhyThereIsNoCost:

@@ -64,7 +64,6 @@ class TestWhichSpansAreRequests:
             {"http.request.method": "POST"},
             {"gen_ai.request.model": "mock-large"},
             {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 900},
-            {"gen_ai.operation.name": "execute_tool"},
             {"gen_ai.operation.name": "invoke_workflow", "gen_ai.usage.output_tokens": 900},
             {"traceloop.span.kind": "workflow", "gen_ai.usage.input_tokens": 900},
             {"openinference.span.kind": "CHAIN", "llm.token_count.prompt": 900},

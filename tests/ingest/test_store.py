@@ -109,6 +109,7 @@ class TestRow:
                 response_id="r",
                 reservation="v",
                 prompt_hash=b"h" * 32,
+                tier="flex",
             )
         )
         [row] = rows("SELECT * FROM request")
@@ -116,7 +117,7 @@ class TestRow:
             "started_at": start, "ended_at": NOW, "outcome": 0, "streamed": True,
             "input_tokens": 1, "output_tokens": 2, "cache_read_tokens": 3, "cache_write_tokens": 4, "reasoning_tokens": 5,
             "ttft_us": 250_000, "cost_picos": row["cost_picos"], "policy_revision": 2, "policy_generation": 9,
-            "cause": None, "shape": None, "repeats": None, "degrade_level": 1, "output_limit": 64, "finish_reason": "stop", "reservation": "v", "prompt_hash": b"h" * 32,
+            "cause": None, "shape": None, "repeats": None, "degrade_level": 1, "output_limit": 64, "tier": "flex", "finish_reason": "stop", "reservation": "v", "prompt_hash": b"h" * 32,
         }  # fmt: skip
         ids = (row["trace_id"].bytes, span_bytes(row["span_id"]), span_bytes(row["parent_span_id"]))
         assert ids == (b"t" * 16, b"s" * 8, b"p" * 8)

@@ -107,7 +107,7 @@ class PromptBlocks(Base):
 
 
 class KeptLookup(Base):
-    """A retrieval span that looked into a cache and is no request. Kept so that sent twice it is one. Day partitions."""
+    """A span of a retrieval or of a tool's call, which is no request. Kept so that sent twice it is one. Day partitions."""
 
     __tablename__ = "cache_lookup"
 
@@ -123,6 +123,15 @@ class KeptLookup(Base):
         PrimaryKeyConstraint("tenant_id", "started_at", "trace_id", "span_id"),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
+
+
+class Tool(Base):
+    """A tool that a tenant's spans say was called: how the limit of distinct names is held."""
+
+    __tablename__ = "tool"
+
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class KeyName(Base):

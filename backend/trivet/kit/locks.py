@@ -18,4 +18,5 @@ class Lock(IntEnum):
     SERIES = 7_219_015  # exports of one key that make signal series, so that its limit holds
     NAMES = 7_219_016  # exports of one key that bring new names, so that its limits hold
     USERS = 7_219_017  # exports that bring new end users of one tenant, so that its limit holds
+    TOOLS = 7_219_018  # exports that bring new tools of one tenant, so that its limit holds
     RETAIN = 7_219_020  # one retention run at a time

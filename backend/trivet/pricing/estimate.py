@@ -22,7 +22,7 @@ class Bound:
     """What is known of a call before it is made; None where nothing is.
 
     `cache_write_tokens` are the most of the input that may be written to a cache; None: all of it. `tools` are the most
-    calls of each, by name. `output_ceiling` is what the model can answer at most.
+    calls of each: (unit, name, calls). `output_ceiling` is what the model can answer at most.
     """
 
     input_tokens: int | None = None
@@ -30,7 +30,7 @@ class Bound:
     output_ceiling: int | None = None
     n: int = 1
     cache_write_tokens: int | None = None
-    tools: tuple[tuple[str, int], ...] = ()
+    tools: tuple[tuple[str, str, int], ...] = ()
     max_retries: int = 0
 
     @property
@@ -75,25 +75,30 @@ class Estimate:
     missing: str = ""
 
 
-def worst_case_picos(bound: Bound, rates: Rates | None, tool_prices: Mapping[str, Decimal]) -> Estimate:
-    """The sum of its parts. `rates` None where the model has no price; `tool_prices` are of one call each."""
+def worst_case_picos(
+    bound: Bound, rates: Rates | None, tool_prices: Mapping[tuple[str, str], Decimal], fee: Decimal = Decimal(0)
+) -> Estimate:
+    """The sum of its parts. `rates` None where the model has no price; `tool_prices` are of one call, by (unit, name);
+    `fee` is what a request costs beside its tokens.
+    """
     missing = _missing(bound, rates, tool_prices)
     if missing or rates is None:
         return Estimate((), None, missing)
     parts = [_part(each, bound.attempts) for each in _tokens(bound, rates)]
-    parts += [_part((f"tool {name}", calls, tool_prices[name], 1), bound.attempts) for name, calls in bound.tools]
+    parts += [_part((f"{unit} {name}", n, tool_prices[unit, name], 1), bound.attempts) for unit, name, n in bound.tools]
+    parts += [_part(("request", 1, fee, 1), bound.attempts)] if fee else []
     return Estimate(tuple(parts), sum(part.picos for part in parts))
 
 
-def _missing(bound: Bound, rates: Rates | None, tool_prices: Mapping[str, Decimal]) -> str:
+def _missing(bound: Bound, rates: Rates | None, tool_prices: Mapping[tuple[str, str], Decimal]) -> str:
     if rates is None:
         return "the model has no price"
     if bound.input_tokens is None:
         return "input_tokens has no bound"
     if bound.output_each is None and _dearest((rates.output, rates.reasoning), bound.input_tokens):
         return "neither max_output_tokens nor the model's own ceiling is known"
-    without = sorted({name for name, calls in bound.tools if calls and name not in tool_prices})
-    return f"the tool {without[0]} has no price" if without else ""
+    without = sorted((unit, name) for unit, name, _ in bound.tools if (unit, name) not in tool_prices)
+    return f"{without[0][0]} of {without[0][1]} have no price" if without else ""
 
 
 def _tokens(bound: Bound, rates: Rates) -> Iterable[_Once]:

@@ -62,9 +62,9 @@ def tell(session: Session, told: Sequence[Told], *, tenant_id: int | None, actor
     made = insert(Quantity).values(list(rows.values())).on_conflict_do_nothing().returning(Quantity.key)
     new = set(session.scalars(made))
     _same(session, {key: row for key, row in rows.items() if key not in new})
-    hours = sorted({rows[key]["hour"] for key in new})
+    hours = {each.hour for each in told if each.key in new}
     if hours:
-        outbox.send(session, "ledger.hours_due", [hour.isoformat() for hour in hours])
+        outbox.send(session, "ledger.hours_due", [hour.isoformat() for hour in sorted(hours)])
     return Taken(len(new), len(rows) - len(new))
 
 

@@ -1,4 +1,4 @@
-"""What a span is: one call to a model, of a kind we can price or not, a look into a cache, or nothing of ours."""
+"""What a span is: one call to a model, of a kind we can price or not, a retrieval or a tool's call, or nothing of ours."""
 
 from trivet.ingest.dialect.fields import (
     AGENT,
@@ -12,10 +12,10 @@ from trivet.ingest.dialect.fields import (
     RETRIEVAL_HIT,
     Said,
 )
-from trivet.ingest.dialect.operations import OTHER_OPERATIONS, REQUEST_OPERATIONS, RETRIEVAL_OPERATIONS
-from trivet.ingest.request.lookups import told_of
+from trivet.ingest.dialect.operations import OTHER_OPERATIONS, REQUEST_OPERATIONS, RETRIEVAL_OPERATIONS, TOOL_OPERATIONS
 
 REQUEST, UNKNOWN, LOOKUP, NONE = range(4)
+_COUNTED = RETRIEVAL_OPERATIONS | TOOL_OPERATIONS
 
 
 def kind_of(said: Said) -> int:
@@ -39,7 +39,7 @@ def kind_of(said: Said) -> int:
 
 
 def _lookup_or_none(said: Said) -> int:
-    """A span that is no call, but may say that it looked something up."""
-    if said[RETRIEVAL_HIT] is not None or (said[OPERATION] in RETRIEVAL_OPERATIONS and told_of(said)):
+    """A span that is no call of a model, but may be a retrieval or a tool's call."""
+    if said[OPERATION] in _COUNTED or said[RETRIEVAL_HIT] is not None:
         return LOOKUP
     return NONE

@@ -24,15 +24,21 @@ WITHOUT_PROMPT_CACHE: Final = frozenset(
 
 RETRIEVAL_OPERATIONS: Final = frozenset({"retrieval", "retriever"})
 
+TOOL_OPERATIONS: Final = frozenset({"execute_tool", "tool", "ai.toolcall"})
+
 # Spans around calls: they repeat their children's tokens, so they never count.
-OTHER_OPERATIONS: Final = RETRIEVAL_OPERATIONS | frozenset(
-    {"invoke_agent", "create_agent", "invoke_workflow", "execute_tool", "fetch_response", "plan", "handoff"}
-    | {"agent_step", "agent", "chain", "tool", "guardrail", "evaluator", "prompt", "workflow", "task"}
-    | {"parser", "span", "event", "run", "chat_history"}  # LangSmith, Langfuse
-    | {"create_memory", "search_memory", "update_memory", "upsert_memory", "delete_memory"}
-    | {f"{verb}_memory_store" for verb in ("create", "search", "update", "upsert", "delete")}
-    | {"ai.generatetext", "ai.streamtext", "ai.generateobject", "ai.streamobject", "ai.toolcall"}
-    | {"ai.embed", "ai.embedmany", "ai.rerank"}
-    | {"framework", "vectordb"}  # OpenLIT, Spring AI
-    | {"unknown"}
+OTHER_OPERATIONS: Final = (
+    RETRIEVAL_OPERATIONS
+    | TOOL_OPERATIONS
+    | frozenset(
+        {"invoke_agent", "create_agent", "invoke_workflow", "fetch_response", "plan", "handoff"}
+        | {"agent_step", "agent", "chain", "guardrail", "evaluator", "prompt", "workflow", "task"}
+        | {"parser", "span", "event", "run", "chat_history"}  # LangSmith, Langfuse
+        | {"create_memory", "search_memory", "update_memory", "upsert_memory", "delete_memory"}
+        | {f"{verb}_memory_store" for verb in ("create", "search", "update", "upsert", "delete")}
+        | {"ai.generatetext", "ai.streamtext", "ai.generateobject", "ai.streamobject"}
+        | {"ai.embed", "ai.embedmany", "ai.rerank"}
+        | {"framework", "vectordb"}  # OpenLIT, Spring AI
+        | {"unknown"}
+    )
 )

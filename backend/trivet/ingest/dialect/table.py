@@ -213,6 +213,12 @@ NAMES: Final[dict[str, tuple[Name, ...]]] = {
         Name("openai.request.service_tier", GENAI, since="1.37"),
         Name("gen_ai.openai.request.service_tier", GENAI, until="1.36"),
     ),
+    "tool": (
+        Name("gen_ai.tool.name", GENAI, since="1.31"),
+        Name("tool.name", OPENINFERENCE),
+        Name("ai.toolCall.name", VERCEL),
+        Name("traceloop.entity.name", OPENLLMETRY),  # of a span of kind "tool": the only ones whose tool is asked for
+    ),
     "cold_start": (Name(sc.TRIVET_COLD_START, OURS), Name(sc.FAAS_COLDSTART, OTEL)),
     "cold_start_us": (Name(sc.TRIVET_COLD_START_DURATION, OURS),),
     # --- Looks into caches, beside the counts of cached tokens --------------------------------------------------------

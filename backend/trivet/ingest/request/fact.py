@@ -57,9 +57,15 @@ class CacheLookup:
     reason: str = ""
 
 
+TOOL, RETRIEVAL = "tool", "retrieval"  # what a span that is no call of a model calls
+
+
 @dataclass(slots=True)
 class LookupFact:
-    """A retrieval span that is no LLM call but looked into a cache. Identity and times as those of a request."""
+    """A retrieval, or a tool's call (`callee`), as a span of its own. Identity and times as those of a request.
+
+    `called` is `TOOL`, `RETRIEVAL`, or '' where the span only says that it looked into a cache.
+    """
 
     trace_id: bytes
     span_id: bytes
@@ -69,6 +75,8 @@ class LookupFact:
     scenario: str
     backend: str
     lookups: tuple[CacheLookup, ...]
+    called: str = ""
+    callee: str = ""
 
 
 @dataclass(slots=True)

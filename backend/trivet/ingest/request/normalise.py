@@ -16,6 +16,7 @@ from trivet.ingest.dialect.fields import (
     FINISH,
     GENERATION,
     LEVEL,
+    OPERATION,
     OUTPUT_LIMIT,
     PARAMETERS,
     POOL,
@@ -31,10 +32,12 @@ from trivet.ingest.dialect.fields import (
     STREAMED,
     TENANT,
     TIER,
+    TOOL,
     TTFT_US,
     VERSION,
     Said,
 )
+from trivet.ingest.dialect.operations import RETRIEVAL_OPERATIONS, TOOL_OPERATIONS
 from trivet.ingest.dialect.shapes import flag, text, whole
 from trivet.ingest.request.fact import (
     BAD_ID,
@@ -42,6 +45,7 @@ from trivet.ingest.request.fact import (
     IN_THE_FUTURE,
     OK,
     REJECTED,
+    RETRIEVAL,
     TOO_LONG,
     TOO_OLD,
     LookupFact,
@@ -49,6 +53,7 @@ from trivet.ingest.request.fact import (
     Refused,
     RequestFact,
 )
+from trivet.ingest.request.fact import TOOL as TOOL_CALL
 from trivet.ingest.request.identity import end_user_of, model_and_version, prompt_hash_of
 from trivet.ingest.request.lookups import lookups_of, told_of
 from trivet.ingest.request.outcome import ending_of
@@ -59,6 +64,7 @@ TRACE_ID_BYTES, SPAN_ID_BYTES = 16, 8
 _NO_TRACE, _NO_SPAN = bytes(TRACE_ID_BYTES), bytes(SPAN_ID_BYTES)
 LONGEST_NS = 2 * 86_400 * 10**9  # of one call; a rebuild looks this far back for calls that end in its hours
 
+UNNAMED = "unnamed"  # a tool whose span does not name it
 NO_TOKENS, NO_MODEL, UNKNOWN_OPERATION, CACHED = "no_tokens", "no_model", "unknown_operation", "cached"
 
 
@@ -156,7 +162,13 @@ def _lookup(span: Span) -> LookupFact:
         said[SCENARIO] or "",
         said[BACKEND] or "",
         told_of(said),
+        called := _called(said[OPERATION]),
+        (said[TOOL] or UNNAMED) if called == TOOL_CALL else "",
     )
+
+
+def _called(operation: str | None) -> str:
+    return TOOL_CALL if operation in TOOL_OPERATIONS else RETRIEVAL if operation in RETRIEVAL_OPERATIONS else ""
 
 
 def _request(span: Span, rules: Rules, shape: str) -> RequestFact:

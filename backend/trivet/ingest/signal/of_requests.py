@@ -6,7 +6,7 @@ A bucket is that of the request's end. These are signals: they never add to usag
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from trivet.ingest.request.fact import CAUSES, CacheLookup
+from trivet.ingest.request.fact import CAUSES, RETRIEVAL, TOOL, CacheLookup
 from trivet.ingest.signal.deltas import Amount, Key, deltas_of, one
 from trivet.ingest.store.row import Row
 from trivet.kit import histogram
@@ -28,6 +28,14 @@ def lookup_points(ids: Ids, end_us: int, lookups: Iterable[CacheLookup]) -> Iter
     """One point for each look into a cache; also for retrieval spans that are no requests."""
     for lookup in lookups:
         yield (*ids, sc.TRIVET_CACHE_LOOKUPS.name, lookup_detail(lookup)), end_us, one(1.0)
+
+
+def call_points(ids: Ids, end_us: int, called: str, callee: str) -> Iterator[Point]:
+    """One point for a tool's call or a retrieval that is a span of its own: what has a price by the call."""
+    if called == TOOL:
+        yield (*ids, sc.TRIVET_TOOL_CALLS.name, callee), end_us, one(1.0)
+    elif called == RETRIEVAL:
+        yield (*ids, sc.TRIVET_RETRIEVAL_CALLS.name, ""), end_us, one(1.0)
 
 
 def lookup_detail(lookup: CacheLookup) -> str:

@@ -24,7 +24,7 @@ from trivet.ingest.request.fact import TOO_OLD, LookupFact, RequestFact
 from trivet.ingest.signal.deltas import DELTA_COLUMNS as SIGNAL_COLUMNS
 from trivet.ingest.signal.deltas import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.signal.of_requests import signal_deltas_of
-from trivet.ingest.store import deltas, names, partitions, repeats, spends, users, uses
+from trivet.ingest.store import deltas, names, partitions, repeats, spends, tools, users, uses
 from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving
 from trivet.ingest.store.copybytes import joined
@@ -138,6 +138,7 @@ def _named(batch: Batch) -> _Export:
         retrieving.Found(fact, own[0], own[1], own[3])
         for fact, own in zip(batch.lookups, ids[len(rows) :], strict=True)
     ]
+    overflowed += tools.name(lookups)
     return _Export(batch, rows, lookups, Stored(0, 0, Counter(), overflowed))
 
 
