@@ -5,6 +5,7 @@ import re
 from sqlalchemy.orm import Session
 
 from trivet.kit.errors import Conflict, Invalid
+from trivet.ledger import periods
 
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
 
@@ -17,5 +18,7 @@ def check(session: Session, month: str) -> None:
     """`Invalid` for what is no month, `NotClosed` for one that is not closed."""
     if not _MONTH.fullmatch(month):
         raise Invalid("`as_of` is a closed month, such as 2026-10.", field="as_of")
-    del session
-    raise NotClosed(f"{month} is not closed, so there is no report as of its close: leave `as_of` out.", field="as_of")
+    if periods.state(session, month) != periods.CLOSED:
+        raise NotClosed(
+            f"{month} is not closed, so there is no report as of its close: leave `as_of` out.", field="as_of"
+        )

@@ -112,7 +112,7 @@ def costs(
     if basis not in BASES:
         raise Invalid(f"`basis` is one of {', '.join(BASES)}.", field="basis")
     width = _grain(interval, grain)
-    where = centres.with_descendants(session, where)
+    where = centres.with_descendants(session, where, interval.end)
     # Whoever nobody is charged for is told apart in any grouping.
     gathered = Gathered(tuple(dict.fromkeys([CENTRE, *names.columns(group_by)])), groups_max or limits.GROUPS_MAX)
     if as_of is None:
@@ -126,7 +126,8 @@ def costs(
         borne.gather(session, posted, borne.Asked(where, width, as_of), gathered)
     if open_:
         provisional.gather(session, open_, where, width, gathered)
-    told = _Told(session, group_by, gathered, cost_centre_depth, by_bucket=width is not None)
+    told = _Told(session, group_by, gathered, by_bucket=width is not None)
+    told.roll_up(session, cost_centre_depth, interval.end)
     return Costs(told.rows(basis), told.totals(basis), until, told.apart() if basis == "allocation" else (), as_of)
 
 
@@ -147,14 +148,15 @@ def _grain(interval: Interval, name: str | None) -> grain.Grain | None:
 class _Told:
     """What was gathered, by the names people use."""
 
-    def __init__(
-        self, session: Session, group_by: Sequence[str], found: Gathered, depth: int | None, *, by_bucket: bool
-    ) -> None:
+    def __init__(self, session: Session, group_by: Sequence[str], found: Gathered, *, by_bucket: bool) -> None:
         self._found, self._by, self._by_bucket = found, group_by, by_bucket
         self._ids = [found.ids(key) for key in found.sums]
         self._apart_ids = [found.ids(key[1:]) for key in found.apart]
-        labels = names.labels(session, group_by, [*self._ids, *self._apart_ids])
-        self._labels = centres.rolled_up(session, labels, depth)
+        self._labels = names.labels(session, group_by, [*self._ids, *self._apart_ids])
+
+    def roll_up(self, session: Session, depth: int | None, at: datetime) -> None:
+        """Show cost centres no deeper than so many levels."""
+        self._labels = centres.rolled_up(session, self._labels, depth, at)
 
     def _key(self, ids: Mapping[str, Any]) -> tuple[Any, ...]:
         bucket = (rfc3339(ids[names.BUCKET]),) if self._by_bucket else ()

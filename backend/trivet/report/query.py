@@ -59,7 +59,7 @@ class CostsQuery(Filtered):
     account: Names = Field(default_factory=list)
     period: Names = Field(default_factory=list)
     as_of: str | None = Field(None, max_length=10)
-    cost_centre_depth: int | None = Field(None, ge=1, le=20)
+    cost_centre_depth: int | None = Field(None, ge=1, le=8)
 
 
 class RequestsQuery(Filtered):

@@ -155,6 +155,40 @@ def cost(
     return {tuple(key): each for *key, each in found}
 
 
+def counts(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    measures: Sequence[str],
+    where: Mapping[str, Collection[Any]] | None = None,
+    *,
+    limit: int | None = None,
+) -> dict[tuple[Any, ...], tuple[int, ...]]:
+    """Some of `COUNTS` that are whole numbers, in the order of `measures`, by some of `DIMENSIONS`; nothing else is read."""
+    facts.must_be_kept(session, cover(interval))
+    rows = _rows(interval, group_by, measures, where or {}, None)
+    keys, sums = [rows.c[name] for name in group_by], [func.sum(rows.c[name]) for name in measures]
+    found = session.execute(select(*keys, *sums).group_by(*keys).limit(limit))
+    width = len(keys)
+    return {tuple(row[:width]): tuple(map(int, row[width:])) for row in found if row[width] is not None}
+
+
+def sums(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    measures: Sequence[str],
+    where: Mapping[str, Collection[Any]],
+    grain_s: int,
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Some of `COUNTS` by some of `DIMENSIONS` and "bucket", as `usage` does, without reading any histogram."""
+    facts.must_be_kept(session, cover(interval, grain_s))
+    rows = _rows(interval, group_by, measures, where, grain_s)
+    keys = [rows.c[name] for name in group_by]
+    found = session.execute(select(*keys, *(func.sum(rows.c[name]) for name in measures)).group_by(*keys))
+    return {tuple(row[: len(keys)]): tuple(row[len(keys) :]) for row in found}
+
+
 def _rows(
     interval: Interval,
     group_by: Sequence[str],

@@ -1,0 +1,66 @@
+"""Requests and tokens of an interval by some ids, cost centres among them as tenants were mapped at the time."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from trivet.kit.interval import Interval
+from trivet.report import limits
+from trivet.report.gathered import CENTRE
+from trivet.report.provisional import segments
+from trivet.rollup import read
+from trivet.tenant.service import cost_centres_at
+
+MEASURES = (
+    "requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests, and their tokens by disjoint kinds."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in MEASURES))
+
+    @property
+    def tokens(self) -> int:
+        """All tokens, whatever their kind."""
+        return sum(getattr(self, name) for name in MEASURES[1:])
+
+
+def counts(
+    session: Session, interval: Interval, columns: Sequence[str], where: Mapping[str, Collection[Any]]
+) -> dict[tuple[Any, ...], Counts]:
+    """Counts by columns of usage and `CENTRE`; filters of the same. `TooManyGroups` above `limits.GROUPS_MAX`."""
+    if CENTRE not in columns and CENTRE not in where:
+        return _read(session, interval, columns, where)
+    own = {name: values for name, values in where.items() if name != CENTRE}
+    by = tuple(dict.fromkeys(["tenant_id", *(name for name in columns if name != CENTRE)]))
+    found: dict[tuple[Any, ...], Counts] = {}
+    for segment in segments(session, interval, None):
+        centres = cost_centres_at(session, segment.start)
+        for key, each in _read(session, segment, by, own).items():
+            ids = dict(zip(by, key, strict=True)) | {CENTRE: centres.get(key[0], 0)}
+            if CENTRE not in where or ids[CENTRE] in where[CENTRE]:
+                shown = tuple(ids[name] for name in columns)
+                found[shown] = found.get(shown, Counts()) + each
+    limits.check(found, limits.GROUPS_MAX)
+    return found
+
+
+def _read(
+    session: Session, interval: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]
+) -> dict[tuple[Any, ...], Counts]:
+    found = read.counts(session, interval, by, MEASURES, where, limit=limits.GROUPS_MAX + 1)
+    limits.check(found, limits.GROUPS_MAX)
+    return {key: Counts(*each) for key, each in found.items()}
