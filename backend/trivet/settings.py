@@ -106,6 +106,16 @@ class Settings(BaseSettings):
     backend_seen_s: int = Field(60, description="A backend that polled this recently counts as present.")
     policy_valid_s: int = Field(600, description="How long a backend that cannot reach Trivet keeps its policy.")
     posting_grace_s: int = Field(60, description="How long after its end an hour is posted to the ledger.")
+    reservation_ttl_s: int = Field(60, ge=1, le=3_600, description="How long a reservation holds unless it says how long.")
+    reservation_grace_s: int = Field(
+        900,
+        ge=0,
+        description="How long after its end a reservation counts what was posted, or may have been called, and that no span "
+        "has told yet.",
+    )
+    reservation_kept_hours: int = Field(
+        24, ge=1, description="How long a reservation can be looked up after it holds nothing more."
+    )
     session_hours: int = Field(12, description="How long a sign-in lasts.")
     report_concurrent: int = Field(4, description="Reports made at once in one process; more wait, then get 503.")
     page_limit: int = Field(500, description="Most items of one page of a list.")

@@ -36,15 +36,15 @@ class Reservation(Base):
     calls: Mapped[int] = mapped_column(Integer)
     posted_calls: Mapped[int] = mapped_column(Integer)
     tenant_id: Mapped[int]
-    key_id: Mapped[int]  # the API key that made it; 0 a person
+    scenario_id: Mapped[int]
+    end_user_id: Mapped[int]
+    teller_id: Mapped[int]  # the API key that will send the spans: whose budget the calls fall under
+    key_id: Mapped[int]  # the API key that made it
     state: Mapped[int] = mapped_column(SmallInteger)  # index into `STATES`
     currency: Mapped[str]
     provider: Mapped[str]
     model: Mapped[str]
     pool: Mapped[str]
-    scenario: Mapped[str]
-    api_key: Mapped[str]
-    end_user: Mapped[str]
     interaction: Mapped[str]
     unbounded: Mapped[str]  # why it holds no money though there is a budget in money whose policy is `open`; '' else
     actor: Mapped[str]

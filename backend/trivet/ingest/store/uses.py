@@ -1,13 +1,14 @@
 """What requests used of the reservations that their spans name: one row for each reservation and transaction. Pure.
 
 The rows commit together with the requests. Requests that turn out to repeat another's call are taken back below zero.
-What a span names that is no id of ours is nobody's reservation.
+What a span names that is no id of ours is nobody's reservation. What admission rejected used nothing and counts as no request.
 """
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from uuid import UUID
 
+from trivet.ingest.request.fact import REJECTED
 from trivet.ingest.store.row import Row
 from trivet.kit.money import from_picos
 
@@ -41,7 +42,12 @@ def _each(rows: Iterable[Row], sign: int) -> Iterator[tuple[tuple[UUID, int, str
             + fact.cache_write_tokens
             + fact.reasoning_tokens
         )
-        yield (reservation, row.tenant_id, row.cost.currency), sign * (row.cost.picos or 0), sign * tokens, sign
+        yield (
+            (reservation, row.tenant_id, row.cost.currency),
+            sign * (row.cost.picos or 0),
+            sign * tokens,
+            sign * (fact.outcome != REJECTED),
+        )
 
 
 def id_of(text: str) -> UUID | None:
