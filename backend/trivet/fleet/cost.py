@@ -27,21 +27,17 @@ class Energy:
         return EXACT.divide(self.joules, JOULES_A_KWH)
 
 
-def parts_of(term: Term, hour: datetime, energy: Energy | None = None, book_price: Decimal | None = None) -> Hourly:
-    """What the hour that begins at `hour` costs for all of a term's capacity.
+def parts_of(term: Term, hour: datetime, energy: Energy | None = None) -> Hourly:
+    """What the hour that begins at `hour` costs for all of a term's capacity; a gap where it has no price.
 
-    `energy` None: nothing measured is asked for, as in a plan. `book_price` is of a GPU hour, for a term that names no
-    price; where that is None too, the gap says so.
+    `energy` None: nothing was measured, as in a plan.
     """
     parts, gaps = dict(rent(term).parts), []
     if term.purchased:
         name = "commitment" if term.purchase == "reserved" else "amortisation"
         parts[name] = spread(term.purchased.total, term.purchased.start, term.purchased.months, hour)
     elif term.price_per_gpu_hour is None and not term.units:
-        if book_price is None:
-            gaps.append(f"no price of a {term.gpu_type} hour, {term.purchase}")
-        else:
-            parts["gpus"] = EXACT.multiply(book_price, Decimal(term.gpus))
+        gaps.append(f"no price of a {term.gpu_type} hour, {term.purchase}")
     power, gap = _power(term, energy or Energy())
     if power is not None:
         parts["power"] = power

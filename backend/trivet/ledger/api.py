@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from trivet.ledger import period_api
+from trivet.ledger import period_api, pool_api
 
 router = APIRouter()
 router.include_router(period_api.router)
+router.include_router(pool_api.router)

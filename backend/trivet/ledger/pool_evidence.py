@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Numeric, cast, func, literal, select, text
+from sqlalchemy import Numeric, Select, cast, func, select, text, union_all
 from sqlalchemy.orm import Session
 
 from trivet.archive.models import ArchivedDay
@@ -100,16 +101,13 @@ def phases(session: Session, hour: datetime, pools: Collection[int]) -> dict[int
     }
 
 
-def energy(session: Session, hour: datetime, pools: Collection[int] | None = None) -> dict[int, Energy]:
-    """What the cards of each pool used in an hour; instances of a divided card are in their card's."""
+def energy(session: Session, interval: Interval, pools: Collection[int] | None = None) -> dict[int, Energy]:
+    """What the cards of each pool used in some whole hours; instances of a divided card are in their card's."""
     named = [] if pools is None else [one_of(Gpu.pool_id, pools)]
-    parts = [
-        select(t.gpu_id, t.total).where(t.metric == sc.HW_ENERGY.name, t.bucket >= hour, t.bucket < hour + HOUR, *more)
-        for t, more in ((GpuRollup, [GpuRollup.grain_s == HOUR_S]), (GpuDelta, []))
-    ]
-    rows = parts[0].union_all(parts[1]).subquery()
+    parts = [_energy_of(GpuRollup, interval).where(GpuRollup.grain_s == HOUR_S), _energy_of(GpuDelta, interval)]
+    rows = union_all(*parts).subquery()
     # A reading is a float; whole millijoules are what is counted on.
-    joules = func.round(cast(func.sum(rows.c.total), Numeric), literal(3))
+    joules = func.round(cast(func.sum(rows.c.total), Numeric), 3)
     query = (
         select(Gpu.pool_id, joules, func.count(rows.c.gpu_id.distinct()))
         .join(rows, rows.c.gpu_id == Gpu.id)
@@ -117,3 +115,8 @@ def energy(session: Session, hour: datetime, pools: Collection[int] | None = Non
         .group_by(Gpu.pool_id)
     )
     return {pool_id: Energy(total, count) for pool_id, total, count in session.execute(query) if pool_id is not None}
+
+
+def _energy_of(table: Any, interval: Interval) -> Select[Any]:
+    within = (table.bucket >= interval.start, table.bucket < interval.end)
+    return select(table.gpu_id, table.total).where(table.metric == sc.HW_ENERGY.name, *within)
