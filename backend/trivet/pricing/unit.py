@@ -77,6 +77,10 @@ class UnitBook:
         ordered = {key: sorted(found, key=lambda row: row[0]) for key, found in grouped.items()}
         return cls({key: (tuple(s for s, _ in each), tuple(n for _, n in each)) for key, each in ordered.items()})
 
+    def has(self, unit: str) -> bool:
+        """Whether a unit has any price at all."""
+        return any(key.unit == unit for key in self.by_key)
+
     def price_at(self, wanted: Of, at: datetime) -> UnitLine | None:
         """The price that held; None is a gap."""
         choices = ((own, "") if own else ("",) for own in (wanted.pool, wanted.name, wanted.provider))

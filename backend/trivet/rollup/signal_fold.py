@@ -11,6 +11,8 @@ from trivet.fleet.signal_models import SIGNAL_DIMENSIONS, SIGNAL_MEASURES, Signa
 from trivet.kit import histogram
 from trivet.kit.clock import floor
 from trivet.rollup.models import GRAINS_S
+from trivet.rollup.service import mark_due
+from trivet_collectors import semconv as sc
 
 KEY = ("bucket", *SIGNAL_DIMENSIONS)
 COLUMNS = (*KEY, *SIGNAL_MEASURES)
@@ -22,6 +24,10 @@ WRITE_ROWS = 5_000
 assert len(TYPES) == len(COLUMNS)
 
 Row = Sequence[Any]
+# Signals that have a price by the piece: their hours are posted.
+WITH_PRICE = frozenset({sc.TRIVET_TOOL_CALLS.name, sc.TRIVET_RETRIEVAL_CALLS.name})
+_METRIC = KEY.index("metric")
+HOUR_S = 3600
 
 _COLUMNS = ", ".join(COLUMNS)
 _TAKE = text(
@@ -86,9 +92,11 @@ def fold_signals(session: Session, limit: int) -> int:
     """
     rows: Any = session.execute(_TAKE, {"limit": limit}).all()
     taken = len(rows)
+    due = {floor(row[0], HOUR_S) for row in rows if row[_METRIC] in WITH_PRICE}
     for grain_s in GRAINS_S:
         rows = fold(rows, grain_s)
         _add(session, grain_s, rows)
+    mark_due(session, due)
     return taken
 
 
