@@ -9,18 +9,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trivet.identity.auth import authenticate
+from trivet.identity.auth import authenticate, known, secret_of
 
 API, OFREP = "/api/v1/", "/ofrep/"
 OPEN = frozenset({"/api/v1/openapi.json"})
+FILES = frozenset({"/api/v1/bills"})  # which take a whole file
 
 
 class Front:
     """Authenticates under `/api/v1`, and bounds bodies there and under `/ofrep`."""
 
-    def __init__(self, app: ASGIApp, body_limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, body_limit_bytes: int, file_limit_bytes: int | None = None) -> None:
         self.app = app
         self.limit = body_limit_bytes
+        self.file_limit = file_limit_bytes or body_limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -29,24 +31,28 @@ class Front:
             return
         request = Request(scope)
         if path.startswith(API) and path not in OPEN:
-            request.state.principal = await run_in_threadpool(authenticate, request)
+            # A key that was looked up a moment ago needs no thread to be looked up again.
+            request.state.principal = known(secret_of(request.headers)) or await run_in_threadpool(
+                authenticate, request
+            )
+        limit = self.file_limit if path in FILES else self.limit
         said = request.headers.get("content-length", "")
-        if said.isdigit() and int(said) > self.limit:
-            raise self._too_large()
-        await self.app(scope, self._bounded(receive), send)
+        if said.isdigit() and int(said) > limit:
+            raise self._too_large(limit)
+        await self.app(scope, self._bounded(receive, limit), send)
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, limit: int) -> Receive:
         read = 0
 
         async def bounded() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self.limit:
-                raise self._too_large()
+            if read > limit:
+                raise self._too_large(limit)
             return message
 
         return bounded
 
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"A body has at most {self.limit} bytes here; send it in parts.")
+    def _too_large(self, limit: int) -> HTTPException:
+        return HTTPException(413, f"A body has at most {limit} bytes here; send it in parts.")

@@ -21,7 +21,7 @@ from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 from trivet.pricing import service as pricing
 
-router = APIRouter(tags=["reservation"], prefix="/reservations")
+router = APIRouter(tags=["reservation"], prefix="/api/v1/reservations")
 SCOPES = ("policy", "ingest")
 Reader = Annotated[Principal, Depends(requires("read", *SCOPES))]
 

@@ -35,7 +35,7 @@ class Ended(Collector):
         query = select(Denial.reason, func.sum(Denial.items)).where(Denial.reason.in_(TOLD)).group_by(Denial.reason)
         try:
             with db.transaction() as session:
-                found = {reason: items for reason, items in session.execute(query)}
+                found: dict[str, int] = dict(session.execute(query).all())
         except SQLAlchemyError:
             return []  # the other metrics are worth having when the database is away
         return [
