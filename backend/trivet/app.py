@@ -19,6 +19,7 @@ from trivet.identity.idempotency import Idempotency
 from trivet.settings import get_settings
 
 MACHINES = ("/api/", "/v1/", "/ofrep/")
+FORM_BYTES = 64 << 10
 
 
 def create_app() -> FastAPI:
@@ -42,7 +43,9 @@ def create_app() -> FastAPI:
     app.include_router(api)
     app.include_router(selfwatch.root_router)
     app.add_middleware(Idempotency)
-    app.add_middleware(Front, body_limit_bytes=get_settings().rest_body_limit_bytes)
+    settings = get_settings()
+    files = settings.bill_file_limit_bytes + FORM_BYTES  # the file, in a form
+    app.add_middleware(Front, body_limit_bytes=settings.rest_body_limit_bytes, file_limit_bytes=files)
     app.add_middleware(ExceptionMiddleware, handlers=app.exception_handlers)  # what the two raise is a problem too
     app.router.default = _elsewhere(create_console())
     return app

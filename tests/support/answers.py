@@ -48,5 +48,5 @@ def _shape(operation: dict[str, Any]) -> dict[str, Any] | None:
 def _any(path: str) -> re.Pattern[str]:
     """`/a/{b}` as a pattern."""
     return re.compile(
-        "".join(".+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", path))
+        "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", path))
     )

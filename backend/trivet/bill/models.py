@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -18,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
@@ -67,9 +66,7 @@ class Bill(Base):
     __table_args__ = (
         CheckConstraint(f"state IN {STATES}", name="state"),
         CheckConstraint(f"spread IN {SPREADS}", name="spread"),
-        Index(
-            "uq_bill_sha256", "sha256", "provider", "currency", unique=True, postgresql_where="state <> 'replaced'"
-        ),
+        Index("uq_bill_sha256", "sha256", "provider", "currency", unique=True, postgresql_where="state <> 'replaced'"),
     )
 
 

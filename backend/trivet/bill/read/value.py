@@ -17,6 +17,7 @@ SMALLEST_EXPONENT = -40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(?:Z|[+-][0-9]{2}:?[0-9]{2}|\+00)?")
 _EPOCH = re.compile(r"[0-9]{9,10}(?:\.0)?")
 FIRST, LAST = date(2000, 1, 1), date(2100, 1, 1)
 
@@ -69,13 +70,17 @@ def _date_of(given: str, zone: tzinfo, pattern: str) -> date:
         if _DAY.fullmatch(given):
             return date.fromisoformat(given)
         if _EPOCH.fullmatch(given):
-            return datetime.fromtimestamp(int(given.split(".")[0]), UTC).astimezone(zone).date()
-        if not _DAY.match(given):
-            raise ValueError(given)
+            return datetime.fromtimestamp(int(given.partition(".")[0]), UTC).astimezone(zone).date()
+        if not _INSTANT.fullmatch(given.removesuffix(" UTC")):
+            raise BadCellError(_no_date(given))
         at = datetime.fromisoformat(given.removesuffix(" UTC"))
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
     except (ValueError, OverflowError) as bad:
-        raise BadCellError(f"{_shown(given)} is no date such as 2026-10-31 or 2026-10-31T07:00:00Z") from bad
+        raise BadCellError(_no_date(given)) from bad
+
+
+def _no_date(given: str) -> str:
+    return f"{_shown(given)} is no date such as 2026-10-31 or 2026-10-31T07:00:00Z"
 
 
 def _by_pattern(given: str, pattern: str) -> date | None:
