@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Numeric, Select, cast, func, select, text, union_all
 from sqlalchemy.orm import Session
 
+from trivet.archive import facts
 from trivet.archive.models import ArchivedDay
 from trivet.fleet.cost import Energy
 from trivet.fleet.models import Gpu, GpuDelta, GpuRollup
@@ -18,7 +19,7 @@ from trivet.rollup.read import one_of
 from trivet_collectors import semconv as sc
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-HOUR_S = 3600
+HOUR_S, SLICE_S = 3600, 10
 GAUGES = (sc.TRIVET_REQUESTS_RUNNING.name, sc.TRIVET_REQUESTS_WAITING.name, sc.TRIVET_KV_CACHE_USAGE.name)
 FAILURES = (sc.HEALTH_MODEL_LOAD, sc.HEALTH_DEPLOYMENT)  # of what serves; a lost GPU proves nothing of an engine
 READINGS_MAX = 2_000_000  # of one hour; a fleet that says more is read up to here, its later pools by spans
@@ -33,12 +34,17 @@ _SAID = text("""
 _PART = {GAUGES[0]: "running", GAUGES[1]: "waiting", GAUGES[2]: "kv_usage"}
 
 
-def samples_gone(session: Session, hour: datetime) -> bool:
-    """Whether single readings of an hour have left the database, or are about to."""
-    gone = select(ArchivedDay.day).where(
+def gone(session: Session, hour: datetime) -> bool:
+    """Whether any of what tells the states of an hour has left the database, or is about to."""
+    dropped = select(ArchivedDay.day).where(
         ArchivedDay.table_name == "signal_sample", ArchivedDay.closed_at.is_not(None), ArchivedDay.day == hour.date()
     )
-    return session.scalar(gone.limit(1)) is not None
+    return not _kept(session, hour - FRESH, SLICE_S) or session.scalar(dropped.limit(1)) is not None
+
+
+def _kept(session: Session, start: datetime, grain_s: int) -> bool:
+    since = facts.since(session).get(grain_s)
+    return since is None or start >= since
 
 
 def counters(session: Session, hour: datetime, pools: Collection[int]) -> dict[int, Counters]:
@@ -71,14 +77,20 @@ def counters(session: Session, hour: datetime, pools: Collection[int]) -> dict[i
 
 
 def _heard(session: Session, within: Interval, pools: Collection[int]) -> set[int]:
+    """Pools whose engines spoke in some hours; none where those are not kept."""
+    if not _kept(session, within.start, HOUR_S):
+        return set()
     found = signals.read(session, within, ["pool_id"], {"metric": GAUGES, "pool_id": pools}, grain_s=HOUR_S)
     return {pool_id for (pool_id,) in found}
 
 
 def _failures(session: Session, within: Interval, pools: Collection[int]) -> dict[int, list[datetime]]:
+    """Slices in which what serves was told to have failed, by pool; none where those are not kept."""
+    if not _kept(session, within.start, SLICE_S):
+        return {}
     where = {"metric": [sc.TRIVET_HEALTH.name], "pool_id": pools}
     found: dict[int, list[datetime]] = {}
-    for pool_id, detail, when in signals.read(session, within, ["pool_id", "detail", "bucket"], where, grain_s=10):
+    for pool_id, detail, when in signals.read(session, within, ["pool_id", "detail", "bucket"], where, grain_s=SLICE_S):
         if detail.split("/")[0] in FAILURES:
             found.setdefault(pool_id, []).append(when)
     return found

@@ -42,7 +42,7 @@ def read(session: Session, known: Known) -> list[PoolHour]:
     said = pool_evidence.counters(session, hour, pools)
     measured = pool_evidence.phases(session, hour, pools)
     lost = interruptions.within(session, Interval(hour, hour + HOUR)) if pools else {}
-    kept = pool_record.kept(session, hour) if pools and pool_evidence.samples_gone(session, hour) else {}
+    kept = pool_record.kept(session, hour) if pools and pool_evidence.gone(session, hour) else {}
     return [
         PoolHour(
             pool_id,
