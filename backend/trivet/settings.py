@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         ("trivet.scenario", "service.name"), description="Attributes that name the scenario, first found wins."
     )
 
+    bill_file_limit_bytes: int = Field(
+        256 << 20, description="Largest file of a bill; 20 times as much once it is decompressed."
+    )
+    bill_rows_limit: int = Field(2_000_000, description="Most rows of a bill.")
+
     retention_days_requests: int = Field(
         90, ge=0, description="Days that requests, prompt blocks and scores are kept row by row; 0 keeps them for ever."
     )
