@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("command_id", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["budget_id"], ["budget.id"], name=op.f("fk_budget_over_budget_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget_over")),
         sa.UniqueConstraint("budget_id", "what", name=op.f("uq_budget_over_budget_id_what")),
@@ -153,6 +154,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_budget_window_ends_at"), "budget_window", ["ends_at"], unique=False)
+    op.create_index(
+        "ix_budget_window_new", "budget_window", ["id"], unique=False, postgresql_where="refreshed_at IS NULL"
+    )
     op.create_table(
         "budget_foreign",
         sa.Column("window_id", sa.BigInteger(), nullable=False),
@@ -212,6 +216,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_budget_line_crossed_at"), table_name="budget_line")
     op.drop_table("budget_line")
     op.drop_table("budget_foreign")
+    op.drop_index("ix_budget_window_new", table_name="budget_window", postgresql_where="refreshed_at IS NULL")
     op.drop_index(op.f("ix_budget_window_ends_at"), table_name="budget_window")
     op.drop_table("budget_window")
     op.drop_table("budget_terms")

@@ -53,10 +53,13 @@ def falls_under(
     own = {
         "tenant": (subject.tenant_id,), "key": (subject.key_id,), "scenario": (subject.scenario_id,),
         "end_user": (subject.end_user_id,), "cost_centre": tuple(centres), "global": (0,), "request": (0,),
-        "interaction": (0,) if subject.interaction else (),
     }  # fmt: skip
     for standing in standings:
         if standing.tenant_id not in (0, subject.tenant_id) or standing.scenario_id not in (0, subject.scenario_id):
+            continue
+        if standing.scope == "interaction":
+            if subject.interaction:
+                yield standing, subject.tenant_id  # two tenants may call theirs the same
             continue
         for id_ in own[standing.scope]:
             if id_ == standing.subject_id or (standing.each and id_):

@@ -79,7 +79,7 @@ class BudgetTerms(Base):
 class BudgetWindow(Base):
     """One budget, one whose it is, one window of time. Committed is `spent` + `held`; both are in the budget's measure.
 
-    `spent` is what telemetry told up to `refreshed_at`; `held` are open reservations. Made when first needed, with what
+    `spent` is what telemetry told; `held` are open reservations. Made when first needed, with what
     was spent before: a window that is not there is never an empty one. Rows are locked in the order of ids.
     """
 
@@ -87,7 +87,7 @@ class BudgetWindow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     budget_id: Mapped[int] = mapped_column(ForeignKey("budget.id"))
-    subject_id: Mapped[int]  # of the tenant, key, scenario, centre or end user; 0 all
+    subject_id: Mapped[int]  # tenant (also of an interaction), key, scenario, centre or end user; 0 all
     interaction: Mapped[str] = mapped_column(server_default="")  # the interaction's name where it is one's budget
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
@@ -102,10 +102,11 @@ class BudgetWindow(Base):
     gaps: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")  # {currency: amount} no rate converts
     basis: Mapped[str] = mapped_column(server_default="")  # which tenants a cost centre had when it was counted
     opened_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    refreshed_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime | None]  # when `spent` was last moved
     __table_args__ = (
         UniqueConstraint("budget_id", "subject_id", "interaction", "starts_at"),
         Index(None, "ends_at"),
+        Index("ix_budget_window_new", "id", postgresql_where="refreshed_at IS NULL"),
     )
 
 
@@ -177,6 +178,7 @@ class BudgetOver(Base):
     at: Mapped[datetime]
     received_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    command_id: Mapped[int | None] = mapped_column(BigInteger)  # what it led to, where it did
     __table_args__ = (UniqueConstraint("budget_id", "what"), Index(None, "budget_id", "seen_at"))
 
 

@@ -11,6 +11,7 @@ from trivet.kit.body import EARLIEST, LATEST
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 
+CALENDAR = ("day", "week", "month")
 ALWAYS = Interval(EARLIEST, LATEST)  # an interaction is one whole, however long it takes
 _DAY = timedelta(days=1)
 

@@ -1,0 +1,106 @@
+"""Lines that windows crossed: a row for each, once, and one message to the owners that names the highest."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet.budget import words
+from trivet.budget.book import Standing
+from trivet.budget.kept import Window
+from trivet.budget.lines import FULL, breached_at, crossed, drawn
+from trivet.budget.models import BudgetLine
+from trivet.budget.names import names, whose
+from trivet.budget.sums import ZERO
+from trivet.kit.money import EXACT
+from trivet.notify import service as notify
+from trivet.rollup.read import one_of
+
+LATE = "; it came in after its window had ended, so nothing was commanded"
+
+
+def judge(session: Session, pairs: Iterable[tuple[Window, Standing]], now: datetime) -> int:
+    """Write the lines that these windows crossed since they were judged last; how many are new."""
+    reached = [
+        (window, standing, lines)
+        for window, standing in pairs
+        if standing.scope != "interaction"  # each is told of one by one, see `over`
+        and (lines := crossed(_before(window), window.spent, window.limit, drawn(standing.terms)))
+    ]
+    if not reached:
+        return 0
+    known = _known(session, [window.id for window, _, _ in reached])
+    labels = names(session, [(standing.scope, window.subject_id) for window, standing, _ in reached])
+    count = 0
+    for window, standing, lines in reached:
+        new = tuple(line for line in lines if (line, window.limit) not in known[window.id])
+        if new:
+            _write(session, Crossing(window, standing, new, whose(standing, labels, window.subject_id)), now)
+            count += len(new)
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Lines of one window crossed in the same moment, rising."""
+
+    window: Window
+    standing: Standing
+    lines: tuple[int, ...]
+    whose: str
+
+    @property
+    def why(self) -> str:
+        window = self.window
+        return words.reason(self.standing, self.whose, window.spent, window.limit, window.starts_at)
+
+
+def _before(window: Window) -> Decimal:
+    return window.before if window.limit == window.limit_before else ZERO
+
+
+def _known(session: Session, ids: list[int]) -> dict[int, set[tuple[int, object]]]:
+    found: dict[int, set[tuple[int, object]]] = defaultdict(set)
+    query = select(BudgetLine.window_id, BudgetLine.line, BudgetLine.limit).where(one_of(BudgetLine.window_id, ids))
+    for window_id, line, limit in session.execute(query):
+        found[window_id].add((line, limit))
+    return found
+
+
+def _write(session: Session, found: Crossing, now: datetime) -> None:
+    window, terms = found.window, found.standing.terms
+    over = window.ends_at <= now
+    base = EXACT.subtract(window.spent, sum((amount for _, amount in window.told), ZERO))
+    rows = []
+    for line in found.lines:
+        hard = terms.hard and line == FULL
+        acts = hard and terms.action != "refuse" and not over
+        rows.append({
+            "window_id": window.id, "line": line, "limit": window.limit, "hard": hard, "spent": window.spent,
+            "held": window.held, "crossed_at": now, "told": line == found.lines[-1],
+            "breached_at": breached_at(base, window.limit, window.told) if hard else None,
+            "returned_at": now if hard and not acts else None,  # nothing is commanded, so nothing is to be taken back
+            "reason": f"{found.why}{LATE if hard and over else ''}",
+        })  # fmt: skip
+    session.execute(insert(BudgetLine).values(rows).on_conflict_do_nothing())
+    if terms.owners:
+        _tell(session, found, now)
+
+
+def _tell(session: Session, found: Crossing, now: datetime) -> None:
+    window, standing, (*lower, highest) = found.window, found.standing, found.lines
+    notify.enqueue(
+        session,
+        key=f"budget:{window.id}:{highest}:{window.limit.normalize():f}",
+        to=standing.terms.owners,
+        subject=words.subject(standing, found.whose, highest, window.spent, window.limit),
+        text=words.text(
+            standing, found.why, (*lower, highest), window.ends_at, at_least=bool(window.unpriced or window.gaps)
+        ),
+        now=now,
+    )

@@ -1,0 +1,64 @@
+"""Bring windows up to what telemetry told: one snapshot, in which nothing is counted twice and nothing is missing.
+
+The table of windows is locked before the transaction's snapshot is taken, so nobody else writes windows meanwhile and two
+refreshers come one after another. In that snapshot holds whose usage is there are released and what ingest counted is
+added; the lines that this crosses are written with it, so each is told once whatever fails in between.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.budget import counters, crossing, kept, settle
+from trivet.budget.book import book
+from trivet.budget.seen import Seen
+from trivet.budget.work import Work
+
+DELTAS_MAX = 5_000  # of one round: while it runs, reservations wait
+ALONE = text("LOCK TABLE budget_window IN EXCLUSIVE MODE")
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What one round did: holds released, deltas folded, lines crossed. `more`: others may wait."""
+
+    released: int
+    folded: int
+    crossed: int
+    more: bool
+
+
+_seen: list[Seen] = []
+db.caches.append(_seen.clear)
+
+
+def refresh(now: datetime) -> Refreshed:
+    """One round, in a transaction of its own."""
+    before = _seen[0] if _seen else Seen()
+    with db.transaction() as session:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        session.execute(ALONE)  # the first statement: it takes no snapshot, the next one does
+        done, seen = _round(session, before, now)
+    _seen[:] = [seen]  # only what has been committed was applied
+    return done
+
+
+def _round(session: Session, seen: Seen, now: datetime) -> tuple[Refreshed, Seen]:
+    work = Work(session, book(session), now)
+    held = work.held_interactions()
+    deltas = counters.take(session, DELTAS_MAX)
+    released = settle.release_settled(session, now)  # of what was taken: what waits for the next round is still held
+    counters.fold(session, deltas)
+    work.count(deltas)
+    work.begin(seen)
+    work.recount_moved()
+    work.recount_interactions(held)
+    work.take_new()
+    work.convert(seen)
+    kept.write(session, work.windows.values(), now)
+    crossed = crossing.judge(session, work.pairs(), now)
+    applied = Seen({each.id: each.terms.id for each in work.standings.values()}, work.exchange)
+    return Refreshed(released, len(deltas), crossed, len(deltas) == DELTAS_MAX), applied

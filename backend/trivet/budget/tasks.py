@@ -1,0 +1,31 @@
+"""Budgets by the clock: what was told is counted, hard lines command, and what is over is taken back."""
+
+from celery import shared_task
+
+from trivet.budget import acting, over
+from trivet.budget.refresh import refresh
+from trivet.kit.clock import utc_now
+
+ROUNDS = 20  # of one run; what is left, the next one takes
+SCHEDULE = {"budget.refresh": (1.0, "control"), "budget.prune": (3_600.0, "work")}
+
+
+@shared_task(name="budget.refresh")
+def refresh_all() -> int:
+    """Bring every window up to date, then do what its lines say; how many deltas were counted."""
+    counted = 0
+    for _ in range(ROUNDS):
+        done = refresh(utc_now())
+        counted += done.folded
+        if not done.more:
+            break
+    over.judge(utc_now())
+    acting.act(utc_now())
+    acting.come_back(utc_now())
+    return counted
+
+
+@shared_task(name="budget.prune")
+def prune() -> int:
+    """Forget what no open window can need any more; how many rows."""
+    return over.prune(utc_now())
