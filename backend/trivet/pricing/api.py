@@ -13,6 +13,7 @@ from trivet.kit.errors import Invalid
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.pricing import dated_api, exchange_api, service
 from trivet.pricing.book import LAYERS
+from trivet.pricing.importing import import_api
 from trivet.pricing.models import Price
 from trivet.pricing.rate import canonical
 from trivet.pricing.tier import tier_of
@@ -21,6 +22,7 @@ STANDARD_NAME = "standard"
 router = APIRouter(tags=["pricing"])
 router.include_router(exchange_api.router)
 router.include_router(dated_api.router)
+router.include_router(import_api.router)
 
 
 class NewPrice(Body):
