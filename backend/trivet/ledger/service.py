@@ -12,7 +12,7 @@ from trivet.fleet import service as fleet
 from trivet.fleet.models import PoolTerm
 from trivet.kit.clock import floor
 from trivet.kit.locks import Lock
-from trivet.ledger import metered, pool_hour, reading
+from trivet.ledger import metered, pool_hour, reading, shared_hour, shared_rows, units
 from trivet.ledger.hour import Known, known_of
 from trivet.ledger.models import HourDue, PostedHour
 from trivet.ledger.reading import HOUR, HOUR_S
@@ -22,8 +22,14 @@ HOURS_MAX = 100  # posted in one transaction; the next run goes on
 _POINTER = 1
 
 
-# Everything that costs, each a function from what is known of an hour to the postings it made.
-SOURCES: tuple[Callable[[Session, Known], Iterable[int | None]], ...] = (metered.post, pool_hour.post)
+# Everything that costs, each a function from what is known of an hour to the postings it made. Shared costs come last:
+# some are split by what the others posted.
+SOURCES: tuple[Callable[[Session, Known], Iterable[int | None]], ...] = (
+    metered.post,
+    pool_hour.post,
+    units.post,
+    shared_hour.post,
+)
 
 
 def post_due(session: Session, now: datetime, grace_s: int) -> int | None:
@@ -36,10 +42,14 @@ def post_due(session: Session, now: datetime, grace_s: int) -> int | None:
     complete = floor(now - timedelta(seconds=grace_s), HOUR_S)
     fresh = _fresh(session, complete)
     due = {*fresh, *_take_due(session, complete)}
-    for hour in _with_reach(session, due):
+    hours = _with_reach(session, due)
+    for hour in hours:
         post_hour(session, hour)
     if fresh:
         _point_to(session, fresh[-1] + HOUR)
+    until = posted_until(session)
+    if until:
+        shared_hour.post_days(session, hours, until)
     return len(due)
 
 
@@ -55,6 +65,7 @@ def _fresh(session: Session, complete: datetime) -> list[datetime]:
         candidates = (
             session.scalar(select(func.min(PoolTerm.effective_from))),
             session.scalar(select(func.min(HourDue.hour))),
+            shared_rows.first_start(session),
         )
         start = floor(min([at for at in candidates if at] + [complete]), HOUR_S)
         if start == complete:
@@ -99,22 +110,44 @@ def post_hour(session: Session, hour: datetime) -> list[int]:
 
 
 def tenant_changed(session: Session, tenant_id: int, start: datetime) -> int:
-    """A tenant's mapping changed from an hour on: its hours since are due again. Says how many."""
+    """A tenant's mapping changed from an hour on: its hours since are due again, and those of shared costs that name it.
+    Says how many.
+    """
     _wait_for_posters(session)
-    hours = session.scalars(
+    used = session.scalars(
         select(Rollup1h.bucket).where(Rollup1h.tenant_id == tenant_id, Rollup1h.bucket >= start).distinct()
     )
-    return _mark(session, hours)
+    named = shared_rows.first_naming(session, tenant_id)
+    told = units.hours_told(session, tenant_id, start)
+    return _mark(session, {*used, *told, *(_posted_since(session, max(start, named)) if named else ())})
 
 
-def pool_changed(session: Session, start: datetime) -> int:
-    """A pool's terms changed from an instant on: the hours looked at since are due again. Says how many."""
+def terms_changed(session: Session, start: datetime) -> int:
+    """What a pool or a shared cost comes to changed from an instant on: the hours looked at since are due again."""
     _wait_for_posters(session)
+    return _mark(session, _posted_since(session, start))
+
+
+def hours_due(session: Session, hours: Iterable[datetime]) -> int:
+    """Something else that costs was told of these hours: those looked at already are due again. Says how many."""
+    _wait_for_posters(session)
+    until = posted_until(session)
+    return _mark(session, (hour for hour in hours if until is None or hour < until))
+
+
+def tree_changed(session: Session, start: datetime) -> int:
+    """Cost centres were moved from an hour on: hours since are due again where shared costs are split by usage."""
+    _wait_for_posters(session)
+    first = shared_rows.first_proportional(session)
+    return _mark(session, _posted_since(session, max(start, first))) if first else 0
+
+
+def _posted_since(session: Session, start: datetime) -> list[datetime]:
     until = posted_until(session)
     first = floor(start, HOUR_S)
     if until is None or first >= until:
-        return 0
-    return _mark(session, (first + HOUR * n for n in range(int((until - first) / HOUR))))
+        return []
+    return [first + HOUR * n for n in range(int((until - first) / HOUR))]
 
 
 def _wait_for_posters(session: Session) -> None:

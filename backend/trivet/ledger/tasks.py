@@ -1,4 +1,4 @@
-"""Posting on the clock, and hours that a changed mapping or term makes due again. On queue `work`."""
+"""Posting on the clock, and hours that a changed mapping, term or tree makes due again. On queue `work`."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from celery import shared_task
 
 from trivet import db
 from trivet.kit.clock import utc_now
-from trivet.ledger import service
+from trivet.ledger import service, units
 from trivet.settings import get_settings
 
 ROUNDS_MAX = 10
@@ -38,4 +38,32 @@ def pool_changed(pool_id: int, start: str) -> int:
     """A pool's terms changed from `start` (RFC 3339) on."""
     del pool_id  # whichever pool it was, an hour is posted whole
     with db.transaction() as session:
-        return service.pool_changed(session, datetime.fromisoformat(start))
+        return service.terms_changed(session, datetime.fromisoformat(start))
+
+
+@shared_task(name="ledger.shared_changed")
+def shared_changed(start: str) -> int:
+    """What a shared cost comes to, or how it is split, changed from `start` (RFC 3339) on."""
+    with db.transaction() as session:
+        return service.terms_changed(session, datetime.fromisoformat(start))
+
+
+@shared_task(name="ledger.tree_changed")
+def tree_changed(start: str) -> int:
+    """Cost centres were moved from `start` (RFC 3339) on."""
+    with db.transaction() as session:
+        return service.tree_changed(session, datetime.fromisoformat(start))
+
+
+@shared_task(name="ledger.hours_due")
+def hours_due(hours: list[str]) -> int:
+    """Quantities of these hours (RFC 3339) were told."""
+    with db.transaction() as session:
+        return service.hours_due(session, [datetime.fromisoformat(hour) for hour in hours])
+
+
+@shared_task(name="ledger.units_changed")
+def units_changed(start: str) -> int:
+    """A unit has a new price from `start` (RFC 3339) on."""
+    with db.transaction() as session:
+        return service.hours_due(session, units.hours_used(session, datetime.fromisoformat(start)))
