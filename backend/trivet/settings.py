@@ -1,5 +1,6 @@
 """One typed settings object: environment `TRIVET_*` first, then `trivet.toml` in the working directory."""
 
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
@@ -123,6 +124,9 @@ class Settings(BaseSettings):
     )
     session_hours: int = Field(12, description="How long a sign-in lasts.")
     report_concurrent: int = Field(4, description="Reports made at once in one process; more wait, then get 503.")
+    anomaly_least: Decimal = Field(
+        Decimal(1), ge=0, description="A day's cost is no anomaly unless it is off by so much, in its own currency."
+    )
     page_limit: int = Field(500, description="Most items of one page of a list.")
 
     smtp_host: str = Field("", description="Mail server that messages go through; empty: none, and pages say so.")

@@ -12,10 +12,11 @@ from trivet.kit.clock import utc_now
 from trivet.kit.interval import Interval
 from trivet.kit.page import page, to_cursor
 from trivet.report import answers as shapes
-from trivet.report import asking, costs_api, interactions, names, rows, signals
+from trivet.report import asking, costs_api, gaps_api, interactions, names, questions_api, rows, signals, values_api
 from trivet.report import engines as serving
 from trivet.report import usage as using
 from trivet.report.asking import Read
+from trivet.report.files import files_api, schedules_api
 from trivet.report.limits import Place
 from trivet.report.query import (
     InteractionQuery,
@@ -28,6 +29,11 @@ from trivet.report.query import (
 router = APIRouter(tags=["report"])
 router.include_router(signals.router)
 router.include_router(costs_api.router)
+router.include_router(questions_api.router)
+router.include_router(values_api.router)
+router.include_router(files_api.router)
+router.include_router(schedules_api.router)
+router.include_router(gaps_api.router)
 
 
 @router.get("/usage")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.identity.auth import Principal, requires
 from trivet.kit.clock import rfc3339
-from trivet.kit.money import money, plain
+from trivet.kit.money import EXACT, money, plain
 from trivet.kit.page import Kind, from_cursor, to_cursor
 from trivet.report import names
 from trivet.report.costs import CostRow, Costs, Totals
@@ -91,6 +91,29 @@ def _said(of: Totals, currency: str) -> dict[str, Any]:
         "unattributed_share": share(of.unattributed_share),
         "provisional": money(of.provisional, currency),
         **{account: money(getattr(of, account), currency) for account in KEPT_APART},
+    }
+
+
+def previous_item(amount: Decimal, before: Decimal | None) -> dict[str, Any]:
+    """A row beside that of the interval before; `change_share` null where that was nothing."""
+    was = before or Decimal(0)
+    change = EXACT.subtract(amount, was)
+    return {
+        "previous": plain(was),
+        "change": plain(change),
+        "change_share": share(EXACT.divide(change, was)) if was > 0 else None,
+    }
+
+
+def budget_item(given: tuple[Decimal, Decimal | None]) -> dict[str, Any]:
+    """A row beside its budget; null where it has none."""
+    amount, budget = given
+    if budget is None:
+        return {"budget": None, "left": None, "used_share": None}
+    return {
+        "budget": plain(budget),
+        "left": plain(EXACT.subtract(budget, amount)),
+        "used_share": share(EXACT.divide(amount, budget)) if budget > 0 else None,
     }
 
 

@@ -14,9 +14,14 @@ class NotClosed(Conflict):
     """The month as of whose close a report is asked for is not closed: its figures may still change."""
 
 
+def is_month(text: str) -> bool:
+    """Whether it is written as a month is: 2026-10."""
+    return _MONTH.fullmatch(text) is not None
+
+
 def check(session: Session, month: str) -> None:
     """`Invalid` for what is no month, `NotClosed` for one that is not closed."""
-    if not _MONTH.fullmatch(month):
+    if not is_month(month):
         raise Invalid("`as_of` is a closed month, such as 2026-10.", field="as_of")
     if periods.state(session, month) != periods.CLOSED:
         raise NotClosed(

@@ -1,6 +1,6 @@
 """What can be asked: query parameters as models. A parameter nobody knows is refused, so that a typo is no empty filter."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -60,6 +60,70 @@ class CostsQuery(Filtered):
     period: Names = Field(default_factory=list)
     as_of: str | None = Field(None, max_length=10)
     cost_centre_depth: int | None = Field(None, ge=1, le=8)
+    compare: Literal["previous", "budget"] | None = None
+
+
+class Of(Body):
+    """Filters by name, without pages."""
+
+    tenant: Names = Field(default_factory=list)
+    scenario: Names = Field(default_factory=list)
+    model: Names = Field(default_factory=list)
+    provider: Names = Field(default_factory=list)
+    pool: Names = Field(default_factory=list)
+    cost_centre: Names = Field(default_factory=list)
+    cost_centre_depth: int | None = Field(None, ge=1, le=8)
+
+    def given(self) -> dict[str, list[str] | list[int]]:
+        """The filters by dimension, those not given empty."""
+        return {name: getattr(self, name) for name in type(self).model_fields if isinstance(getattr(self, name), list)}
+
+
+class UnitQuery(Of):
+    from_: Instant = Field(alias="from")
+    to: Instant
+    group_by: str = Field("model", max_length=200)
+    basis: str = Field("allocation", max_length=20)
+
+
+class WhyQuery(Of):
+    """Against the interval before it (`previous`), or against one that is given by both its ends."""
+
+    from_: Instant = Field(alias="from")
+    to: Instant
+    group_by: str = Field("cost_centre", max_length=200)
+    against: Literal["previous"] = "previous"
+    against_from: Instant | None = None
+    against_to: Instant | None = None
+
+
+class FormulaQuery(Body):
+    from_: Instant = Field(alias="from")
+    to: Instant
+    pool: Names = Field(default_factory=list)
+
+
+class ForecastQuery(Of):
+    month: str | None = Field(None, max_length=10)
+    group_by: str = Field("", max_length=200)
+
+
+class QuadrantsQuery(Of):
+    from_: Instant = Field(alias="from")
+    to: Instant
+    of: Literal["model", "scenario", "tenant"] = "model"
+
+
+class AnomaliesQuery(Paged):
+    """Days, UTC, of the last four weeks where nothing is said."""
+
+    from_: date | None = Field(None, alias="from")
+    to: date | None = None
+    tenant: Names = Field(default_factory=list)
+
+
+class MonthQuery(Body):
+    month: str | None = Field(None, max_length=10)
 
 
 class RequestsQuery(Filtered):
