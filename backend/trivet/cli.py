@@ -9,6 +9,8 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
 app.add_typer(keys, name="keys")
+focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
+app.add_typer(focus, name="focus")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 
@@ -149,21 +151,31 @@ def replay(
 
 @app.command()
 def export(
-    kind: Annotated[str, typer.Argument(help="usage or costs.")],
-    start: Annotated[str, typer.Option("--from", help="RFC 3339, inclusive: 2026-11-01T00:00:00Z.")],
-    end: Annotated[str, typer.Option("--to", help="RFC 3339, exclusive.")],
+    kind: Annotated[str, typer.Argument(help="usage, costs, statement, allocation or supply.")],
+    start: Annotated[str, typer.Option("--from", help="RFC 3339, inclusive: 2026-11-01T00:00:00Z.")] = "",
+    end: Annotated[str, typer.Option("--to", help="RFC 3339, exclusive.")] = "",
     *,
+    form: Annotated[str, typer.Option("--format", help="csv, xlsx, pdf, focus.csv or parquet.")] = "",
+    month: Annotated[str, typer.Option(help="A whole month instead of --from and --to: 2026-11.")] = "",
+    cost_centre: Annotated[str, typer.Option(help="Whose statement.")] = "",
     group_by: Annotated[str, typer.Option(help="Dimensions, comma-separated.")] = "tenant,model",
+    grain: Annotated[str, typer.Option(help="Rows by 1h, 1d or 1mo as well.")] = "",
+    as_of: Annotated[str, typer.Option(help="As of the close of a month: 2026-10.")] = "",
+    focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1.4.")] = "1.2",
     out: Annotated[Path | None, typer.Option(help="File to write; the terminal where left out.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Usage or costs of an interval as CSV, with the numbers that the page and the API give."""
+    """A file of an interval, with the numbers that the page and the API give."""
     from trivet.kit.errors import TrivetError
-    from trivet.report.export import run
+    from trivet.report.export import run, wish_of
 
     use_database(data_dir)
     try:
-        count = run(kind, start, end, group_by, out)
+        wish = wish_of(
+            kind, start, end, form=form, month=month, cost_centre=cost_centre, group_by=group_by, grain=grain or None,
+            as_of=as_of or None, focus_version=focus_version,
+        )  # fmt: skip
+        count = run(kind, wish, out)
     except TrivetError as refused:
         fail(refused.detail)
     if out:
@@ -183,6 +195,36 @@ def retention(
     use_database(data_dir)
     for line in tell(utc_now(), get_settings(), dry_run=dry_run):
         say(line)
+
+
+@focus.command("check")
+def check_focus(
+    file: Annotated[Path, typer.Argument(help="A FOCUS file, CSV or Parquet.")],
+    focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1.4; what its header speaks where left out.")] = "",
+) -> None:
+    """Hold a FOCUS file against the rules; status 1 where it breaks one that it must keep. Needs no database."""
+    from trivet.kit.errors import TrivetError
+    from trivet.report.files.focus_check import check_file, told
+
+    try:
+        verdict, version = check_file(file, focus_version)
+    except TrivetError as refused:
+        fail(refused.detail)
+    for line in told(verdict, version):
+        print(line)
+    if not verdict.ok:
+        raise typer.Exit(1)
+
+
+@focus.command("columns")
+def focus_columns(focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1.4.")] = "1.2") -> None:
+    """The columns of our FOCUS files, with their levels and what they hold."""
+    from trivet.report.files.focus_columns import VERSIONS, columns
+
+    if focus_version not in VERSIONS:
+        fail(f"--focus-version is one of {', '.join(VERSIONS)}.")
+    for column in columns(focus_version):
+        print(f"{column.name:36} {column.level} {'null' if column.nullable else '    '} {column.kind}")
 
 
 @keys.command("create")

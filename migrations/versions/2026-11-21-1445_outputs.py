@@ -48,7 +48,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", "position", name=op.f("pk_message_attachment")),
     )
 
+    op.create_table(
+        "report_schedule",
+        sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("group_by", sa.Text(), nullable=False),
+        sa.Column("cost_centre", sa.Text(), nullable=False),
+        sa.Column("filters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("every", sa.Text(), nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=False),
+        sa.Column("recipients", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_schedule")),
+        sa.UniqueConstraint("name", name=op.f("uq_report_schedule_name")),
+    )
+    op.create_table(
+        "report_run",
+        sa.Column("schedule_id", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cost_centre", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("message_key", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["schedule_id"], ["report_schedule.id"], name=op.f("fk_report_run_schedule_id_report_schedule")
+        ),
+        sa.PrimaryKeyConstraint("schedule_id", "due_at", "cost_centre", name=op.f("pk_report_run")),
+    )
+    op.create_index(op.f("ix_report_run_made_at"), "report_run", ["made_at"])
+
 
 def downgrade() -> None:
+    op.drop_table("report_run")
+    op.drop_table("report_schedule")
     op.drop_table("message_attachment")
     op.drop_table("message")

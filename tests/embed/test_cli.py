@@ -86,7 +86,7 @@ class TestExport:
 
     def test_of_what_there_is_none_is_named_before_its_times_are_read(self, database: str) -> None:
         said = error(run("export", "foo", "--from", "2026-11-21", "--to", "tomorrow"))
-        assert said == "trivet: There is no export of 'foo': it is one of usage, costs."
+        assert said == "trivet: There is no export of 'foo': it is one of costs, usage, statement, allocation, supply."
 
     @pytest.mark.parametrize(
         ("start", "said"),

@@ -1,4 +1,4 @@
-"""CSV of usage or costs, through the same query path as the API: a file never disagrees with the screen."""
+"""`trivet export`: files of usage, costs and statements, with the numbers that the page and the API give."""
 
 import sys
 from collections.abc import Sequence
@@ -6,49 +6,61 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-import pandas as pd
-
 from trivet import db
+from trivet.kit.clock import utc_now
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
-from trivet.kit.money import plain
-from trivet.report import costs as costing
-from trivet.report import names
-from trivet.report import usage as using
-
-KINDS = ("usage", "costs")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from trivet.report.files import ask, csv_file, make, statement
 
 
 def export(kind: str, interval: Interval, group_by: Sequence[str] | str, out: TextIO) -> int:
-    """Write usage or costs of an interval as CSV with a header; says how many rows. Costs end with a row for idle.
+    """Write usage or costs of an interval as CSV with a header; says how many rows. Costs end with what is kept apart.
 
     `group_by` is a list of dimensions or the API's comma-separated text. `Invalid` as the API says it.
     """
-    _check(kind)
-    text = group_by if isinstance(group_by, str) else ",".join(group_by)
-    by = names.parse(text, names.USAGE_BY if kind == "usage" else names.COSTS_BY)
-    table = _usage(interval, by) if kind == "usage" else _costs(interval, by)
-    table.map(_safe).to_csv(out, index=False, lineterminator="\n")
-    return len(table)
+    by = group_by if isinstance(group_by, str) else ",".join(group_by)
+    with db.transaction() as session:
+        ask.one_moment(session)
+        return csv_file.write(ask.table(session, ask.question(kind, interval, by), utc_now()), out)
 
 
-def run(kind: str, start: str, end: str, group_by: str, out: Path | None) -> int:
-    """`trivet export`: RFC 3339 ends, to a file or to the terminal."""
-    _check(kind)
-    interval = Interval(_instant(start, "from"), _instant(end, "to"))
-    if out is None:
-        return export(kind, interval, group_by, sys.stdout)
-    with out.open("w", encoding="utf-8", newline="") as file:
-        return export(kind, interval, group_by, file)
+def run(kind: str, wish: make.Wish, out: Path | None) -> int:
+    """Write a file, or a text format to the terminal; how many rows."""
+    with db.transaction() as session:
+        ask.one_moment(session)
+        made = make.file(session, kind, wish, utc_now())
+    with made.content as content:
+        if out is not None:
+            with out.open("wb") as file:
+                for part in make.parts(content):
+                    file.write(part)
+        elif made.is_text:
+            for part in make.parts(content):
+                sys.stdout.write(part.decode())
+        else:
+            raise Invalid(f"A {made.name.rpartition('.')[2]} file is no text: name it with --out.", field="out")
+    return made.rows
 
 
-def _check(kind: str) -> None:
-    if kind not in KINDS:
-        raise Invalid(f"There is no export of {kind!r}: it is one of {', '.join(KINDS)}.", field="kind")
+FORMS = {"statement": "pdf", "allocation": "focus.csv", "supply": "focus.csv"}  # others are CSV where nothing is said
 
 
-def _instant(text: str, field: str) -> datetime:
+def wish_of(kind: str, start: str, end: str, *, form: str, month: str, cost_centre: str, **more: Any) -> make.Wish:
+    """A file as the command line asks for it: of a month, or between two times."""
+    make.check(kind, form or FORMS.get(kind, "csv"))
+    if month:
+        interval = statement.month_interval(month)
+    elif start and end:
+        interval = Interval(instant(start, "from"), instant(end, "to"))
+    else:
+        raise Invalid("Say --month, or --from and --to.", field="from")
+    if kind == "statement" and not month:
+        raise Invalid("A statement is of a --month and a --cost-centre.", field="month")
+    return make.Wish(form or FORMS.get(kind, "csv"), interval, month=month, cost_centre=cost_centre, **more)
+
+
+def instant(text: str, field: str) -> datetime:
+    """An RFC 3339 time out of the command line; `Invalid` says how to write one."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError as bad:
@@ -56,55 +68,3 @@ def _instant(text: str, field: str) -> datetime:
     if at.tzinfo is None:
         raise Invalid(f"--{field} {text} needs its zone: write {at.isoformat()}Z for UTC.", field=field)
     return at
-
-
-def _table(header: list[str], rows: list[list[Any]]) -> pd.DataFrame:
-    """As objects, so that a missing number stays missing and money stays the text it is on the wire."""
-    return pd.DataFrame(rows, columns=header, dtype=object)
-
-
-def _usage(interval: Interval, by: list[str]) -> pd.DataFrame:
-    with db.transaction() as session:
-        items = [using.item(by, row) for row in using.usage(session, interval, by, {})]
-    plain_counts = ("requests", "errors", "timeouts", "refusals", "rejections", "unpriced_requests")
-    kinds = ("input", "output", "cache_read", "cache_write", "reasoning")
-    measures = [(m, q) for m in ("latency_ms", "ttft_ms", "inter_token_ms") for q in ("p50", "p90", "p95", "p99")]
-    header = [
-        *by,
-        *plain_counts,
-        *(f"{k}_tokens" for k in kinds),
-        "cost",
-        "currency",
-        *(f"{m}_{q}" for m, q in measures),
-    ]
-    rows = []
-    for item in items:
-        cost = item["cost"] or {"amount": None, "currency": None}
-        row = [item[name] for name in (*by, *plain_counts)] + [item["tokens"][kind] for kind in kinds]
-        row += [cost["amount"], cost["currency"]]
-        rows.append(row + [item[measure][quantile] for measure, quantile in measures])
-    return _table(header, rows)
-
-
-def _costs(interval: Interval, by: list[str]) -> pd.DataFrame:
-    with db.transaction() as session:
-        found = costing.costs(session, interval, by, {})
-    rows = [
-        [*row.key, plain(row.amount), plain(row.list_amount), plain(row.provisional), row.currency]
-        for row in found.rows
-    ]
-    rows += [
-        [*(["idle"] * len(by)), plain(totals.idle), plain(0), plain(0), currency]
-        for currency, totals in found.totals.items()
-        if totals.idle
-    ]
-    return _table([*by, "amount", "list_amount", "provisional", "currency"], rows)
-
-
-def _safe(value: Any) -> Any:
-    """Names come from anyone's spans: one that a spreadsheet would run as a formula is kept as text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) and not _number(value) else value
-
-
-def _number(value: str) -> bool:
-    return value.lstrip("-").replace(".", "", 1).isdigit()

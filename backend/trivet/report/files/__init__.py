@@ -1,0 +1,1 @@
+"""Files of what reports say: CSV, workbooks, statements, FOCUS. Every figure comes from `costs` and `usage`."""

@@ -1,0 +1,339 @@
+"""FOCUS rows out of groups: who bears what (allocation), or what supply costs (supply). Pure.
+
+A row is a mapping of column to text, "" for null. Sums of a file's cost column are those of the groups, to the pico.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from trivet.kit.clock import rfc3339
+from trivet.kit.money import EXACT, PICO
+from trivet.report.files.focus_model import UNUSED, ZERO, Capacity, Group, Of, Sum, Unit, Used, by_kind, shared_out
+
+METERS = {
+    "input": ("Input Tokens", "Input"),
+    "output": ("Output Tokens", "Output"),
+    "cache_read": ("Cache Read Input Tokens", "CacheRead"),
+    "cache_write": ("Cache Write Input Tokens", "CacheWrite"),
+    "reasoning": ("Reasoning Tokens", "Reasoning"),
+}
+MILLION = Decimal(1_000_000)
+CATEGORY_OF = {"spot": "Dynamic", "reserved": "Committed", "provisioned": "Committed", "owned": "Other"}
+COMMITMENTS = {"reserved": "Reserved Capacity", "provisioned": "Provisioned Throughput"}
+UNUSED_WORDS = {
+    "idle": "Idle capacity", "headroom": "Headroom: awake and not filled", "down": "Capacity that could not serve",
+    "hidden": "Capacity that its pool hides from reports",
+}  # fmt: skip
+SHARED_METHOD = "shared-rules"
+INTERNAL = {
+    "x_FileKind": "allocation", "BilledCost": "0.000000000000", "BillingAccountId": "internal",
+    "BillingAccountName": "Internal allocation", "BillingAccountType": "Internal",
+}  # fmt: skip
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All there is to say of some charge periods."""
+
+    sums: Mapping[Group, Sum]
+    used: Mapping[Of, Used]
+    units: Mapping[tuple[datetime, str, str, str], Unit]  # by (start, provider, model, pool)
+    capacities: Mapping[tuple[datetime, str], Capacity]  # by (start, pool)
+
+    def unit(self, group: Group) -> Unit | None:
+        """The price of a group's tokens, where it is in the group's currency."""
+        pool = "" if group.pool == "none" else group.pool
+        found = self.units.get((group.start, group.provider, group.model, pool))
+        return found if found and found.currency == group.currency else None
+
+
+def allocation(facts: Facts) -> Iterator[Row]:
+    """Who bears what: EffectiveCost is the ledger's, BilledCost nothing."""
+    tokens = _tokens(facts)
+    for group in sorted(facts.sums, key=_order):
+        for row in _rows(group, facts.sums[group], tokens.get(group, Used()), facts):
+            yield row | INTERNAL | _allocated(group, facts)
+
+
+def supply(facts: Facts) -> Iterator[Row]:
+    """What supply costs: BilledCost is what is invoiced, or what capacity costs; nobody's name is on it."""
+    tokens = _tokens(facts)
+    sums: dict[Group, Sum] = {}
+    used: dict[Group, Used] = {}
+    for group, own in facts.sums.items():
+        whole = _supplied(group)
+        sums.setdefault(whole, Sum()).add(own.amount, own.provisional)
+        if whole.metered:  # capacity is supplied by the hour, whatever ran on it
+            used[whole] = _added(used.get(whole, Used()), tokens.get(group, Used()))
+    for group in sorted(sums, key=_order):
+        if group.purchase in COMMITMENTS and group.account in ("", *UNUSED):
+            continue
+        for row in _rows(group, sums[group], used.get(group, Used()), facts):
+            yield row | {"x_FileKind": "supply", "BilledCost": row["EffectiveCost"]}
+    yield from _committed({g: s for g, s in sums.items() if g.purchase in COMMITMENTS}, facts)
+
+
+def _supplied(group: Group) -> Group:
+    """The supply behind a group: a model where it is metered, a pool where it is capacity."""
+    nobody = replace(group, centre="", tenant="")
+    if group.metered or group.account not in ("", *UNUSED):
+        return nobody
+    return replace(nobody, provider="", model="")
+
+
+def _committed(sums: Mapping[Group, Sum], facts: Facts) -> Iterator[Row]:
+    """A commitment as FOCUS tells it: its purchase is billed, its use and what was not used bear the cost."""
+    wholes: dict[Group, Sum] = {}
+    for group, own in sums.items():
+        if group.account in ("", *UNUSED):
+            wholes.setdefault(replace(group, account=""), Sum()).add(own.amount, own.provisional)
+    for group in sorted(wholes, key=_order):
+        own = wholes[group]
+        yield _row(group, own) | _of_pool(group, facts, own.amount, "") | {
+            "x_FileKind": "supply", "ChargeCategory": "Purchase", "ChargeFrequency": "Recurring",
+            "ChargeDescription": f"Commitment of pool {group.pool}", "BilledCost": decimal(own.amount),
+            "EffectiveCost": decimal(ZERO), "CommitmentDiscountStatus": "", "ConsumedQuantity": "", "ConsumedUnit": "",
+        }  # fmt: skip
+    for group in sorted(sums, key=_order):
+        if group.account in ("", *UNUSED):
+            own = sums[group]
+            for row in _rows(group, own, Used(), facts):
+                yield row | {"x_FileKind": "supply", "BilledCost": decimal(ZERO)}
+
+
+def _tokens(facts: Facts) -> dict[Group, Used]:
+    """The tokens behind each group of use. A correction has none of its own: those of its period stand where it was booked first."""
+    bearers: dict[Of, dict[Group, Decimal]] = {}
+    for group in sorted(facts.sums, key=_order):
+        if group.account == "" and not group.corrects:
+            bearers.setdefault(group.of_usage, {})[group] = facts.sums[group].amount
+    found: dict[Group, Used] = {}
+    for of, weights in bearers.items():
+        if of in facts.used:
+            found |= shared_out(facts.used[of], weights)
+    return found
+
+
+def _added(a: Used, b: Used) -> Used:
+    kinds = dict.fromkeys([*a.tokens, *b.tokens])
+    return Used(a.requests + b.requests, {k: a.tokens.get(k, 0) + b.tokens.get(k, 0) for k in kinds})
+
+
+def _order(group: Group) -> tuple[object, ...]:
+    return tuple(getattr(group, name) for name in Group.__slots__)
+
+
+def _rows(group: Group, own: Sum, used: Used, facts: Facts) -> Iterator[Row]:
+    """The rows of one group: one a kind of tokens where there are tokens, else one."""
+    if group.account == "":
+        unit = facts.unit(group)
+        parts = by_kind(own.amount, used, unit)
+        provisional = by_kind(own.provisional, used, unit)
+        for n, (kind, amount) in enumerate(parts.items()):
+            requests = used.requests if n == 0 else 0
+            yield (
+                _row(group, Sum(amount, provisional[kind]))
+                | _of_tokens(group, kind, used.tokens[kind], unit)
+                | _of_commitment(group, "Used")
+                | {"x_RequestCount": decimal(Decimal(requests))}
+            )
+        if parts:
+            return
+    if not own.amount:
+        return
+    yield _row(group, own) | _whole(group, own.amount, used, facts)
+
+
+def _row(group: Group, own: Sum) -> Row:
+    """What all rows say. Without a quantity its three prices are what it costs."""
+    cost = decimal(own.amount)
+    month = datetime.strptime(group.period, "%Y-%m").replace(tzinfo=UTC)
+    issuer = _provider(group)
+    tags = {"trivet/tenant": group.tenant, "trivet/cost-centre": group.centre} if group.tenant else {}
+    return {
+        "BillingAccountId": issuer,
+        "BillingAccountName": issuer,
+        "BillingAccountType": "Supplier",
+        "BillingCurrency": group.currency,
+        "BillingPeriodStart": rfc3339(month),
+        "BillingPeriodEnd": rfc3339((month + timedelta(days=31)).replace(day=1)),
+        "ChargePeriodStart": rfc3339(group.start),
+        "ChargePeriodEnd": rfc3339(group.end),
+        "ChargeCategory": "Usage",
+        "ChargeClass": "Correction" if group.corrects else "",
+        "ChargeFrequency": "Usage-Based",
+        "EffectiveCost": cost,
+        "ListCost": cost,
+        "ContractedCost": cost,
+        "InvoiceIssuerName": issuer,
+        "ProviderName": issuer,
+        "PublisherName": issuer,
+        "ServiceProviderName": issuer,
+        "HostProviderName": issuer,
+        "ServiceCategory": "AI and Machine Learning",
+        "ServiceSubcategory": "Generative AI",
+        "ServiceName": "Model inference",
+        "PricingCurrency": group.currency,
+        "SubAccountId": group.centre,
+        "SubAccountName": group.centre,
+        "SubAccountType": "Cost Centre" if group.centre else "",
+        "Tags": _json(tags) if tags else "",
+        "x_Model": group.model,
+        "x_Pool": _named(group.pool),
+        "x_ProvisionalCost": decimal(own.provisional),
+        "x_Purchase": group.purchase,
+        "x_Tenant": group.tenant,
+    }
+
+
+def _of_tokens(group: Group, kind: str, count: int, unit: Unit | None) -> Row:
+    meter, token_type = METERS[kind]
+    quantity = EXACT.divide(Decimal(count), MILLION)
+    sku = f"{group.provider}/{group.model}/{kind}"
+    row = {
+        "ChargeDescription": f"{meter} of {group.model}",
+        "ConsumedQuantity": decimal(Decimal(count)),
+        "ConsumedUnit": "Tokens",
+        "PricingQuantity": decimal(quantity),
+        "PricingUnit": "1000000 Tokens",
+        "PricingCategory": CATEGORY_OF.get(group.purchase, "Standard"),
+        "ResourceId": _named(group.pool) or f"{group.provider}/{group.model}",
+        "ResourceName": _named(group.pool) or group.model,
+        "ResourceType": "GPU Pool" if _named(group.pool) else "Model Deployment",
+        "SkuId": sku,
+        "SkuPriceId": f"{sku}/on-demand",
+        "SkuMeter": meter,
+        "SkuPriceDetails": _json({"x_ModelId": group.model, "x_TokenType": token_type}),
+        "x_TokenType": token_type,
+    }
+    if unit is None:
+        return row
+    listed, contracted = unit.listed[kind], unit.contracted[kind]
+    return row | {
+        "ListUnitPrice": decimal(listed),
+        "ContractedUnitPrice": decimal(contracted),
+        "ListCost": decimal(EXACT.multiply(listed, quantity)),
+        "ContractedCost": decimal(EXACT.multiply(contracted, quantity)),
+    }
+
+
+def _whole(group: Group, amount: Decimal, used: Used, facts: Facts) -> Row:
+    """A group that is one row: idle capacity, capacity as supply, shared cost, a correction, cost without tokens."""
+    if group.account in UNUSED:
+        words = f"{UNUSED_WORDS[group.account]} of pool {group.pool}"
+        return _of_pool(group, facts, amount, "Unused") | {"ChargeDescription": words}
+    if group.account == "shared":
+        return {
+            "ChargeDescription": "Shared cost", "ServiceName": "Shared cost", "ServiceCategory": "Other",
+            "ServiceSubcategory": "Other (Other)", "ChargeFrequency": "Recurring",
+        } | _hours(group)  # fmt: skip
+    if group.account == "bill_variance":
+        return {
+            "ChargeCategory": "Adjustment",
+            "ChargeDescription": f"What the bill says beyond what was measured of {group.model}",
+        }
+    if not (group.tenant or group.centre or group.metered):
+        return _of_pool(group, facts, amount, "Used") | {"ChargeDescription": f"Used capacity of pool {group.pool}"}
+    if group.corrects:
+        return _of_commitment(group, "Used") | {
+            "ChargeDescription": f"Booked after the close of the month of its use: {group.model}"
+        }
+    if used.requests > 0:
+        return {
+            "ChargeDescription": f"Requests to {group.model} without tokens", "PricingUnit": "Requests",
+            "PricingQuantity": decimal(Decimal(used.requests)), "ConsumedUnit": "Requests",
+            "ConsumedQuantity": decimal(Decimal(used.requests)), "x_RequestCount": decimal(Decimal(used.requests)),
+        } | _of_commitment(group, "Used")  # fmt: skip
+    return {
+        "ChargeCategory": "Adjustment",
+        "ChargeDescription": f"Cost of {group.model} whose requests ended in another period",
+    }
+
+
+def _allocated(group: Group, facts: Facts) -> Row:
+    """How a shared cost was allocated, where it was: the method that posted it, and what of."""
+    if group.account == "shared":
+        return {"AllocatedMethodId": SHARED_METHOD, "x_AllocationMethod": SHARED_METHOD}
+    found = facts.capacities.get((group.start, group.pool))
+    if group.metered or found is None or not found.method:
+        return {}
+    return {
+        "AllocatedMethodId": found.method, "x_AllocationMethod": found.method, "AllocatedResourceId": group.pool,
+        "AllocatedResourceName": group.pool,
+    }  # fmt: skip
+
+
+def _hours(group: Group) -> Row:
+    """A cost by time has the hours of its charge period as quantity."""
+    hours = decimal(EXACT.divide(Decimal(int((group.end - group.start).total_seconds())), Decimal(3600)))
+    return {"PricingQuantity": hours, "PricingUnit": "Hours", "ConsumedQuantity": hours, "ConsumedUnit": "Hours"}
+
+
+def _of_pool(group: Group, facts: Facts, amount: Decimal, status: str) -> Row:
+    """A pool's capacity: hours that cost this amount, at its price where it had one; else its hours are not told apart."""
+    found = facts.capacities.get((group.start, group.pool))
+    row = {
+        "ServiceCategory": "Compute",
+        "ServiceSubcategory": "Virtual Machines",
+        "ServiceName": "GPU capacity",
+        "PricingCategory": CATEGORY_OF.get(group.purchase, "Standard"),
+        "ResourceId": _named(group.pool),
+        "ResourceName": _named(group.pool),
+        "ResourceType": "GPU Pool",
+    }
+    if group.tenant or group.centre:  # a part that somebody bears is no node any more
+        row |= {"ServiceCategory": "AI and Machine Learning", "ServiceSubcategory": "Generative AI"}
+    if found is None or (not found.price or found.currency != group.currency):
+        return row | (_hours(group) if not group.corrects else {}) | _of_commitment(group, status)
+    quantity = EXACT.quantize(EXACT.divide(amount, found.price), PICO)
+    sku = f"{found.gpu_type}/{found.unit}"
+    row |= {
+        "PricingQuantity": decimal(quantity),
+        "PricingUnit": found.unit,
+        "ConsumedQuantity": decimal(quantity),
+        "ConsumedUnit": found.unit,
+        "ListUnitPrice": decimal(found.price),
+        "ContractedUnitPrice": decimal(found.price),
+        "SkuId": sku,
+        "SkuPriceId": f"{sku}/{group.purchase}",
+        "SkuMeter": "GPU Hours",
+        "SkuPriceDetails": _json({"InstanceType": found.gpu_type, "GpuCount": found.size}),
+    }
+    return row | _of_commitment(group, status, decimal(quantity), found.unit)
+
+
+def _of_commitment(group: Group, status: str, quantity: str = "", unit: str = "") -> Row:
+    """What a row of a reserved or provisioned pool says of the commitment that covers it."""
+    kind = COMMITMENTS.get(group.purchase)
+    if kind is None:
+        return {}
+    row = {
+        "PricingCategory": "Committed", "CommitmentDiscountId": group.pool, "CommitmentDiscountName": group.pool,
+        "CommitmentDiscountCategory": "Usage", "CommitmentDiscountType": kind, "CommitmentDiscountStatus": status,
+        "CommitmentDiscountQuantity": quantity, "CommitmentDiscountUnit": unit,
+    }  # fmt: skip
+    return row | ({"ConsumedQuantity": "", "ConsumedUnit": ""} if status == "Unused" else {})
+
+
+def _provider(group: Group) -> str:
+    if group.metered and group.account in ("", "bill_variance"):
+        return group.provider if group.provider not in ("", "none") else "Unknown"
+    return "Shared cost" if group.account == "shared" else "Own capacity"
+
+
+def _named(name: str) -> str:
+    return "" if name == "none" else name
+
+
+def _json(found: Mapping[str, object]) -> str:
+    return json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def decimal(value: Decimal) -> str:
+    """A decimal with its point and all its places: at least those of a pico for what has so many."""
+    text = format(value, "f")
+    return text if "." in text else f"{text}.0"

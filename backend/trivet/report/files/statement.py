@@ -1,0 +1,212 @@
+"""A cost centre's month, read once: what the page shows and the PDF prints.
+
+A statement holds what is booked in its month: the use of the month, and adjustments of months that were closed before. So it
+stands still when the month is closed. Every amount comes from `costs`; why it moved from `moved.why`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from trivet.kit.errors import Invalid, NotFound
+from trivet.kit.interval import Interval, month_of
+from trivet.kit.money import EXACT, PICO
+from trivet.ledger import periods
+from trivet.report import compare, moved, names
+from trivet.report import usage as using
+from trivet.report.costs import Costs, costs
+from trivet.report.grain import DAY, MONTH
+
+LOOKBACK_MONTHS = 36
+USE = ("cost_centre", "unattributed", "variance")
+MILLION = Decimal(1_000_000)
+ZERO = Decimal(0)
+KINDS = {
+    "use": "Use", "idle": "Idle capacity", "headroom": "Headroom", "down": "Capacity that could not serve",
+    "hidden": "Hidden capacity", "shared": "Shared costs", "bill_variance": "What bills say beyond what was measured",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a tenant bore of a model: the amount, the tokens behind it, and what a million of them came to (None of none)."""
+
+    centre: str
+    tenant: str
+    model: str
+    amount: Decimal
+    tokens: int
+
+    @property
+    def per_million(self) -> Decimal | None:
+        """Borne cost of a million tokens, rounded to picos."""
+        if not self.tokens:
+            return None
+        return EXACT.quantize(EXACT.divide(EXACT.multiply(self.amount, MILLION), Decimal(self.tokens)), PICO)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day's use: all of it, and the part that is not posted yet."""
+
+    start: datetime
+    amount: Decimal
+    provisional: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One currency of a statement. `total` = `use` + adjustments; `lines` and `kinds` each add up to `use`."""
+
+    currency: str
+    use: Decimal
+    provisional: Decimal
+    before: Decimal
+    adjustments: tuple[tuple[str, Decimal], ...]
+    days: tuple[Day, ...]
+    kinds: tuple[tuple[str, Decimal], ...]
+    lines: tuple[Line, ...]
+    budget: Decimal | None
+    why: Mapping[str, Decimal]
+    unattributed_share: Decimal | None
+
+    @property
+    def adjusted(self) -> Decimal:
+        """All adjustments."""
+        return _sum(amount for _, amount in self.adjustments)
+
+    @property
+    def total(self) -> Decimal:
+        """What is booked in the month."""
+        return EXACT.add(self.use, self.adjusted)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A cost centre's month. `state` is open, closing or closed; `posted_until` says how far an open one is."""
+
+    centre: str
+    month: str
+    state: str
+    posted_until: datetime
+    sections: tuple[Section, ...]
+
+
+def month_interval(month: str) -> Interval:
+    """`2026-10` as a stretch of time; `Invalid` for what is no month."""
+    try:
+        start = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError as bad:
+        raise Invalid(f"{month[:40]!r} is no month: write one such as 2026-10.", field="month") from bad
+    if month != month_of(start) or not 2000 <= start.year < 2100:
+        raise Invalid(f"{month[:40]!r} is no month: write one such as 2026-10.", field="month")
+    return Interval(start, MONTH.after(start))
+
+
+def read(session: Session, centre: str, month: str) -> Statement:
+    """The statement of a cost centre with all beneath it; `unattributed` is what has none. `NotFound` for an unknown one."""
+    interval = month_interval(month)
+    where = names.where(session, {"cost_centre": [centre]})
+    if not where["cost_centre_id"]:
+        raise NotFound(f"There is no cost centre {centre!r}: check the name; it is case-sensitive.")
+    first = interval.start
+    for _ in range(LOOKBACK_MONTHS):
+        first = MONTH.floor(first - timedelta(days=1))
+    earlier = Interval(first, interval.start)
+    upto = where | {"period": [month_of(at) for at in MONTH.starts(Interval(first, interval.end))]}
+    booked = where | {"period": [month]}
+    lines = costs(session, interval, ["cost_centre", "tenant", "model", "account"], booked)
+    days = costs(session, interval, [], booked, grain="1d")
+    adjusted = costs(session, earlier, [], booked, grain="1mo")
+    before_of = Interval(MONTH.floor(interval.start - timedelta(days=1)), interval.start)
+    before = costs(session, before_of, [], upto)
+    everyone = costs(session, interval, [], {"period": [month]})
+    moves, _ = moved.why(session, before_of, interval, [], upto)
+    read_ = _Read(
+        lines, days, adjusted, before, everyone, _tokens(session, interval, lines),
+        compare.budgets(session, interval, "cost_centre", [centre]),
+        {each.currency: each.parts for each in moves if each.key is None},
+    )  # fmt: skip
+    currencies = sorted({*lines.totals, *adjusted.totals, *before.totals})
+    sections = tuple(_section(currency, centre, interval, read_) for currency in currencies)
+    return Statement(centre, month, periods.state(session, month), min(lines.as_of, interval.end), sections)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """All that was read for a statement."""
+
+    lines: Costs
+    days: Costs
+    adjusted: Costs
+    before: Costs
+    everyone: Costs
+    tokens: Mapping[tuple[str, str], int]
+    budgets: Mapping[tuple[str, str], Decimal]
+    why: Mapping[str, Mapping[str, Decimal]]
+
+
+def _tokens(session: Session, interval: Interval, lines: Costs) -> dict[tuple[str, str], int]:
+    """Tokens of the month by tenant and model, of the tenants that are on the statement."""
+    tenants = sorted({row.key[1] for row in lines.rows})
+    if not tenants:
+        return {}
+    found: dict[tuple[str, str], int] = {}
+    for row in using.usage(session, interval, ["tenant", "model"], names.where(session, {"tenant": tenants})):
+        key = (row.key[0], row.key[1])
+        found[key] = found.get(key, 0) + row.usage.tokens
+    return found
+
+
+def _section(currency: str, centre: str, interval: Interval, own: _Read) -> Section:
+    rows = [row for row in own.lines.rows if row.currency == currency]
+    everyone = own.everyone.totals.get(currency)
+    return Section(
+        currency=currency,
+        use=_sum(row.amount for row in rows),
+        provisional=_sum(row.provisional for row in rows),
+        before=_sum(row.amount for row in own.before.rows if row.currency == currency),
+        adjustments=tuple(
+            (row.key[-1][:7], row.amount) for row in own.adjusted.rows if row.currency == currency and row.amount
+        ),
+        days=_days(interval, [(r.key[-1], r.amount, r.provisional) for r in own.days.rows if r.currency == currency]),
+        kinds=_kinds((row.key[3], row.amount) for row in rows),
+        lines=_lines(((row.key[:3], row.amount) for row in rows), own.tokens),
+        budget=own.budgets.get((centre, currency)),
+        why=own.why.get(currency, {}),
+        unattributed_share=everyone.unattributed_share if everyone else None,
+    )
+
+
+def _days(interval: Interval, found: Sequence[tuple[str, Decimal, Decimal]]) -> tuple[Day, ...]:
+    """Every day of the month, also those without cost."""
+    by_day = {datetime.fromisoformat(bucket): (amount, open_) for bucket, amount, open_ in found}
+    return tuple(Day(start, *by_day.get(start, (ZERO, ZERO))) for start in DAY.starts(interval))
+
+
+def _kinds(rows: Iterable[tuple[str, Decimal]]) -> tuple[tuple[str, Decimal], ...]:
+    sums: dict[str, Decimal] = {}
+    for account, amount in rows:
+        kind = "use" if account in USE else account
+        sums[kind] = EXACT.add(sums.get(kind, ZERO), amount)
+    return tuple((KINDS[kind], sums[kind]) for kind in KINDS if sums.get(kind))
+
+
+def _lines(rows: Iterable[tuple[Any, Decimal]], tokens: Mapping[tuple[str, str], int]) -> tuple[Line, ...]:
+    """By tenant and model, largest first."""
+    sums: dict[tuple[str, str, str], Decimal] = {}
+    for key, amount in rows:
+        sums[key] = EXACT.add(sums.get(key, ZERO), amount)
+    found = [Line(*key, amount, tokens.get((key[1], key[2]), 0)) for key, amount in sums.items()]
+    return tuple(sorted(found, key=lambda line: (-line.amount, line.centre, line.tenant, line.model)))
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    total = ZERO
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
