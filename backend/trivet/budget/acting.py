@@ -68,7 +68,7 @@ def _due(session: Session, now: datetime) -> Iterator[Due]:
         .order_by(BudgetLine.id)
         .limit(LINES_MAX)
     )
-    for line, window in session.execute(query).tuples():
+    for line, window in session.execute(query):
         standing = budgets.one(window.budget_id, now)
         if standing is None or window.ends_at <= now:
             line.returned_at = now  # it ended before anything was done

@@ -110,7 +110,7 @@ def book(session: Session) -> Book:
 
 def _standings(session: Session) -> Iterator[Standing]:
     rows = session.execute(select(Budget, BudgetTerms).join(BudgetTerms, BudgetTerms.budget_id == Budget.id))
-    for budget, terms in rows.tuples():
+    for budget, terms in rows:
         yield Standing(
             budget.id, budget.name, budget.scope, budget.subject_id, budget.tenant_id, budget.scenario_id,
             budget.measure, budget.currency, budget.window, zone_of(budget.zone), _terms(terms),

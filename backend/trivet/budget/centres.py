@@ -50,7 +50,7 @@ def centres(session: Session) -> Centres:
     """Mappings and the tree, as this transaction sees them."""
     mapped = select(TenantCostCentre.tenant_id, TenantCostCentre.cost_centre_id, TenantCostCentre.effective_from)
     above = select(CostCentreParent.cost_centre_id, CostCentreParent.parent_id, CostCentreParent.effective_from)
-    return Centres.of(session.execute(mapped).tuples(), session.execute(above).tuples())
+    return Centres.of(session.execute(mapped), session.execute(above))
 
 
 def _order(row: Row) -> tuple[int, datetime]:

@@ -198,7 +198,7 @@ def make(session: Session, rows: list[dict[str, Any]]) -> dict[WindowKey, int]:
                 BudgetWindow.ends_at, BudgetWindow.id,
             )
         )  # fmt: skip
-        made |= {WindowKey(*row[:-1]): row[-1] for row in found.tuples()}
+        made |= {WindowKey(*row[:-1]): row[-1] for row in found}
     return made
 
 

@@ -38,9 +38,7 @@ def names(session: Session, wanted: Collection[tuple[str, int]]) -> Names:
     found = {
         (scope, id_): name
         for scope, own in ids.items()
-        for id_, name in session.execute(
-            select(TABLES[scope].id, TABLES[scope].name).where(TABLES[scope].id.in_(own))
-        ).tuples()
+        for id_, name in session.execute(select(TABLES[scope].id, TABLES[scope].name).where(TABLES[scope].id.in_(own)))
     }
     return Names(found)
 

@@ -82,7 +82,7 @@ def _read(session: Session, tenant_id: int, users: Sequence[str]) -> dict[str, i
     for start in range(0, len(users), STATEMENT_NAMES):
         chunk = users[start : start + STATEMENT_NAMES]
         query = select(EndUser.name, EndUser.id).where(EndUser.tenant_id == tenant_id, EndUser.name.in_(chunk))
-        found |= dict(session.execute(query).tuples())
+        found |= dict(session.execute(query).all())
     return found
 
 
