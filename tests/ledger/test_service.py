@@ -12,8 +12,10 @@ from tests.support.calls import call, ingest
 from tests.support.seeded import seeded
 
 from trivet import db
-from trivet.ledger import service, tasks
+from trivet.ledger import period_close, service, shared_service, tasks
 from trivet.ledger.models import Entry, HourDue, Posting
+from trivet.ledger.month import bounds
+from trivet.ledger.shared_service import Split
 from trivet.rollup import tasks as rollup
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -116,35 +118,115 @@ class TestPosting:
         assert standing() == set()
 
 
-def test_order_batches_and_resends_change_nothing():
-    rng = seeded()
-    books.company()
-    calls = [
+def some_calls(rng):
+    return [
         maker(rng.choice(["acme", "bolt", "crow"]), *at, input_tokens=rng.randrange(10**6), output_tokens=rng.randrange(10**5))
         for maker, at in [(books.metered, ("07:30",))] * 10 + [(books.on_pool, ("07:10", "07:25"))] * 10 + [(books.on_pool, ("07:50", "08:10"))] * 4
     ]  # fmt: skip
-    ingest(*calls)
-    rollup.fold()
-    books.post(books.NINE + timedelta(minutes=2))
-    whole = standing()
+
+
+def forget_all():
+    tables = (
+        "request, usage_delta, rollup_10s, rollup_1m, rollup_1h, hour_due, posting, entry, posted_hour, balance_day, "
+        "balance_period, period"
+    )
     with db.transaction() as session:
-        session.execute(
-            text(
-                "TRUNCATE request, usage_delta, rollup_10s, rollup_1m, rollup_1h, hour_due, posting, entry, posted_hour"
-            )
-        )
+        session.execute(text(f"TRUNCATE {tables}"))
+
+
+def in_any_order(rng, calls):
+    """Stored in batches of any size and order, some again; a step after each, in which the rest may be posted or not."""
     rng.shuffle(calls)
     while calls:
         size = rng.randrange(1, 6)
         ingest(*calls[:size])
         ingest(*calls[: rng.randrange(size + 1)])
         calls = calls[size:]
-        if rng.random() < 0.5:
-            rollup.fold()
-            books.post(books.NINE + timedelta(minutes=2))
+        yield
+
+
+def fold_and_post():
     rollup.fold()
     books.post(books.NINE + timedelta(minutes=2))
+
+
+def test_order_batches_and_resends_change_nothing():
+    rng = seeded()
+    books.company()
+    calls = some_calls(rng)
+    ingest(*calls)
+    fold_and_post()
+    whole = standing()
+    forget_all()
+    for _ in in_any_order(rng, calls):
+        if rng.random() < 0.5:
+            fold_and_post()
+    fold_and_post()
     assert standing() == whole
+
+
+def share_costs():
+    """One split by the usage of the hour, one by that of the day."""
+    with db.transaction() as session:
+        for usage_of in ("hour", "day"):
+            shared_service.add(
+                session, name=f"by the {usage_of}", recurs="once", start=books.DAY, end=books.DAY + timedelta(days=1),
+                amount=Decimal(100), currency="USD", split=Split("proportional", (), usage_of), note="", actor="t",
+                now=books.NINE,
+            )  # fmt: skip
+
+
+def look_ahead():
+    """As if every hour of the month had been looked at: what lies in it is late, and the month can close."""
+    with db.transaction() as session:
+        session.execute(text("UPDATE posted_hour SET posted_until = '2026-12-01T00:00Z'"))
+        session.execute(text("INSERT INTO hour_due VALUES (:hour) ON CONFLICT DO NOTHING"), {"hour": books.SEVEN})
+    books.post(books.NINE + timedelta(minutes=2))
+
+
+def close(month, now):
+    with db.transaction() as session:
+        session.execute(text("UPDATE posted_hour SET posted_until = :at"), {"at": bounds(month).end})
+        period_close.request(session, month=month, reason="r", actor="ann", now=now, grace_s=0)
+    with db.transaction() as session:
+        return period_close.close(session, month=month, actor="bob", now=now, grace_s=0).totals
+
+
+def as_of(month):
+    borne = text(
+        "SELECT currency, sum(amount) FROM balance_day WHERE period <= :of AND account NOT LIKE 'supply%' GROUP BY 1"
+    )
+    with db.transaction() as session:
+        return {currency: amount for currency, amount in session.execute(borne, {"of": month}) if amount}
+
+
+def test_closes_in_between_change_no_sum_and_each_stays_what_it_was():
+    rng = seeded()
+    books.company()
+    share_costs()
+    calls = some_calls(rng)
+    ingest(*calls)
+    fold_and_post()
+    look_ahead()
+    whole = standing()
+    forget_all()
+    months = ["2026-11", "2026-12", "2027-01"]
+    closed = {}
+    for step, _ in enumerate(in_any_order(rng, calls)):
+        fold_and_post()
+        if step % 2 == 0:
+            look_ahead()
+        if step % 2 and months:
+            month = months.pop(0)
+            total = close(month, bounds(month).end)
+            closed[month] = as_of(month)
+            before = closed.get(max((m for m in closed if m < month), default=""), {})
+            assert Decimal(total.get("USD", "0")) == closed[month]["USD"] - before.get("USD", Decimal(0))
+    fold_and_post()
+    look_ahead()
+    assert standing() == whole
+    assert {month: as_of(month) for month in closed} == closed
+    assert len(closed) > 1
 
 
 def test_many_posters_and_folders_at_once_post_once():
