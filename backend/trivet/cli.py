@@ -6,11 +6,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from trivet.cli_prices import prices
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
 app.add_typer(keys, name="keys")
 focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
 app.add_typer(focus, name="focus")
+app.add_typer(prices, name="prices")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 
