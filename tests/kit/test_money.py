@@ -4,6 +4,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.seeded import seeded
 
 from trivet.kit.money import from_picos, money, plain, split, to_picos
@@ -96,3 +98,28 @@ class TestSplit:
             total = sum(map(Fraction, weights.values()))
             for name, part in parts.items():
                 assert abs(to_picos(part) - Fraction(picos) * Fraction(weights[name]) / total) < 1
+
+
+class TestSplitIntoCents:
+    def test_a_hundred_dollars_over_three_equal_tenants(self):
+        assert split(Decimal("100.00"), {"acme": 1, "bolt": 1, "crow": 1}, places=2) == {
+            "acme": Decimal("33.34"),
+            "bolt": Decimal("33.33"),
+            "crow": Decimal("33.33"),
+        }
+
+    def test_an_amount_finer_than_its_parts_is_refused(self):
+        with pytest.raises(ValueError, match="more than 2 places"):
+            split(Decimal("100.001"), {"acme": 1}, places=2)
+
+    @given(
+        st.decimals(min_value=-(10**12), max_value=10**12, places=2),
+        st.lists(st.integers(0, 10**6) | st.decimals(0, 10**6, places=18), min_size=1, max_size=12).filter(any),
+        st.sampled_from([2, 6, 12]),
+    )
+    def test_any_split_adds_up_and_no_part_is_off_by_a_unit(self, amount, weights, places):
+        parts = split(amount, dict(enumerate(weights)), places=places)
+        assert sum(map(Fraction, parts.values())) == Fraction(amount)
+        whole, unit = sum(map(Fraction, weights)), Fraction(1, 10**places)
+        for n, part in parts.items():
+            assert abs(Fraction(part) - Fraction(amount) * Fraction(weights[n]) / whole) < unit

@@ -1,12 +1,13 @@
 """Exact money. A request's cost is whole picos (10⁻¹² of the unit); sums are Decimal with 12 places. No float, ever."""
 
 import re
-from collections.abc import Mapping, Sequence
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TypeVar
 
 PICO = Decimal(1).scaleb(-12)
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_WIDE = Context(prec=400)  # of weights, whose digits are all kept
 WHOLE_DIGITS_MAX = 15
 PLACES_MAX = 12
 _PLAIN = re.compile(rf"[0-9]{{1,{WHOLE_DIGITS_MAX}}}(\.[0-9]{{1,{PLACES_MAX}}})?")
@@ -46,29 +47,37 @@ def money(amount: Decimal | int, currency: str) -> dict[str, str]:
     return {"amount": plain(amount), "currency": currency}
 
 
-def split(amount: Decimal, weights: Mapping[Key, Decimal | int]) -> dict[Key, Decimal]:
+def split(amount: Decimal, weights: Mapping[Key, Decimal | int], *, places: int = PLACES_MAX) -> dict[Key, Decimal]:
     """Split an amount by weights so that the parts add up to the whole to the last pico (largest remainder).
 
-    Ties go to the earlier key in the mapping's order, so the result does not depend on chance. All weights zero, or
-    none at all, is the caller's case to decide: ValueError.
+    With fewer `places` (2: cents) the parts are whole units of that place; an amount that is not is a ValueError. Ties go
+    to the earlier key in the mapping's order, so the result does not depend on chance. All weights zero, or none at all,
+    is the caller's case to decide: ValueError.
     """
     if any(w < 0 for w in weights.values()) or not any(weights.values()):
         raise ValueError("split needs weights that are not negative and not all zero")
-    picos = to_picos(amount)
-    sign = -1 if picos < 0 else 1
-    return {k: from_picos(sign * part) for k, part in _whole_parts(abs(picos), weights).items()}
+    units = int(EXACT.quantize(EXACT.scaleb(amount, places), Decimal(1)))
+    if places < PLACES_MAX and EXACT.scaleb(Decimal(units), -places) != amount:
+        raise ValueError(f"{plain(amount)} has more than {places} places: round it before it is split")
+    sign = -1 if units < 0 else 1
+    parts = _whole_parts(abs(units), weights)
+    return {k: EXACT.scaleb(Decimal(sign * part), -places) for k, part in parts.items()}
 
 
-def _whole_parts(picos: int, weights: Mapping[Key, Decimal | int]) -> dict[Key, int]:
-    with localcontext(Context(prec=120)):
-        total = sum((Decimal(w) for w in weights.values()), Decimal(0))
-        shares = {k: Decimal(picos) * Decimal(w) / total for k, w in weights.items()}
-        floors = {k: int(s.to_integral_value(rounding=ROUND_FLOOR)) for k, s in shares.items()}
-        left = picos - sum(floors.values())
-        by_remainder: Sequence[Key] = sorted(shares, key=lambda k: floors[k] - shares[k])
-    return {k: floors[k] + (1 if i < left else 0) for k, i in _rank(shares, by_remainder)}
+def _whole_parts(units: int, weights: Mapping[Key, Decimal | int]) -> dict[Key, int]:
+    """Whole units by weights, in whole numbers throughout: exact however long the weights are."""
+    whole = _in_whole_numbers(weights.values())
+    total = sum(whole)
+    divided = [divmod(units * weight, total) for weight in whole]
+    parts = [part for part, _ in divided]
+    by_remainder = sorted(range(len(parts)), key=lambda n: divided[n][1], reverse=True)  # stable: ties keep their order
+    for n in by_remainder[: units - sum(parts)]:
+        parts[n] += 1
+    return dict(zip(weights, parts, strict=True))
 
 
-def _rank(shares: Mapping[Key, Decimal], order: Sequence[Key]) -> list[tuple[Key, int]]:
-    place = {k: i for i, k in enumerate(order)}
-    return [(k, place[k]) for k in shares]
+def _in_whole_numbers(weights: Iterable[Decimal | int]) -> list[int]:
+    """The weights times the power of ten that makes them all whole."""
+    exact = [Decimal(weight) for weight in weights]
+    least = min(int(weight.as_tuple().exponent) for weight in exact)
+    return [int(weight.scaleb(-least, _WIDE)) for weight in exact] if least < 0 else [int(weight) for weight in exact]

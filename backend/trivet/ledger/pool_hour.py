@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from trivet.kit.interval import Interval
 from trivet.ledger import book, pool_evidence, pool_losses, pool_record, reading
 from trivet.ledger.book import Source
 from trivet.ledger.hour import Known
+from trivet.ledger.line import User
 from trivet.ledger.posting import CostCentres, PoolHour, judged, moved, pool_entries
 from trivet.ledger.reading import HOUR
 
@@ -43,6 +45,10 @@ def read(session: Session, known: Known) -> list[PoolHour]:
     measured = pool_evidence.phases(session, hour, pools)
     lost = interruptions.within(session, Interval(hour, hour + HOUR)) if pools else {}
     kept = pool_record.kept(session, hour) if pools and pool_evidence.gone(session, hour) else {}
+    standard: dict[int, dict[tuple[User, str], Decimal]] = {pool_id: {} for pool_id in pools}
+    for (user, own, currency), cost in known.costs.items():
+        if own in standard:
+            standard[own][user, currency] = cost
     return [
         PoolHour(
             pool_id,
@@ -50,7 +56,7 @@ def read(session: Session, known: Known) -> list[PoolHour]:
             ran[pool_id].busy,
             ran[pool_id].work,
             ran[pool_id].requests,
-            {(user, currency): cost for (user, own, currency), cost in known.costs.items() if own == pool_id},
+            standard[pool_id],
             ran[pool_id].phases(measured.get(pool_id)),
             said.get(pool_id),
             [

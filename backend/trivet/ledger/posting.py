@@ -152,7 +152,8 @@ def _own(account: str, user: User, at: Place, cost_centres: CostCentres) -> Line
 
 
 def _add(entries: Entries, line: Line, amount: Decimal) -> None:
-    entries[line] = EXACT.add(entries.get(line, ZERO), amount)
+    before = entries.get(line)
+    entries[line] = amount if before is None else EXACT.add(before, amount)
 
 
 def to_post(target: Entries, posted: Entries) -> Entries:
@@ -160,9 +161,10 @@ def to_post(target: Entries, posted: Entries) -> Entries:
 
     Exact, so that rounding never drifts however often an hour is corrected; empty where nothing changed.
     """
-    lines = sorted(target.keys() | posted.keys())
-    change = {line: EXACT.subtract(target.get(line, ZERO), posted.get(line, ZERO)) for line in lines}
-    return checked({line: amount for line, amount in change.items() if amount})
+    change = dict(target)
+    for line, amount in posted.items():
+        change[line] = EXACT.subtract(target.get(line, ZERO), amount)
+    return checked({line: amount for line, amount in sorted(change.items()) if amount})
 
 
 def checked(entries: Entries) -> Entries:
