@@ -1,19 +1,24 @@
 """Budgets and operations for tests of reservations."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
 
 from sqlalchemy import select
+from tests.support.calls import call, ingest
 
 from trivet import db
+from trivet.budget import refresh as refreshing
 from trivet.budget.models import Budget, BudgetTerms, BudgetWindow
 from trivet.budget.reserve import commit
 from trivet.budget.reserve.ask import Caller, Costs, Hold, Post, Void
+from trivet.budget.reserve.models import Reservation
 from trivet.kit.errors import TrivetError
+from trivet.pricing import service as pricing
 from trivet.pricing.estimate import Bound
+from trivet.pricing.rate import canonical
 
 EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CALLER = Caller("key:test", 1)
 
 
@@ -60,15 +65,15 @@ def void(id_, *, caller=CALLER):
     return Void(caller, id_)
 
 
-def do(*operations):
+def do(*operations, now=NOON):
     """What came of each, after one commit."""
-    [came] = commit.run([operations])
+    [came] = commit.run([operations], now=now)
     return came
 
 
-def one(operation):
+def one(operation, now=NOON):
     """What came of one; a refusal is raised."""
-    [came] = do(operation)
+    [came] = do(operation, now=now)
     if isinstance(came, TrivetError):
         raise came
     return came
@@ -91,10 +96,31 @@ def held():
     return found
 
 
-def is_id(text):
-    return UUID(text)
+def dollar_tokens():
+    """A model whose every token costs a dollar, so that figures can be read."""
+    with db.transaction() as session:
+        pricing.add_price(
+            session, provider="house", model="dollar", pool="", effective_from=EARLIER, currency="USD",
+            rates=canonical({"input": "1000000", "output": "1000000"}), actor="finance",
+        )  # fmt: skip
 
 
-def month():
-    now = datetime.now(UTC)
-    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), timedelta(days=1)
+def spend(dollars, reservation=None, *, tenant="acme", at=NOON, **more):
+    """A call that cost so many dollars, told by its span."""
+    told = call(
+        at, tenant=tenant, provider="house", model="dollar", input_tokens=dollars,
+        reservation=None if reservation is None else str(reservation), **more,
+    )  # fmt: skip
+    ingest(told, now=at)
+    return told
+
+
+def refresh(now=NOON):
+    """One round of the budgets' refresh."""
+    return refreshing.refresh(now)
+
+
+def kept(id_):
+    """A reservation's row."""
+    with db.transaction() as session:
+        return session.get(Reservation, id_)

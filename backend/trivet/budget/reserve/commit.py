@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -124,10 +125,12 @@ def _commit(group: list[_Waiting]) -> None:
 
 
 def run(
-    groups: Sequence[Sequence[Operation]], lasts: Sequence[Callable[[Session], None] | None] = ()
+    groups: Sequence[Sequence[Operation]],
+    lasts: Sequence[Callable[[Session], None] | None] = (),
+    now: datetime | None = None,
 ) -> list[list[Came]]:
     """What came of each group of operations, after one commit of them all."""
-    now = utc_now()
+    now = now or utc_now()
     flat = [operation for group in groups for operation in group]
     named = names.named(flat)
     with db.transaction() as session:

@@ -15,7 +15,8 @@ from trivet.budget.limits import Subject, WindowKey, falls_under, window_key
 from trivet.budget.reserve.costs import Bounded, Market
 from trivet.budget.reserve.decide import ONE, Layer, in_window
 from trivet.budget.reserve.standing import Amounts, Measure
-from trivet.budget.service import _centres, windows_of
+from trivet.budget.centres import centres_of
+from trivet.budget.service import windows_of
 from trivet.identity.models import ApiKey
 from trivet.kit.money import EXACT
 from trivet.pricing import exchange
@@ -55,7 +56,7 @@ def _under(session: Session, terms_now: Book, asked: Asked) -> list[Under]:
     for at in (asked.start, asked.end):
         standings = list(terms_now.at(at))
         of_centres = any(each.scope == "cost_centre" for each in standings)
-        centres = _centres(session, asked.subject.tenant_id, at) if of_centres else ()
+        centres = centres_of(session, asked.subject.tenant_id, at) if of_centres else ()
         for terms, subject_id in falls_under(standings, asked.subject, centres):
             key = window_key(terms, subject_id, asked.subject.interaction, at)
             found.setdefault((terms.id, key, subject_id), (terms, key))

@@ -207,6 +207,8 @@ def _told_amounts(desk: _Desk, kept: Kept, op: Post) -> tuple[Decimal | None, in
         return op.amount, op.tokens
     of, usage = kept.values, op.usage
     tokens = usage.input + usage.output + usage.cache_read + usage.cache_write + usage.reasoning
+    if not tokens and op.amount is None:
+        return NONE, 0
     line = desk.market.prices.price_at(of["provider"], of["model"], of["pool"], of["created_at"])
     if op.amount is not None or line is None or line.currency != kept.currency:
         return op.amount, tokens
