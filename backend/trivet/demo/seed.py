@@ -16,7 +16,7 @@ from trivet import db
 from trivet.card import service as cards
 from trivet.command import service as commands
 from trivet.demo import cards as demo_cards
-from trivet.demo import history
+from trivet.demo import history, money
 from trivet.demo.backend import NAME as BACKEND
 from trivet.demo.model import LARGE, SMALL
 from trivet.demo.people import OPERATIONS, PEOPLE, PRODUCT, Person, password
@@ -35,6 +35,8 @@ POOL = {
     "price_per_gpu_hour": "0.38",
     "currency": "USD",
     "purchase": "on_demand",
+    "load_test_tokens_per_gpu_hour": "4000000",
+    "planned_utilisation": "0.5",
 }
 # The large model is metered by an API; the small one has the pool's standard rate.
 PRICES: tuple[dict[str, Any], ...] = (
@@ -81,6 +83,8 @@ def remember(endpoint: str, data_dir: Path, keys: Keys) -> int:
     if told["calls"] is None:
         told["calls"] = history.send(endpoint, keys.backend, datetime.fromisoformat(told["now"]))
         marker.write_text(json.dumps(told))
+    with _admin_client(endpoint) as client:
+        money.enter(client, data_dir, COST_CENTRES, datetime.fromisoformat(told["now"]))
     return int(told["calls"])
 
 
