@@ -42,7 +42,32 @@ class TestPromises:
 
     def test_a_posting_that_does_not_balance_is_found(self):
         force("UPDATE entry SET amount = amount + 1e-12 WHERE account = 'idle'")
-        assert broken() == {"entries_balance": "posting 2 sums to 1E-12 USD"}
+        assert broken() == {
+            "entries_balance": "posting 2 sums to 1E-12 USD",
+            "balances_equal_entries": "2026-11-20: a balance of idle says 4.000000000000 USD, its entries 4.000000000001",
+        }
+
+    def test_a_balance_that_its_entries_do_not_make_is_found(self):
+        force("UPDATE balance_day SET amount = amount - 1e-12 WHERE account = 'supply.capacity'")
+        said = "a balance of supply.capacity says -6.000000000001 USD, its entries -6.000000000000"
+        assert broken() == {"balances_equal_entries": f"2026-11-20: {said}"}
+
+    def test_entries_without_a_balance_are_found(self):
+        force("DELETE FROM balance_day")
+        assert list(broken()) == ["balances_equal_entries"]
+
+    def test_capacity_posted_at_another_cost_than_its_terms_say_is_found(self):
+        force("UPDATE pool_term SET gpus = 3", "DELETE FROM outbox")
+        said = "its terms say 9.000000000000, posted is 6.000000000000"
+        assert broken() == {"capacity_equals_terms": f"2026-11-20T07:00Z, pool 1, USD: {said}"}
+
+    def test_a_changed_term_that_the_ledger_was_asked_to_look_at_is_no_fault(self):
+        books.pool(gpus=3, start=books.clock("07:30"))
+        assert broken() == {}
+
+    def test_power_is_held_against_what_was_known_when_it_was_posted(self):
+        force("UPDATE pool_term SET power_price_per_kwh = 1", "DELETE FROM outbox")
+        assert broken() == {}
 
     @pytest.mark.parametrize("table", ["rollup_10s", "rollup_1m", "rollup_1h"])
     def test_a_rollup_that_says_something_else_is_found(self, table):
@@ -74,6 +99,8 @@ class TestFindings:
         items = client.get("/api/v1/invariants", headers=admin).json()["items"]
         assert {i["promise"]: i["holds"] for i in items} == {
             "audit_chain": False,
+            "balances_equal_entries": True,
+            "capacity_equals_terms": True,
             "entries_balance": True,
             "rollup_equals_requests": True,
         }

@@ -8,7 +8,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.invariant import audit_chain, entries_balance, rollup_equals_requests
+from trivet.invariant import (
+    audit_chain,
+    balances_equal_entries,
+    capacity_equals_terms,
+    entries_balance,
+    rollup_equals_requests,
+)
 from trivet.invariant.finding import Finding
 from trivet.invariant.models import InvariantCheck
 
@@ -16,6 +22,8 @@ log = logging.getLogger(__name__)
 
 PROMISES: Mapping[str, Callable[[Session, datetime], Finding]] = {
     "entries_balance": entries_balance.check,
+    "balances_equal_entries": balances_equal_entries.check,
+    "capacity_equals_terms": capacity_equals_terms.check,
     "rollup_equals_requests": rollup_equals_requests.check,
     "audit_chain": audit_chain.check,
 }

@@ -6,11 +6,11 @@ from celery import shared_task
 
 from trivet import db
 from trivet.kit.clock import utc_now
-from trivet.ledger import service, units
+from trivet.ledger import pool_due, service, units
 from trivet.settings import get_settings
 
 ROUNDS_MAX = 10
-SCHEDULE = {"ledger.post": (30.0, "work")}
+SCHEDULE = {"ledger.post": (30.0, "work"), "ledger.settle_pools": (1_800.0, "work")}
 
 
 @shared_task(name="ledger.post")
@@ -67,3 +67,10 @@ def units_changed(start: str) -> int:
     """A unit has a new price from `start` (RFC 3339) on."""
     with db.transaction() as session:
         return service.hours_due(session, units.hours_used(session, datetime.fromisoformat(start)))
+
+
+@shared_task(name="ledger.settle_pools")
+def settle_pools() -> int:
+    """Engines and cards may have told more of the latest hours of pools; how many hours are looked at again."""
+    with db.transaction() as session:
+        return service.hours_due(session, pool_due.unsettled(session, utc_now()))
