@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.budget.book import Standing, book
 from trivet.budget.centres import centres
-from trivet.budget.lines import FULL
 from trivet.budget.models import Budget, BudgetAct, BudgetLine, BudgetTerms, BudgetWindow
 from trivet.budget.words import date
 from trivet.card import service as cards
@@ -265,4 +264,14 @@ def _restore(act_id: int, actor_of: str | None, why: str, now: datetime) -> int:
         return 1
 
 
-__all__ = ["FULL", "act", "come_back", "take_back"]
+def standing_lines(session: Session, budget_id: int) -> list[int]:
+    """Hard lines of a budget whose commands were not taken back."""
+    query = (
+        select(BudgetLine.id)
+        .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
+        .where(BudgetWindow.budget_id == budget_id, BudgetLine.hard, BudgetLine.commanded_at.is_not(None))
+        .where(BudgetLine.returned_at.is_(None))
+        .order_by(BudgetLine.id)
+        .limit(LINES_MAX)
+    )
+    return list(session.scalars(query))

@@ -40,7 +40,7 @@ def judge(session: Session, pairs: Iterable[tuple[Window, Standing]], now: datet
     for window, standing, lines in reached:
         new = tuple(line for line in lines if (line, window.limit) not in known[window.id])
         if new:
-            _write(session, Crossing(window, standing, new, whose(standing, labels, window.subject_id)), now)
+            _write(session, Crossing(window, standing, new, whose(standing.scope, labels, window.subject_id)), now)
             count += len(new)
     return count
 

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trivet.budget.book import Standing
 from trivet.identity.models import ApiKey
 from trivet.ingest.models import EndUser
 from trivet.tenant.models import CostCentre, Scenario, Tenant
@@ -43,13 +42,13 @@ def names(session: Session, wanted: Collection[tuple[str, int]]) -> Names:
     return Names(found)
 
 
-def whose(standing: Standing, found: Names, subject_id: int, interaction: str = "") -> str:
+def whose(scope: str, found: Names, subject_id: int, interaction: str = "") -> str:
     """Whose a window is, in words: `tenant acme`, `everyone`."""
-    if standing.scope == "interaction":
+    if scope == "interaction":
         return f"interaction {interaction}"
-    if standing.scope in ("global", "request"):
-        return "everyone" if standing.scope == "global" else "every request"
-    return f"{WORDS.get(standing.scope, standing.scope)} {found.of(standing.scope, subject_id)}"
+    if scope in ("global", "request"):
+        return "everyone" if scope == "global" else "every request"
+    return f"{WORDS.get(scope, scope)} {found.of(scope, subject_id)}"
 
 
 WORDS = {"cost_centre": "cost centre", "end_user": "end user"}

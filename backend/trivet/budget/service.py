@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from trivet.budget import opening
 from trivet.budget.book import Standing, book
+from trivet.budget.centres import centres_of
 from trivet.budget.limits import Limit, Subject, WindowKey, falls_under, window_key
 from trivet.budget.models import BudgetWindow
-from trivet.tenant import service as tenants
 
 
 def limits_of(session: Session, subject: Subject, at: datetime) -> list[Limit]:
@@ -20,7 +20,7 @@ def limits_of(session: Session, subject: Subject, at: datetime) -> list[Limit]:
     own come first and have no window.
     """
     standings = list(book(session).at(at))
-    centres = _centres(session, subject.tenant_id, at) if any(s.scope == "cost_centre" for s in standings) else ()
+    centres = centres_of(session, subject.tenant_id, at) if any(s.scope == "cost_centre" for s in standings) else ()
     found = [
         (standing, window_key(standing, subject_id, subject.interaction, at))
         for standing, subject_id in falls_under(standings, subject, centres)
@@ -47,12 +47,6 @@ def _known(session: Session, wanted: Collection[WindowKey]) -> dict[WindowKey, i
     by = {(key.budget_id, key.subject_id, key.interaction, key.starts_at): key for key in wanted}
     rows = session.execute(select(BudgetWindow.id, *columns).where(tuple_(*columns).in_(list(by))))
     return {by[tuple(own)]: id_ for id_, *own in rows}  # type: ignore[index]  # as wide as its columns
-
-
-def _centres(session: Session, tenant_id: int, at: datetime) -> Collection[int]:
-    """The cost centre that a tenant is charged to, and those above it."""
-    own = tenants.cost_centres_at(session, at).get(tenant_id)
-    return () if own is None else (own,)
 
 
 def _limit(standing: Standing, window_id: int | None) -> Limit:
