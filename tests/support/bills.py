@@ -23,7 +23,7 @@ MILLION = 1_000_000
 FOCUS = (
     "BilledCost", "EffectiveCost", "BillingCurrency", "BillingPeriodStart", "BillingPeriodEnd", "ChargeCategory",
     "ChargeClass", "ChargePeriodStart", "ChargePeriodEnd", "ConsumedQuantity", "ConsumedUnit", "InvoiceId", "ProviderName",
-    "ServiceName", "SkuId", "SkuMeter", "x_Model",
+    "PricingCategory", "ServiceName", "SkuId", "SkuMeter", "x_Model",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from trivet.settings import get_settings
 
 router = APIRouter(tags=["bill"])
 check.register()
-Read = Annotated[Principal, Depends(platform("read", "finance"))]
+Read = Annotated[Principal, Depends(platform("read"))]
 Write = Annotated[Principal, Depends(platform("admin", "finance"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 HELD_IN_MEMORY = 1 << 20
@@ -163,7 +163,7 @@ def list_lines(
         file, number, part = from_cursor(cursor, INT4, INT4, INT4)
         query = query.where(_after(file, number, part))
     with db.transaction() as session:
-        service.find(session, bill_id)
+        service.find(session, _in_range(bill_id))
         rows = session.execute(query).all()
         named = answers.targets(session, [alias for _, alias in rows if alias])
         items = [

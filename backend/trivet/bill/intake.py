@@ -122,7 +122,7 @@ def _unknown(wanted: Format | None, seen: Sequence[Row]) -> str:
     widest = max((cells for _, cells in seen), key=len, default=[])
     shown = ", ".join(cell.strip()[:40] for cell in widest[:12]) + (" …" if len(widest) > 12 else "")
     if wanted:
-        return f"A {wanted.title} needs {'; '.join(formats.missing(wanted, widest))}. The file has: {shown}."
+        return f"The format {wanted.name} needs {'; '.join(formats.missing(wanted, widest))}. The file has: {shown}."
     return (
         f"No format that we know has this header: {shown}. Known are {', '.join(formats.formats())}; for any other CSV "
         f"name the columns that hold {', '.join(formats.OWN_NEEDS)}."

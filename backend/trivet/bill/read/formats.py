@@ -29,7 +29,7 @@ class Finder:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One kind of file. Columns are by what they mean, each with the names it may have; names are `plain`."""
+    """One kind of file. Columns are by what they mean, each with the names it may have; all but those in `needs` `plain`."""
 
     name: str
     title: str
@@ -121,7 +121,7 @@ def own(name: str, columns: Mapping[str, str]) -> Format:
         title=f"columns as {name} names them",
         based_on="a person's own description",
         evidence="documented",
-        needs=tuple((plain(value),) for value in named.values()),
+        needs=tuple((value,) for value in named.values()),
         columns={by_meaning.get(key, key): (plain(value),) for key, value in named.items()},
         currency=fixed.get("currency", ""),
         quantities={plain(named["tokens"]): "=Tokens"} if "tokens" in named else {},
@@ -134,13 +134,13 @@ def own(name: str, columns: Mapping[str, str]) -> Format:
 def detect(header: Sequence[str]) -> Format | None:
     """The first format whose needed columns are all there."""
     there = {plain(name) for name in header}
-    return next((f for f in formats().values() if all(there & set(names) for names in f.needs)), None)
+    return next((f for f in formats().values() if all(there & set(map(plain, names)) for names in f.needs)), None)
 
 
 def missing(of: Format, header: Sequence[str]) -> list[str]:
     """Needed columns that a header has not."""
     there = {plain(name) for name in header}
-    return [" or ".join(names) for names in of.needs if not there & set(names)]
+    return [" or ".join(names) for names in of.needs if not there & set(map(plain, names))]
 
 
 @lru_cache
@@ -160,7 +160,7 @@ def _format(name: str, raw: Mapping[str, Any]) -> Format:
     words = given.pop("category_of", {})
     return Format(
         name=name,
-        needs=tuple(_plain(each.split("|")) for each in given.pop("needs")),
+        needs=tuple(tuple(each.split("|")) for each in given.pop("needs")),
         nothing=frozenset(given.pop("nothing", [""])),
         category_of={plain(word): category for category, found in words.items() for word in found},
         model=tuple(map(_finder, given.pop("model", ()))),

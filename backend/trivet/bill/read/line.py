@@ -59,7 +59,7 @@ class Reader:
         self._currency = currency or of.currency
         self._services = re.compile(services, re.IGNORECASE) if services else None
         self._where = re.compile(of.kind_where, re.IGNORECASE)
-        self._width = len(header)
+        self._header = list(header)
         self._at: dict[str, int] = {}
         for index, name in enumerate(header):
             self._at.setdefault(plain(name), index)
@@ -67,8 +67,8 @@ class Reader:
 
     def charges(self, number: int, cells: Sequence[str]) -> list[Charge]:
         """What the row charges: one charge as a rule, none where it tells that there was nothing."""
-        if len(cells) != self._width:
-            raise BadCellError(f"has {len(cells)} cells and the header {self._width}")
+        if len(cells) != len(self._header):
+            raise BadCellError(f"has {len(cells)} cells and the header {len(self._header)}")
         if self.format.tokens_only:
             return self._counts(number, cells)
         if self.format.blank_amount_is_nothing and not self._get(cells, "amount"):
@@ -222,7 +222,7 @@ class Reader:
     def _need(self, cells: Sequence[str], meaning: str) -> str:
         told = self._get(cells, meaning)
         if not told:
-            raise BadCellError(f"has nothing in {self.format.columns[meaning][0]}")
+            raise BadCellError(f"has nothing in {self._header[self._columns[meaning]]}")
         return told
 
     def _get(self, cells: Sequence[str], meaning: str) -> str:

@@ -110,6 +110,8 @@ def _csv(file: IO[bytes], start: bytes, limits: Limits) -> Iterator[Row]:
     encoding = "utf-16" if start.startswith(UTF16) else "utf-8-sig"
     lines = _lines(file, encoding)
     first = list(itertools.islice(lines, HEADER_ROWS_MAX))
+    if not first:
+        raise Invalid("The file is empty.", field="file")
     separator = max(SEPARATORS, key=lambda mark: max(line.count(mark) for line in first))
     reader = csv.reader(itertools.chain(first, lines), delimiter=separator, strict=True)
     csv.field_size_limit(CELL_MAX)
