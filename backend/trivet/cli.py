@@ -11,6 +11,8 @@ from trivet.cli_prices import prices
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
 app.add_typer(keys, name="keys")
+bill = typer.Typer(no_args_is_help=True, help="Bills of providers.")
+app.add_typer(bill, name="bill")
 focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
 app.add_typer(focus, name="focus")
 app.add_typer(prices, name="prices")
@@ -183,6 +185,40 @@ def export(
         fail(refused.detail)
     if out:
         print(f"{count} rows in {out}")
+
+
+@bill.command("import")
+def import_bill(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="FOCUS or a provider's CSV; gzip, Parquet.")
+    ],
+    *,
+    usage: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The provider's tokens, beside it.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="What it is; its header says so where left out.")] = "",
+    provider: Annotated[str, typer.Option(help="Who bills, where the file does not say.")] = "",
+    zone: Annotated[str, typer.Option(help="Whose days it counts in: UTC, America/Los_Angeles.")] = "",
+    services: Annotated[str, typer.Option(help="Services to take, as a pattern; * takes all.")] = "",
+    replaces: Annotated[int | None, typer.Option(help="The bill whose place it takes.")] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read.")] = False,
+    post: Annotated[bool, typer.Option("--post", help="Post the differences at once.")] = False,
+    spread: Annotated[str, typer.Option(help="Who bears them: apart, or use.")] = "apart",
+    data_dir: DataDir = None,
+) -> None:
+    """Import a bill, and say how it compares with what was measured."""
+    from trivet.bill.asked import Given
+    from trivet.bill.command import run
+    from trivet.kit.errors import TrivetError
+
+    use_database(data_dir)
+    given = Given(
+        format=form, provider=provider, zone=zone, services=services, replaces=replaces, skip_bad=skip_bad
+    )  # fmt: skip
+    try:
+        run(file, usage, given, spread=spread if post else "", actor=f"cli:{os_user()}", say=say)
+    except TrivetError as refused:
+        fail(refused.detail)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from trivet.bill import answers, posting, service
 from trivet.bill.api import limits
 from trivet.bill.asked import Given, wanted_of
 from trivet.bill.models import Bill
-from trivet.bill.telling import sentence
+from trivet.bill.telling import Told, sentence
 from trivet.kit.clock import utc_now
 
 PROGRESS_ROWS = 50_000
@@ -33,5 +33,5 @@ def run(path: Path, usage: Path | None, given: Given, *, spread: str, actor: str
         say(f"bill {bill.id} is posted")
 
 
-def _told(of: answers.Told, bill: Bill) -> str:
+def _told(of: Told, bill: Bill) -> str:
     return f"bill {bill.id}, {bill.lines:,} lines: {sentence(of)}"
