@@ -82,9 +82,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("schedule_id", "due_at", "cost_centre", name=op.f("pk_report_run")),
     )
     op.create_index(op.f("ix_report_run_made_at"), "report_run", ["made_at"])
+    op.create_table(
+        "statement_kept",
+        sa.Column("month", sa.Text(), nullable=False),
+        sa.Column("cost_centre", sa.Text(), nullable=False),
+        sa.Column("counted", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("kept_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("month", "cost_centre", name=op.f("pk_statement_kept")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("statement_kept")
     op.drop_table("report_run")
     op.drop_table("report_schedule")
     op.drop_table("message_attachment")

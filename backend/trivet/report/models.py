@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
-from trivet.report.files.schedule_models import ReportRun, ReportSchedule
+from trivet.report.files.schedule_models import ReportRun, ReportSchedule, StatementKept
 
-__all__ = ["Anomaly", "BusinessValue", "ReportRun", "ReportSchedule"]
+__all__ = ["Anomaly", "BusinessValue", "ReportRun", "ReportSchedule", "StatementKept"]
 
 
 class BusinessValue(Base):

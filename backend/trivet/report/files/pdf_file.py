@@ -93,7 +93,7 @@ def _foot(text: str) -> Any:
         canvas.saveState()
         paragraph = Paragraph(markup(text), SMALL)
         paragraph.wrapOn(canvas, A4[0] - 60 * mm, 10 * mm)
-        paragraph.drawOn(canvas, 18 * mm, 9 * mm)
+        paragraph.drawOn(canvas, 18 * mm + 6, 9 * mm)
         canvas.setFont(LATIN, 7.5)
         canvas.setFillColor(QUIET)
         canvas.drawRightString(A4[0] - 18 * mm, 9.5 * mm, f"Page {canvas.getPageNumber()}")

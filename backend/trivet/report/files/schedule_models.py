@@ -1,4 +1,4 @@
-"""Files that go out by themselves: when, what, to whom, and what came of each time."""
+"""Files that go out by themselves: when, what, to whom, what came of each time; and what statements of closed months keep."""
 
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,21 @@ class ReportSchedule(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
+
+
+class StatementKept(Base):
+    """What a cost centre's statement says beside the ledger, as it was when its month was closed: the ledger stands still
+    by itself, and tokens that come late are counted with those of the month they belong to.
+
+    `counted` is {"tokens": [[tenant, model, count]], "budgets": {currency: amount}, "why": {currency: {factor: amount}}}.
+    """
+
+    __tablename__ = "statement_kept"
+
+    month: Mapped[str] = mapped_column(primary_key=True)
+    cost_centre: Mapped[str] = mapped_column(primary_key=True)
+    counted: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    kept_at: Mapped[datetime]
 
 
 class ReportRun(Base):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.kit.errors import Invalid, NotFound
@@ -19,14 +20,18 @@ from trivet.ledger import periods
 from trivet.report import compare, moved, names
 from trivet.report import usage as using
 from trivet.report.costs import Costs, costs
+from trivet.report.files import statement_kept
+from trivet.report.files.statement_kept import Counted
 from trivet.report.grain import DAY, MONTH
+from trivet.tenant.models import CostCentre
 
 LOOKBACK_MONTHS = 36
+KEPT_MONTHS = 2
 USE = ("cost_centre", "unattributed", "variance")
 MILLION = Decimal(1_000_000)
 ZERO = Decimal(0)
 KINDS = {
-    "use": "Use", "idle": "Idle capacity", "headroom": "Headroom", "down": "Capacity that could not serve",
+    "use": "Requests", "idle": "Idle capacity", "headroom": "Headroom", "down": "Capacity that could not serve",
     "hidden": "Hidden capacity", "shared": "Shared costs", "bill_variance": "What bills say beyond what was measured",
 }  # fmt: skip
 
@@ -94,6 +99,7 @@ class Statement:
     state: str
     posted_until: datetime
     sections: tuple[Section, ...]
+    counted: Counted
 
 
 def month_interval(month: str) -> Interval:
@@ -125,15 +131,20 @@ def read(session: Session, centre: str, month: str) -> Statement:
     before_of = Interval(MONTH.floor(interval.start - timedelta(days=1)), interval.start)
     before = costs(session, before_of, [], upto)
     everyone = costs(session, interval, [], {"period": [month]})
-    moves, _ = moved.why(session, before_of, interval, [], upto)
-    read_ = _Read(
-        lines, days, adjusted, before, everyone, _tokens(session, interval, lines),
-        compare.budgets(session, interval, "cost_centre", [centre]),
-        {each.currency: each.parts for each in moves if each.key is None},
-    )  # fmt: skip
+    state = periods.state(session, month)
+    counted = statement_kept.find(session, month, centre) if state == periods.CLOSED else None
+    if counted is None:
+        moves, _ = moved.why(session, before_of, interval, [], upto)
+        budgets = compare.budgets(session, interval, "cost_centre", [centre])
+        counted = Counted(
+            _tokens(session, interval, lines),
+            {currency: amount for (_, currency), amount in budgets.items()},
+            {each.currency: each.parts for each in moves if each.key is None},
+        )
+    read_ = _Read(lines, days, adjusted, before, everyone, counted)
     currencies = sorted({*lines.totals, *adjusted.totals, *before.totals})
-    sections = tuple(_section(currency, centre, interval, read_) for currency in currencies)
-    return Statement(centre, month, periods.state(session, month), min(lines.as_of, interval.end), sections)
+    sections = tuple(_section(currency, interval, read_) for currency in currencies)
+    return Statement(centre, month, state, min(lines.as_of, interval.end), sections, counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +156,21 @@ class _Read:
     adjusted: Costs
     before: Costs
     everyone: Costs
-    tokens: Mapping[tuple[str, str], int]
-    budgets: Mapping[tuple[str, str], Decimal]
-    why: Mapping[str, Mapping[str, Decimal]]
+    counted: Counted
+
+
+def keep(session: Session, now: datetime, limit: int) -> int:
+    """Keep what statements of the newest closed months count, of cost centres of which nothing is kept yet; how many."""
+    nobody = names.said("cost_centre", None)
+    centres = [*session.scalars(select(CostCentre.name).order_by(CostCentre.name)), nobody]
+    wanted = [
+        (month, centre)
+        for month in periods.closed(session)[-KEPT_MONTHS:]
+        for centre in statement_kept.missing(session, month, centres)
+    ][:limit]
+    for month, centre in wanted:
+        statement_kept.keep(session, month, centre, read(session, centre, month).counted, now)
+    return len(wanted)
 
 
 def _tokens(session: Session, interval: Interval, lines: Costs) -> dict[tuple[str, str], int]:
@@ -162,7 +185,7 @@ def _tokens(session: Session, interval: Interval, lines: Costs) -> dict[tuple[st
     return found
 
 
-def _section(currency: str, centre: str, interval: Interval, own: _Read) -> Section:
+def _section(currency: str, interval: Interval, own: _Read) -> Section:
     rows = [row for row in own.lines.rows if row.currency == currency]
     everyone = own.everyone.totals.get(currency)
     return Section(
@@ -175,9 +198,9 @@ def _section(currency: str, centre: str, interval: Interval, own: _Read) -> Sect
         ),
         days=_days(interval, [(r.key[-1], r.amount, r.provisional) for r in own.days.rows if r.currency == currency]),
         kinds=_kinds((row.key[3], row.amount) for row in rows),
-        lines=_lines(((row.key[:3], row.amount) for row in rows), own.tokens),
-        budget=own.budgets.get((centre, currency)),
-        why=own.why.get(currency, {}),
+        lines=_lines(((row.key[:3], row.amount) for row in rows), own.counted.tokens),
+        budget=own.counted.budgets.get(currency),
+        why=own.counted.why.get(currency, {}),
         unattributed_share=everyone.unattributed_share if everyone else None,
     )
 

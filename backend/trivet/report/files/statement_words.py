@@ -96,8 +96,9 @@ def notes(statement: Statement) -> list[str]:
             found.append(
                 f"{rounded(section.provisional, section.currency)} is provisional: standard cost of hours not posted yet."
             )
+    when = "when the month was closed" if statement.counted.kept else "now"
     found.append(
-        "Tokens are those of the tenant in the month as measured now; amounts are the ledger's, to the last of twelve places."
+        f"Tokens are those of the tenant in the month as counted {when}; amounts are the ledger's, to the last of twelve places."
     )
     return found
 
