@@ -8,6 +8,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import render, views
+from trivet.console.money import periods_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -17,6 +18,8 @@ PAGES = {
     "interactions/list.html": views.InteractionsPage,
     "interactions/one.html": views.InteractionPage,
     "sign_in/page.html": views.SignInPage,
+    "periods/page.html": periods_views.PeriodsPage,
+    "periods/centres.html": periods_views.CentresPage,
     "base/error.html": views.ErrorPage,
 }
 

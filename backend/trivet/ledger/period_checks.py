@@ -66,7 +66,7 @@ def earlier_open(session: Session, month: str, _: datetime) -> Iterator[Found]:
         select(func.min(BalancePeriod.period)).where(BalancePeriod.period > shut(session), BalancePeriod.period < month)
     )
     if first:
-        yield Found("earlier_open", f"{first} is still open: close it first.", f"/periods/{first}")
+        yield Found("earlier_open", f"{first} is still open: close it first.", f"/periods?month={first}")
 
 
 def unattributed(session: Session, month: str, _: datetime) -> Iterator[Found]:

@@ -54,7 +54,7 @@ class Rule:
 
 def of_hour(recurs: str, terms: Sequence[Term], hour: datetime) -> tuple[Decimal, str] | None:
     """How much of a cost falls on an hour, and its currency; None where nothing does. Terms in the order they were made."""
-    term = _holding(recurs, terms, hour)
+    term = term_at(recurs, terms, hour)
     if term is None or not term.amount:
         return None
     whole = bounds(month_of(hour)) if recurs == MONTHLY else Interval(term.start, term.end or term.start + HOUR)
@@ -120,7 +120,8 @@ def entries(parts: Mapping[Target, Decimal], currency: str, centres: CostCentres
     return checked(found)
 
 
-def _holding(recurs: str, terms: Sequence[Term], hour: datetime) -> Term | None:
+def term_at(recurs: str, terms: Sequence[Term], hour: datetime) -> Term | None:
+    """The term that holds in an hour: of a one-off the last made, of a monthly cost the one with the latest start."""
     if recurs == ONCE:
         last = terms[-1]
         return last if last.end and last.start <= hour < last.end else None

@@ -1,0 +1,57 @@
+"""The strip of months: a bar each, from zero; solid where closed, hollow where open, dashed where asked for. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trivet.console import format as say
+
+WIDTH, HEIGHT, HEAD, FOOT = 960, 148, 20, 24
+MONTHS_MAX = 12
+GAP = 12
+NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One month: a rectangle with its label beneath and its amount above, in the strip's own units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    state: str
+    label: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Bars from the oldest month to the newest, and the same in words."""
+
+    bars: tuple[Bar, ...]
+    says: str
+
+
+def draw(months: Sequence[tuple[str, str, Decimal]], currency: str) -> Strip:
+    """From (month, state, total), oldest first; the newest twelve are drawn. Zero-based: a credit has no bar."""
+    shown = months[-MONTHS_MAX:]
+    places = say.watched_places([total for _, _, total in shown])
+    largest = max((total for _, _, total in shown), default=Decimal(0))
+    slot = WIDTH / MONTHS_MAX
+    bars = tuple(
+        _bar(n * slot, slot - GAP, month, state, total, largest, places)
+        for n, (month, state, total) in enumerate(shown)
+    )
+    words = "; ".join(f"{bar.label} {bar.state}, {bar.amount} {currency}" for bar in bars)
+    return Strip(bars, words)
+
+
+def _bar(x: float, width: float, month: str, state: str, total: Decimal, largest: Decimal, places: int) -> Bar:  # noqa: PLR0917  # a row of a drawing
+    room = HEIGHT - HEAD - FOOT
+    share = total / largest if largest > 0 and total > 0 else Decimal(0)
+    height = max(round(float(share) * room, 2), 2.0)
+    year, number = month.split("-")
+    label = NAMES[int(number) - 1] + (f" {year}" if number == "01" or x == 0 else "")
+    y = round(HEAD + room - height, 2)
+    return Bar(round(x + GAP / 2, 2), y, round(width, 2), height, state, label, say.amount(total, places))
