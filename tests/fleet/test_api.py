@@ -1,15 +1,18 @@
 """Backends, pools and GPUs over the real app."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
 from tests.support.bound import bound_headers
 
 from trivet import db
+from trivet.fleet import service
 from trivet.fleet.models import Gpu, GpuDelta, Pool
 from trivet.identity.models import Audit
 from trivet.kit.clock import floor, rfc3339, utc_now
+from trivet.kit.interval import Interval
 from trivet.kit.page import to_cursor
 from trivet.outbox import Outbox
 from trivet.rollup import tasks
@@ -90,6 +93,86 @@ class TestPools:
             db.named_ids(session, Pool, ["seen"])
         (item,) = client.get("/api/v1/pools", headers=admin).json()["items"]
         assert (item["name"], item["terms"], item["registered_at"]) == ("seen", [], None)
+
+
+PLAIN = {name: POOL[name] for name in ("name", "gpu_type", "currency", "effective_from")}
+
+
+class TestKindsOfPools:
+    def add(self, client, admin, **told):
+        return client.post("/api/v1/pools", headers=admin, json=PLAIN | told)
+
+    def test_owned_cards_tell_their_purchase_and_what_running_them_costs(self, client, admin):
+        told = {
+            "purchase": "owned", "gpus": 8, "purchase_price": "260000", "residual": "44000", "amortisation_months": 30,
+            "power_price_per_kwh": "0.20", "pue": "1.25", "watts_per_gpu": "700", "operations_per_month": "1440",
+        }  # fmt: skip
+        made = self.add(client, admin, **told)
+        assert made.status_code == 201
+        ((term,),) = [item["terms"] for item in client.get("/api/v1/pools", headers=admin).json()["items"]]
+        assert {"id": made.json()["id"], "name": "h100"} | term == made.json()
+        assert (term["price_source"], term["price_per_gpu_hour"], term["spread_from"]) == (
+            "parts",
+            None,
+            "2026-11-20T00:00:00Z",
+        )
+        assert (term["purchase_price"], term["pue"]) == ("260000.000000000000", "1.250000000000")
+
+    def test_a_commitment_is_spread_and_provisioned_throughput_has_units(self, client, admin):
+        reserved = {"purchase": "reserved", "gpus": 4, "commitment_cost": "17280", "commitment_months": 12}
+        assert self.add(client, admin, **reserved).json()["price_source"] == "parts"
+        units = {"purchase": "provisioned", "units": 3, "price_per_unit_hour": "21.18", "work_per_unit_hour": "1000000"}
+        made = self.add(client, admin, name="ptu", **units)
+        assert (made.status_code, made.json()["units"], made.json()["gpus"]) == (201, 3, 0)
+
+    def test_a_term_without_a_price_takes_the_books(self, client, admin):
+        assert self.add(client, admin, purchase="spot", gpus=4).json()["price_source"] == "book"
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"purchase": "owned"}, "purchase_price"),
+            ({"purchase": "owned", "purchase_price": "9"}, "amortisation_months"),
+            ({"purchase": "owned", "purchase_price": "9", "amortisation_months": 3, "residual": "10"}, "residual"),
+            ({"purchase": "owned", "purchase_price": "9", "amortisation_months": 3, "price_per_gpu_hour": "1"}, "purchase_price"),
+            ({"purchase": "owned", "price_per_gpu_hour": "1", "pue": "0.9"}, "pue"),
+            ({"purchase": "spot", "purchase_price": "9", "amortisation_months": 3}, "purchase_price"),
+            ({"purchase": "on_demand", "commitment_cost": "9", "commitment_months": 3}, "commitment_cost"),
+            ({"purchase": "provisioned"}, "units"),
+            ({"planned_utilisation": "1.2"}, "planned_utilisation"),
+            ({"planned_utilisation": "0"}, "planned_utilisation"),
+            ({"load_test_tokens_per_gpu_hour": "0"}, "load_test_tokens_per_gpu_hour"),
+            ({"idle_policy": "forgotten"}, "idle_policy"),
+            ({"purchase": "reserved", "commitment_cost": "9", "commitment_months": 3,
+              "effective_from": "2026-11-20T00:30:00Z"}, "effective_from"),
+        ],
+    )  # fmt: skip
+    def test_what_does_not_fit_together_is_refused_by_name(self, client, admin, wrong, field):
+        refused = self.add(client, admin, **{"gpus": 8} | wrong)
+        assert refused.status_code == 422
+        assert field in refused.json()["errors"][0]["field"]
+
+
+class TestPlans:
+    def test_say_what_each_pool_was_to_cost_and_to_serve(self, client, admin):
+        planned = {"load_test_tokens_per_gpu_hour": "5000000", "planned_utilisation": "0.6"}
+        client.post("/api/v1/pools", headers=admin, json=POOL | planned)
+        client.post(
+            "/api/v1/pools", headers=admin,
+            json={
+                "name": "own", "gpu_type": "H100", "gpus": 8, "currency": "EUR", "purchase": "owned",
+                "purchase_price": "216000", "amortisation_months": 30, "effective_from": "2026-11-01T00:00:00Z",
+                "power_price_per_kwh": "0.20", "pue": "1.25", "watts_per_gpu": "1000", "operations_per_month": "2880",
+            },
+        )  # fmt: skip
+        start = datetime(2026, 11, 20, 12, tzinfo=UTC)
+        with db.transaction() as session:
+            first, second = service.plans(session, Interval(start, start + timedelta(hours=2))).values()
+        ((plan,), (own,)) = first, second
+        assert (plan.gpus, plan.price_per_gpu_hour, plan.purchase) == (8, Decimal("2.5"), "on_demand")
+        assert (plan.load_test_tokens_per_gpu_hour, plan.planned_utilisation) == (Decimal(5_000_000), Decimal("0.6"))
+        # an hour of November: 7,200 / 720 = 10, 8 kWh x 1.25 x 0.20 = 2, 2,880 / 720 = 4: 16 for 8 GPUs
+        assert (own.price_per_gpu_hour, own.currency) == (Decimal(2), "EUR")
 
 
 class TestGpus:

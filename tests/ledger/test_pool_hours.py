@@ -18,7 +18,7 @@ from trivet.fleet.models import Gpu, GpuDelta, GpuRollup, Pool, SignalSample, Si
 from trivet.fleet.terms import Told
 from trivet.ingest.request.fact import CAUSES, ERROR
 from trivet.kit.interval import Interval
-from trivet.ledger import energy
+from trivet.ledger import energy, pool_due
 from trivet.ledger import service as ledger
 from trivet.ledger.models import Entry, InterruptedRequest, PoolHourSplit, Posting
 from trivet.ledger.pool_capacity import plans
@@ -220,6 +220,20 @@ class TestOwned:
         with db.transaction() as session:
             reason = session.scalar(select(Posting.reason).where(Posting.kind == "pool"))
         assert reason.endswith("Not in it: no energy of 2 of 2 GPUs, and no declared watts.")
+
+    def test_readings_that_come_later_are_looked_at_again(self):
+        prices()
+        term(purchase_price=Decimal(8640), amortisation_months=12, power_price_per_kwh=Decimal("0.20"))
+        books.post()
+        cards(1_800_000.0, 1_800_000.0)
+        with db.transaction() as session:
+            late = pool_due.unsettled(session, books.EIGHT + timedelta(minutes=31))
+            assert late == [books.SEVEN]
+            assert pool_due.unsettled(session, books.SEVEN + timedelta(hours=6)) == []
+            assert ledger.hours_due(session, late) == 1
+        books.post()
+        row = split()
+        assert (row.parts["power"], row.gaps) == ("0.200000000000", [])
 
 
 class TestPriceBook:
