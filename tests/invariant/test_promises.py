@@ -45,12 +45,18 @@ class TestPromises:
         assert broken() == {
             "entries_balance": "posting 2 sums to 1E-12 USD",
             "balances_equal_entries": "2026-11-20: a balance of idle says 4.000000000000 USD, its entries 4.000000000001",
+            "centres_equal_entries": "2026-11-20: a cost centre's idle says 4.000000000000 USD, its entries 4.000000000001",
         }
 
     def test_a_balance_that_its_entries_do_not_make_is_found(self):
         force("UPDATE balance_day SET amount = amount - 1e-12 WHERE account = 'supply.capacity'")
         said = "a balance of supply.capacity says -6.000000000001 USD, its entries -6.000000000000"
         assert broken() == {"balances_equal_entries": f"2026-11-20: {said}"}
+
+    def test_a_balance_by_cost_centre_that_its_entries_do_not_make_is_found(self):
+        force("UPDATE balance_centre SET amount = amount + 1e-12 WHERE account = 'idle'")
+        said = "a cost centre's idle says 4.000000000001 USD, its entries 4.000000000000"
+        assert broken() == {"centres_equal_entries": f"2026-11-20: {said}"}
 
     def test_entries_without_a_balance_are_found(self):
         force("DELETE FROM balance_day")
@@ -101,6 +107,7 @@ class TestFindings:
             "audit_chain": False,
             "balances_equal_entries": True,
             "capacity_equals_terms": True,
+            "centres_equal_entries": True,
             "entries_balance": True,
             "rollup_equals_requests": True,
         }

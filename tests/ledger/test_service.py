@@ -128,7 +128,7 @@ def some_calls(rng):
 def forget_all():
     tables = (
         "request, usage_delta, rollup_10s, rollup_1m, rollup_1h, hour_due, posting, entry, posted_hour, balance_day, "
-        "balance_period, period"
+        "balance_centre, balance_period, period"
     )
     with db.transaction() as session:
         session.execute(text(f"TRUNCATE {tables}"))

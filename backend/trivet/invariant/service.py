@@ -12,6 +12,7 @@ from trivet.invariant import (
     audit_chain,
     balances_equal_entries,
     capacity_equals_terms,
+    centres_equal_entries,
     entries_balance,
     rollup_equals_requests,
 )
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 PROMISES: Mapping[str, Callable[[Session, datetime], Finding]] = {
     "entries_balance": entries_balance.check,
     "balances_equal_entries": balances_equal_entries.check,
+    "centres_equal_entries": centres_equal_entries.check,
     "capacity_equals_terms": capacity_equals_terms.check,
     "rollup_equals_requests": rollup_equals_requests.check,
     "audit_chain": audit_chain.check,

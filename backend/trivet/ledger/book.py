@@ -31,6 +31,15 @@ _BALANCE = text("""
     ON CONFLICT (day, period, account, cost_centre_id, tenant_id, scenario_id, model_id, pool_id, purchase, currency)
     DO UPDATE SET amount = b.amount + excluded.amount
 """)
+_BALANCE_CENTRE = text("""
+    INSERT INTO balance_centre AS b (day, period, account, cost_centre_id, nobodys, pool_id, purchase, currency, amount)
+    SELECT date_trunc('day', CAST(:hour AS timestamptz), 'UTC'), :period, account, cost_centre_id,
+        tenant_id = 0 AND cost_centre_id = 0, pool_id, purchase, currency, sum(amount)
+    FROM entry WHERE posting_id = :posting
+    GROUP BY account, cost_centre_id, tenant_id = 0 AND cost_centre_id = 0, pool_id, purchase, currency
+    ON CONFLICT (day, period, account, cost_centre_id, nobodys, pool_id, purchase, currency)
+    DO UPDATE SET amount = b.amount + excluded.amount
+""")
 _BALANCE_PERIOD = text("""
     INSERT INTO balance_period AS b (period, adjusts, account, borne_by, currency, amount)
     SELECT :period, :adjusts, account,
@@ -76,6 +85,7 @@ def post(session: Session, source: Source, hour: datetime, target: Entries, reas
     _copy(session, posting_id, lines)
     at = {"posting": posting_id, "hour": hour, "period": period, "adjusts": adjusts}
     session.execute(_BALANCE, at)
+    session.execute(_BALANCE_CENTRE, at)
     session.execute(_BALANCE_PERIOD, at)
     return posting_id
 

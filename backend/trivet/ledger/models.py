@@ -99,6 +99,25 @@ class BalanceDay(Base):
     amount: Mapped[Decimal] = mapped_column(Numeric(38, 12))
 
 
+class BalanceCentre(Base):
+    """Sums of `BalanceDay` without who used it: what a month by cost centre is told from, however many tenants there are.
+
+    `nobodys`: the line names neither tenant nor cost centre. Moved with each posting.
+    """
+
+    __tablename__ = "balance_centre"
+
+    day: Mapped[datetime] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    cost_centre_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    nobodys: Mapped[bool] = mapped_column(primary_key=True)
+    pool_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    purchase: Mapped[str] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal] = mapped_column(Numeric(38, 12))
+
+
 class PostedHour(Base):
     """How far the ledger is: hours up to `hour` have been posted at least once."""
 

@@ -8,13 +8,11 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, se
 from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
-from trivet.ledger.models import BORNE, BalanceDay, Entry, Posting
+from trivet.ledger.models import BORNE, BalanceCentre, BalanceDay, Entry, Posting
 from trivet.report import limits
 from trivet.report.gathered import ALWAYS_APART, CHARGED, OWN, ZERO, Gathered, shows_apart
 from trivet.report.grain import DAY, HOUR, Grain
 from trivet.rollup.read import one_of
-
-_OF_POSTING = {"period": Posting.period}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Asked:
 
 def gather(session: Session, part: Interval, asked: Asked, into: Gathered) -> None:
     """Add what was posted for the hours of an interval."""
-    for days, stretch in stretches(part, asked.grain):
+    for days, stretch in stretches(_whole(session, part), asked.grain):
         rows = session.execute(_query(days, stretch, asked, into)).all()
         limits.check(rows, into.groups_max)
         for account, *key, amount, listed in rows:
@@ -36,6 +34,13 @@ def gather(session: Session, part: Interval, asked: Asked, into: Gathered) -> No
                 into.add_apart(account, tuple(key), amount)
             else:
                 into.add(tuple(key), amount, listed)
+
+
+def _whole(session: Session, part: Interval) -> Interval:
+    """The same, to the end of its last day where nothing is posted for the rest of it: then its balances tell the day."""
+    end = DAY.after(DAY.floor(part.end))
+    rest = select(Posting.id).where(Posting.hour >= part.end, Posting.hour < end).limit(1)
+    return part if DAY.floor(part.end) == part.end or session.scalar(rest) is not None else Interval(part.start, end)
 
 
 def stretches(part: Interval, grain: Grain | None) -> Iterator[tuple[bool, Interval]]:
@@ -54,32 +59,49 @@ def stretches(part: Interval, grain: Grain | None) -> Iterator[tuple[bool, Inter
 
 
 def _query(days: bool, part: Interval, asked: Asked, into: Gathered) -> Select[Any]:
-    table: Any = BalanceDay if days else Entry
-    at = BalanceDay.day if days else Posting.hour
-    bucket = asked.grain.sql(at).label("bucket") if asked.grain else literal(None).label("bucket")
-    keys = [bucket, *(_column(days, name) for name in into.columns), table.currency]
-    apart = _apart(table).label("apart")
+    source = _source(days, {*into.columns, *asked.where})
+    table = source.table
+    bucket = asked.grain.sql(source.at).label("bucket") if asked.grain else literal(None).label("bucket")
+    keys = [bucket, *(source.column(name) for name in into.columns), table.currency]
+    apart = source.apart().label("apart")
     amount = func.sum(table.amount)
     listed = func.coalesce(amount.filter(table.account.in_(CHARGED)), ZERO)
-    query = select(apart, *keys, amount, listed).where(at >= part.start, at < part.end, table.account.in_(BORNE))
-    if not days:
+    query = select(apart, *keys, amount, listed)
+    query = query.where(source.at >= part.start, source.at < part.end, table.account.in_(BORNE))
+    if table is Entry:
         query = query.join(Posting, Posting.id == Entry.posting_id)
     if asked.until_period is not None:
-        query = query.where(_column(days, "period") <= asked.until_period)
+        query = query.where(source.column("period") <= asked.until_period)
     if not shows_apart(asked.where):
         query = query.where(apart == "")
-    query = query.where(*(one_of(_column(days, name), values) for name, values in asked.where.items()))
-    grouped = [apart, *(keys if asked.grain else keys[1:])]
-    return query.group_by(*grouped).limit(into.groups_max + 1)
+    query = query.where(*(one_of(source.column(name), values) for name, values in asked.where.items()))
+    return query.group_by(apart, *(keys if asked.grain else keys[1:])).limit(into.groups_max + 1)
 
 
-def _column(days: bool, name: str) -> Any:
-    if days:
-        return getattr(BalanceDay, name)
-    return _OF_POSTING[name] if name in _OF_POSTING else getattr(Entry, name)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A table that tells amounts, and the column of when they were."""
+
+    table: Any
+    at: Any
+
+    def column(self, name: str) -> Any:
+        return Posting.period if self.table is Entry and name == "period" else getattr(self.table, name)
+
+    def apart(self) -> ColumnElement[str]:
+        """The account of a line that is kept apart; '' for one that somebody bears."""
+        nobodys = (
+            self.table.nobodys
+            if self.table is BalanceCentre
+            else and_(self.table.tenant_id == 0, self.table.cost_centre_id == 0)
+        )
+        own = and_(nobodys, self.table.account.not_in(OWN))
+        return case((or_(own, self.table.account == ALWAYS_APART), self.table.account), else_="")
 
 
-def _apart(table: Any) -> ColumnElement[str]:
-    """The account of a line that is kept apart; '' for one that somebody bears."""
-    nobodys = and_(table.tenant_id == 0, table.cost_centre_id == 0, table.account.not_in(OWN))
-    return case((or_(nobodys, table.account == ALWAYS_APART), table.account), else_="")
+def _source(days: bool, wanted: Collection[str]) -> _Source:
+    """The smallest table that has some columns."""
+    if not days:
+        return _Source(Entry, Posting.hour)
+    coarse = set(wanted) <= set(BalanceCentre.__table__.columns.keys())
+    return _Source(BalanceCentre, BalanceCentre.day) if coarse else _Source(BalanceDay, BalanceDay.day)
