@@ -8,7 +8,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import render, views
-from trivet.console.money import periods_views
+from trivet.console.money import periods_views, prices_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -21,6 +21,9 @@ PAGES = {
     "periods/page.html": periods_views.PeriodsPage,
     "periods/centres.html": periods_views.CentresPage,
     "base/error.html": views.ErrorPage,
+    "prices/list.html": prices_views.PricesPage,
+    "prices/history.html": prices_views.HistoryPage,
+    "prices/import.html": prices_views.ImportPage,
 }
 
 

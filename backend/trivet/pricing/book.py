@@ -94,6 +94,15 @@ class PriceBook:
         """The price that held at `at`; None is a gap."""
         return self.series(provider, model, pool, tier).at(at)
 
+    def held(self, at: datetime) -> list[tuple[Key, PriceLine]]:
+        """Every price that holds at an instant, by what it is of; where a person's lies above an import, that one."""
+        found: dict[tuple[str, str, str, str], tuple[Key, PriceLine]] = {}
+        for key, series in self.by_key.items():
+            own, line = key[:-1], series.at(at)
+            if line is not None and (own not in found or found[own][0].layer < key.layer):
+                found[own] = key, line
+        return [found[own] for own in sorted(found)]
+
     def series(self, provider: str, model: str, pool: str = ANY, tier: str = STANDARD) -> Series:
         """What held over time for calls to a model, on a pool ('' none), in a tier. Remembered."""
         asked = (provider, model, pool, tier)

@@ -1,0 +1,159 @@
+"""What the pages of prices show."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from trivet.console.views import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One gap: what it is of, why, how much is in no cost, and what closes it."""
+
+    what: str
+    note: str
+    why: str
+    requests: int | None
+    amount: str
+    to_do: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """One price that holds: amounts per million tokens, in words; `off` is a contract's discount on it."""
+
+    provider: str
+    model: str
+    note: str
+    input: str
+    output: str
+    cache_read: str
+    cache_write: str
+    reasoning: str
+    off: str
+    since: datetime
+    source: str
+    override: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Prices of one currency."""
+
+    currency: str
+    rows: tuple[PriceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatedTable:
+    """Dated rows of another kind of price, in words; empty, it teaches the command that enters the first."""
+
+    key: str
+    title: str
+    heads: tuple[str, ...]
+    numbers: tuple[int, ...]
+    rows: tuple[tuple[str, ...], ...]
+    more: int
+    empty: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class PricesPage:
+    """`q` is what was searched for; `more` prices match and are not shown."""
+
+    reader: Reader
+    sentence: str
+    q: str
+    gaps: tuple[GapRow, ...]
+    whole: bool
+    tables: tuple[PriceTable, ...]
+    more: int
+    others: tuple[DatedTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rate over time as the points of a step: solid as far as it is, dashed where it is still to come."""
+
+    kind: str
+    solid: str
+    dashed: str
+    label: str
+    label_y: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A change on the time axis."""
+
+    x: Decimal
+    words: str
+    solid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepPicture:
+    """A price over time. Zero-based; `ticks` are (y, words)."""
+
+    width: int
+    height: int
+    lines: tuple[Line, ...]
+    marks: tuple[Mark, ...]
+    ticks: tuple[tuple[Decimal, str], ...]
+    start: str
+    end: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One dated row of a price: `state` holds, held, lies beneath, to come or ends."""
+
+    at: datetime
+    state: str
+    rates: str
+    source: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One price over time, newest row first."""
+
+    reader: Reader
+    sentence: str
+    picture: StepPicture | None
+    currency: str
+    rows: tuple[HistoryRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """One price that an import would enter."""
+
+    what: str
+    note: str
+    state: str
+    moves: tuple[str, ...]
+    overridden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPage:
+    """A price list held against the book; without `seen` only the way to choose one. `packed` is the file, for Apply."""
+
+    reader: Reader
+    sentence: str
+    seen: bool
+    rows: tuple[MoveRow, ...]
+    more: int
+    left_out: tuple[tuple[str, str], ...]
+    more_left_out: int
+    source: str
+    packed: str
+    effective_from: str
+    may_apply: bool
+    problem: str
