@@ -86,6 +86,7 @@ class TestTheStrip:
             (52.0, 72.0, "Sep 2026", "closed"),
             (104.0, 20.0, "Oct", "open"),
         ]
+        assert (strip.width, strip.height) == (160, 148)
         assert strip.says == "Sep 2026 closed, 50.00 USD; Oct open, 100.00 USD"
 
     def test_the_newest_twelve_are_drawn_and_a_month_of_nothing_has_a_line(self):

@@ -184,11 +184,15 @@ def _steps(session: Session, looking: Reader, told: Told, *, ready: bool) -> lis
         return []
     if told.state != CLOSING:
         preview = words.request_preview(told.month, told.totals)
-        return [Step("request-close", f"Ask to close {told.month}", preview, needs_reason=True)] if ready else []
+        return (
+            [Step("request-close", f"Ask to close {words.month_words(told.month)}", preview, needs_reason=True)]
+            if ready
+            else []
+        )
     found = [Step("cancel", "Take the request back", words.cancel_preview(told.month), needs_reason=True)]
     if ready and not _is_asker(session, looking, told):
         preview = words.close_preview(told.month, months.following(told.month), told.totals)
-        found.insert(0, Step("close", f"Close {told.month}", preview, needs_reason=False))
+        found.insert(0, Step("close", f"Close {words.month_words(told.month)}", preview, needs_reason=False))
     return found
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from trivet.console import format as say
 
-WIDTH, HEIGHT, HEAD, FOOT = 960, 148, 20, 24
+SLOT, HEIGHT, HEAD, FOOT = 80, 148, 20, 24
 MONTHS_MAX = 12
 GAP = 12
 NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -31,6 +31,8 @@ class Strip:
 
     bars: tuple[Bar, ...]
     says: str
+    width: int
+    height: int = HEIGHT
 
 
 def draw(months: Sequence[tuple[str, str, Decimal]], currency: str) -> Strip:
@@ -38,20 +40,16 @@ def draw(months: Sequence[tuple[str, str, Decimal]], currency: str) -> Strip:
     shown = months[-MONTHS_MAX:]
     places = say.watched_places([total for _, _, total in shown])
     largest = max((total for _, _, total in shown), default=Decimal(0))
-    slot = WIDTH / MONTHS_MAX
-    bars = tuple(
-        _bar(n * slot, slot - GAP, month, state, total, largest, places)
-        for n, (month, state, total) in enumerate(shown)
-    )
+    bars = tuple(_bar(n * SLOT, month, state, total, largest, places) for n, (month, state, total) in enumerate(shown))
     words = "; ".join(f"{bar.label} {bar.state}, {bar.amount} {currency}" for bar in bars)
-    return Strip(bars, words)
+    return Strip(bars, words, SLOT * len(bars))
 
 
-def _bar(x: float, width: float, month: str, state: str, total: Decimal, largest: Decimal, places: int) -> Bar:  # noqa: PLR0917  # a row of a drawing
+def _bar(x: int, month: str, state: str, total: Decimal, largest: Decimal, places: int) -> Bar:  # noqa: PLR0917  # a row of a drawing
     room = HEIGHT - HEAD - FOOT
     share = total / largest if largest > 0 and total > 0 else Decimal(0)
     height = max(round(float(share) * room, 2), 2.0)
     year, number = month.split("-")
     label = NAMES[int(number) - 1] + (f" {year}" if number == "01" or x == 0 else "")
     y = round(HEAD + room - height, 2)
-    return Bar(round(x + GAP / 2, 2), y, round(width, 2), height, state, label, say.amount(total, places))
+    return Bar(x + 1, y, SLOT - GAP, height, state, label, say.amount(total, places))
