@@ -78,7 +78,7 @@ class TestReading:
         spend("6", at=now)
         spend("1", at=now, tenant="bolt")
         refresh(now)
-        acting.act(utc_now())
+        acting.act(now)
         [item] = client.get("/api/v1/budgets", headers=admin).json()["items"]
         assert (item["windows_open"], item["foremost"]["of"], item["foremost"]["percent"]) == (
             2,
