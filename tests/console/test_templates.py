@@ -8,7 +8,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import render, views
-from trivet.console.money import periods_views, prices_views
+from trivet.console.money import budgets_views, periods_views, prices_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -18,6 +18,7 @@ PAGES = {
     "interactions/list.html": views.InteractionsPage,
     "interactions/one.html": views.InteractionPage,
     "sign_in/page.html": views.SignInPage,
+    "budgets/page.html": budgets_views.BudgetsPage,
     "periods/page.html": periods_views.PeriodsPage,
     "periods/centres.html": periods_views.CentresPage,
     "base/error.html": views.ErrorPage,
