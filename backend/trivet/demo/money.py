@@ -1,4 +1,4 @@
-"""What finance finds in the demo: a tree of cost centres, a shared cost, a bill that differs, figures of business value.
+"""What finance finds in the demo: a tree of cost centres, a shared cost, budgets, a bill that differs, figures of business value.
 
 All of it goes in by the API, once; a visitor posts the bill and closes the month.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from trivet.demo import history
+from trivet.demo.people import FINANCE
 from trivet.demo.telemetry import PROVIDER
 from trivet.kit.clock import floor, rfc3339
 
@@ -24,6 +25,12 @@ SHARED = {
     "rule": {"kind": "proportional", "usage_of": "day", "among": []}, "note": "Two contracts and the people on call.",
 }  # fmt: skip
 VALUES = {"acme": "420", "globex": "160", "initech": "95"}  # what they pay for the product, a month, in USD
+BUDGETS: tuple[dict[str, Any], ...] = (
+    {"name": "acme", "scope": "tenant", "subject": "acme", "limit": "110", "window": "month"},
+    {"name": "Office", "scope": "cost_centre", "subject": "CC-300 Office", "limit": "30", "window": "month"},
+    {"name": "Each tenant", "scope": "tenant", "limit": "150", "window": "month"},
+    {"name": "All of a day", "scope": "global", "limit": "12", "window": "day", "zone": "Europe/Berlin"},
+)
 BILLED_BEYOND = Decimal("1.006")  # the provider counted a little more than was seen
 FEE, CREDIT = "4.90", "-2.00"
 COLUMNS = (
@@ -46,6 +53,9 @@ def enter(client: httpx.Client, data_dir: Path, centres: dict[str, str], now: da
     for tenant, amount in VALUES.items():
         body = {"kind": "tenant", "name": tenant, "month": f"{now:%Y-%m}", "amount": amount, "currency": "USD"}
         _ensure(client, "/business-values", body | {"note": "subscription"})
+    month = rfc3339(floor(now, DAY_S).replace(day=1))
+    for budget in BUDGETS:
+        _ensure(client, "/budgets", {"currency": "USD", "effective_from": month, "owners": [FINANCE.email]} | budget)
     _bill(client, now)
     marker.write_text(json.dumps({"entered_at": rfc3339(now)}))
 
