@@ -8,7 +8,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import render, views
-from trivet.console.money import budgets_views, periods_views, prices_views
+from trivet.console.money import bills_views, budgets_views, periods_views, prices_views, statements_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -19,9 +19,11 @@ PAGES = {
     "interactions/one.html": views.InteractionPage,
     "sign_in/page.html": views.SignInPage,
     "budgets/page.html": budgets_views.BudgetsPage,
+    "bills/page.html": bills_views.BillsPage,
     "periods/page.html": periods_views.PeriodsPage,
     "periods/centres.html": periods_views.CentresPage,
     "base/error.html": views.ErrorPage,
+    "statements/page.html": statements_views.StatementsPage,
     "prices/list.html": prices_views.PricesPage,
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from trivet.console import door, interactions, overview, pages, steer
-from trivet.console.money import budgets, periods, periods_centres, prices
+from trivet.console.money import bills, budgets, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
 from trivet.paths import shipped
 
@@ -35,9 +35,11 @@ def create_site() -> FastAPI:
     site.include_router(interactions.router)
     site.include_router(steer.router)
     site.include_router(budgets.router)
+    site.include_router(bills.router)
     site.include_router(periods.router)
     site.include_router(periods_centres.router)
     site.include_router(prices.router)
+    site.include_router(statements.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Shield)
     return site
