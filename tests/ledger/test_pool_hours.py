@@ -20,8 +20,9 @@ from trivet.ingest.request.fact import CAUSES, ERROR
 from trivet.kit.interval import Interval
 from trivet.ledger import energy, pool_due
 from trivet.ledger import service as ledger
-from trivet.ledger.models import Entry, InterruptedRequest, PoolHourSplit, Posting
+from trivet.ledger.models import Entry, Posting
 from trivet.ledger.pool_capacity import plans
+from trivet.ledger.pool_models import InterruptedRequest, PoolHourSplit
 from trivet.pricing import gpu
 from trivet.pricing.models import Model
 from trivet_collectors import semconv as sc
@@ -259,6 +260,17 @@ class TestPriceBook:
             assert [(plan.gpus, plan.price_per_gpu_hour) for plan in own] == [(2, Decimal(2)), (2, Decimal(4))]
             (bare,) = fleet.plans(session, HOUR).values()
             assert [plan.price_per_gpu_hour for plan in bare] == [None]
+
+    def test_the_part_of_an_hour_before_the_first_price_is_a_gap_beside_the_rest(self):
+        self.add("4", books.clock("07:30"))
+        term(purchase="spot")
+        books.post()
+        with db.transaction() as session:
+            rows = session.scalars(select(PoolHourSplit).order_by(PoolHourSplit.starts_at)).all()
+            assert [(row.starts_at, row.cost, len(row.gaps)) for row in rows] == [
+                (books.SEVEN, Decimal(0), 1),
+                (books.clock("07:30"), Decimal(4), 0),
+            ]
 
     def test_until_there_is_one_requests_are_metered_and_the_gap_is_kept(self):
         prices()

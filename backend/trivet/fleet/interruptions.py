@@ -1,7 +1,7 @@
 """When a pool lost GPUs that it had: entered by people or by whatever watches the provider's notices."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -14,6 +14,8 @@ from trivet.identity import audit
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.interval import Interval
+
+PAST_LIMIT = timedelta(days=366)  # one further back would post more hours than anyone means
 
 
 def record(
@@ -32,6 +34,8 @@ def record(
         raise Invalid("`restored_at` must be later than `interrupted_at`.", field="restored_at")
     if interrupted_at > now:
         raise Invalid("An interruption is told when it has happened.", field="interrupted_at")
+    if interrupted_at < now - PAST_LIMIT:
+        raise Invalid(f"An interruption is at most {PAST_LIMIT.days} days old.", field="interrupted_at")
     values = {
         "pool_id": _pool(session, name).id, "interrupted_at": interrupted_at, "restored_at": restored_at, "gpus": gpus,
         "cause": cause, "actor": actor,

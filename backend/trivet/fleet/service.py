@@ -69,7 +69,7 @@ def add_pool_term(
     Without a price the price book's holds, by GPU type and kind of purchase, unless `told` names a purchase, a commitment
     or units.
     """
-    more = columns(told, purchase=purchase, price=price_per_gpu_hour, effective_from=effective_from)
+    more = columns(told, purchase=purchase, gpus=gpus, price=price_per_gpu_hour, effective_from=effective_from)
     if effective_from < now - PAST_LIMIT:
         raise Invalid(f"A term starts at most {PAST_LIMIT.days} days ago.", field="effective_from")
     pool_id = db.named_ids(session, Pool, [name])[name]

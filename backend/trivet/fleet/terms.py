@@ -47,7 +47,7 @@ class Told:
     headroom_policy: str = "spread_use"
 
 
-def columns(told: Told, *, purchase: str, price: Decimal | None, effective_from: datetime) -> dict[str, Any]:
+def columns(told: Told, *, purchase: str, gpus: int, price: Decimal | None, effective_from: datetime) -> dict[str, Any]:
     """The columns of `PoolTerm` beside size, currency and kind; `Invalid` names what does not fit together."""
     if purchase not in PURCHASES:
         raise Invalid(f"`purchase` is one of {', '.join(PURCHASES)}.", field="purchase")
@@ -58,6 +58,8 @@ def columns(told: Told, *, purchase: str, price: Decimal | None, effective_from:
     source = _source(told, purchase, price)
     values = asdict(told) | {"price_source": source, "price_per_gpu_hour": price or ZERO}
     if told.purchase_price is not None or told.commitment_cost is not None:
+        if not gpus:
+            raise Invalid("Say how many GPUs were bought or committed: without any there is no capacity.", field="gpus")
         values["spread_from"] = told.spread_from or effective_from
         for field, at in (("effective_from", effective_from), ("spread_from", values["spread_from"])):
             if floor(at, 3600) != at:
@@ -99,6 +101,8 @@ def _source(told: Told, purchase: str, price: Decimal | None) -> str:
     if purchase == "provisioned":
         if told.units is None or told.price_per_unit_hour is None:
             raise Invalid("Provisioned throughput has `units` and `price_per_unit_hour`.", field="units")
+        if price is not None:
+            raise Invalid("Units have their own price: leave `price_per_gpu_hour` out.", field="price_per_gpu_hour")
         return "parts"
     if whole:
         return "parts"

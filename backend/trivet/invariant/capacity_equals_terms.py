@@ -10,16 +10,20 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.fleet.capacity import Stretch, capacity_cost
+from trivet.fleet.models import PoolTerm
 from trivet.invariant.finding import Finding
 from trivet.kit.clock import floor
-from trivet.ledger.models import Entry, HourDue, PoolHourSplit, Posting
+from trivet.ledger.models import Entry, HourDue, Posting
 from trivet.ledger.pool_capacity import capacities
+from trivet.ledger.pool_models import PoolHourSplit
 from trivet.ledger.service import posted_until
 from trivet.outbox import Outbox
+from trivet.pricing.models import GpuPrice
 
 HOURS = 24 * 7
 HOUR = timedelta(hours=1)
 ZERO = Decimal(0)
+ON_ITS_WAY = timedelta(minutes=10)
 
 
 def check(session: Session, now: datetime) -> Finding:
@@ -30,12 +34,12 @@ def check(session: Session, now: datetime) -> Finding:
     if until is None or begun is None or begun >= until:
         return Finding(True, "nothing is posted")
     hours = int((until - begun) / HOUR)
-    return check_hour(session, begun + HOUR * (int(now.timestamp()) // 60 % hours))
+    return check_hour(session, begun + HOUR * (int(now.timestamp()) // 60 % hours), now)
 
 
-def check_hour(session: Session, hour: datetime) -> Finding:
+def check_hour(session: Session, hour: datetime, now: datetime) -> Finding:
     """One hour, by pool and currency."""
-    if _is_due(session, hour):
+    if _is_due(session, hour, now):
         return Finding(True, f"{hour:%FT%RZ} is due for posting")
     told = _told(session, hour)
     posted = _posted(session, hour)
@@ -47,10 +51,16 @@ def check_hour(session: Session, hour: datetime) -> Finding:
     return Finding(True, f"{hour:%FT%RZ}: {len(told)} pools")
 
 
-def _is_due(session: Session, hour: datetime) -> bool:
-    due = session.scalar(select(HourDue.hour).where(HourDue.hour == hour))
-    asked = session.scalar(select(Outbox.id).where(Outbox.task == "ledger.pool_changed").limit(1))
-    return due is not None or asked is not None
+def _is_due(session: Session, hour: datetime, now: datetime) -> bool:
+    """Whether it waits to be posted anew, or what was told just now is on its way to the ledger."""
+    just_now = now - ON_ITS_WAY
+    asked = (
+        select(HourDue.hour).where(HourDue.hour == hour),
+        select(Outbox.id).where(Outbox.task == "ledger.pool_changed"),
+        select(PoolTerm.id).where(PoolTerm.created_at > just_now),
+        select(GpuPrice.id).where(GpuPrice.created_at > just_now),
+    )
+    return any(session.scalar(query.limit(1)) is not None for query in asked)
 
 
 def _told(session: Session, hour: datetime) -> dict[tuple[int, str], Decimal]:

@@ -28,13 +28,13 @@ def post(session: Session, known: Known) -> Iterable[int | None]:
         return
     pools = _names(session, known.capacity)
     pool_losses.mark(session, known.hour, known.capacity)
-    pool_record.unpriced(session, known.hour, known.pools.unpriced)
     for hour in read(session, known):
         yield _post(session, hour, pools[hour.pool_id], known)
     for name in book.sources_of(session, "pool", known.hour):
         if name not in pools.values():  # a later term reached back: it has no capacity in the hour any more
             pool_record.forget(session, known.hour, name)
             yield book.post(session, Source("pool", name, pool_record.NOTHING), known.hour, {}, GONE)
+    pool_record.unpriced(session, known.hour, known.pools.unpriced, known.capacity)
 
 
 def read(session: Session, known: Known) -> list[PoolHour]:

@@ -1,6 +1,6 @@
 """How each posted hour of a pool was split: rows that explain it line by line, replaced when it is posted again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,9 +78,13 @@ def _of(hour: datetime, pool_id: int, part: Stretch) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def unpriced(session: Session, hour: datetime, capacity: Mapping[int, Sequence[Stretch]]) -> None:
-    """Rows of capacity that nobody has priced: its requests are metered, and it is not booked."""
-    _delete(session, hour, capacity)
+def unpriced(
+    session: Session, hour: datetime, capacity: Mapping[int, Sequence[Stretch]], priced: Collection[int]
+) -> None:
+    """Rows of capacity that nobody has priced, beside those stored of its pool: it is not booked, and of a pool without any
+    price in the hour requests are metered.
+    """
+    _delete(session, hour, capacity.keys() - set(priced))
     zero = dict.fromkeys(PARTS, 0) | {f"{part}_us": 0 for part in PARTS} | {"cost": 0, "requests": 0, "work": 0}
     rows = [
         _of(hour, pool_id, part) | zero | {"method": UNPRICED, "evidence": "none"}
