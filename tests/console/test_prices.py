@@ -54,6 +54,10 @@ class TestTheSentence:
                 Known(1, 1, models=1, requests=1, units=1),
                 "1 price holds now, 1 of them an override; 1 model of the last 30 days has no price: 1 request is not in any cost; 1 quantity has no unit price.",
             ),
+            (
+                Known(2, models=1, requests=3, tokens=200_000, odd=1),
+                "2 prices hold now; 1 model of the last 30 days has no price and 1 request says too little to be priced: 200 k tokens are not in any cost.",
+            ),
             (Known(0, models=1, requests=2, tokens=950, units=3), "No price has been entered yet; 1 model of the last 30 days has no price: 950 tokens are not in any cost; 3 quantities have no unit price."),
         ],
     )  # fmt: skip
@@ -75,10 +79,10 @@ class TestThePicture:
         ]
         drawn = words.picture(rows, NOW)
         (by_input,) = [each for each in drawn.lines if each.kind == "input"]
-        # 150 days from the first to a month after the last: 56 + 568 x 60 / 150 = 283.2, now 56 + 568 x 90 / 150 = 396.8.
+        # 150 days from the first to a month after the last: 56 + 536 x 60 / 150 = 270.4, now 56 + 536 x 90 / 150 = 377.6.
         # Zero-based, the dearest rate (10) on top: 4 lies at 12 + 144 x 0.6 = 98.4, 2 at 127.2, 1 at 141.6.
-        assert by_input.solid == "M56.0 98.4H283.2M283.2 127.2H396.8"
-        assert by_input.dashed == "M396.8 127.2H510.4M510.4 141.6H624.0"
+        assert by_input.solid == "M56.0 98.4H270.4M270.4 127.2H377.6"
+        assert by_input.dashed == "M377.6 127.2H484.8M484.8 141.6H592.0"
         assert [mark.solid for mark in drawn.marks] == [True, True, False]
         assert by_input.label == "input 1"
 
@@ -95,7 +99,7 @@ class TestThePicture:
     def test_shows_a_year_of_a_price_that_always_held(self):
         drawn = words.picture([(datetime(1970, 1, 1, tzinfo=UTC), line("4"))], NOW)
         assert (drawn.start, drawn.end) == ("20 Nov 2025", "20 Nov 2026")
-        assert drawn.lines[0].solid.endswith("H624.0")
+        assert drawn.lines[0].solid.endswith("H592.0")
 
     def test_of_nothing_is_none(self):
         assert words.picture([(NOW, None)], NOW) is None

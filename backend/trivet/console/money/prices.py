@@ -24,6 +24,7 @@ from trivet.console.money.prices_views import (
     PriceTable,
 )
 from trivet.console.pages import show
+from trivet.ingest.request.fact import NO_PRICE
 from trivet.kit.body import Asked
 from trivet.kit.errors import NotFound
 from trivet.kit.interval import Interval
@@ -95,8 +96,9 @@ def page_of_one(
 
 def _known(held: Sequence[tuple[Key, PriceLine]], found: Gaps) -> words.Known:
     overrides = sum(key.layer == ENTERED for key, _ in held)
-    models = len({(gap.provider, gap.model) for gap in found.models})
-    return words.Known(len(held), overrides, models, found.requests, found.tokens, len(found.units))
+    models = {(gap.provider, gap.model) for gap in found.models if gap.reason == NO_PRICE}
+    odd = sum(gap.requests for gap in found.models if gap.reason != NO_PRICE)
+    return words.Known(len(held), overrides, len(models), found.requests, found.tokens, len(found.units), odd)
 
 
 def _matches(key: Key, q: str) -> bool:

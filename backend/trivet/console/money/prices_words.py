@@ -12,7 +12,7 @@ from trivet.pricing.dated import plain
 from trivet.pricing.rate import Steps
 
 WIDTH, HEIGHT = 720, 180
-LEFT, RIGHT, TOP, BOTTOM = 56, 96, 12, 24
+LEFT, RIGHT, TOP, BOTTOM = 56, 128, 12, 24
 SHOWN_KINDS = ("output", "input", "cache_read")
 LABEL_GAP = Decimal(14)
 YEAR = timedelta(days=365)
@@ -32,7 +32,9 @@ WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """How many prices hold and are overrides; what of the last days has none: models, their requests and tokens, units."""
+    """How many prices hold and are overrides; what of the last days has none: models, units, and requests that no price
+    would help (`odd`); and all requests and tokens that are in no cost.
+    """
 
     held: int
     overrides: int = 0
@@ -40,6 +42,7 @@ class Known:
     requests: int = 0
     tokens: int = 0
     units: int = 0
+    odd: int = 0
 
 
 def sentence(known: Known) -> str:
@@ -52,20 +55,24 @@ def sentence(known: Known) -> str:
             opening += (
                 f", {say.count(known.overrides)} of them {'an override' if known.overrides == 1 else 'overrides'}"
             )
-    if not (known.models or known.units):
+    if not (known.models or known.odd or known.units):
         return f"{opening}; nothing of the last {DAYS} days is without one." if known.held else f"{opening}."
     return f"{opening}; {'; '.join(_gaps(known))}."
 
 
 def _gaps(known: Known) -> list[str]:
-    gaps = []
+    lacking = []
     if known.models:
+        has = "has" if known.models == 1 else "have"
+        lacking.append(f"{_several(known.models, 'model')} of the last {DAYS} days {has} no price")
+    if known.odd:
+        says = "says" if known.odd == 1 else "say"
+        lacking.append(f"{_several(known.odd, 'request')} {says} too little to be priced")
+    gaps = []
+    if lacking:
         touched = f"{_short(known.tokens)} tokens" if known.tokens else _several(known.requests, "request")
-        one = not known.tokens and known.requests == 1
-        gaps.append(
-            f"{_several(known.models, 'model')} of the last {DAYS} days {'has' if known.models == 1 else 'have'} no price: "
-            f"{touched} {'is' if one else 'are'} not in any cost"
-        )
+        are = "is" if not known.tokens and known.requests == 1 else "are"
+        gaps.append(f"{' and '.join(lacking)}: {touched} {are} not in any cost")
     if known.units:
         has = "has" if known.units == 1 else "have"
         gaps.append(f"{_several(known.units, 'quantity', 'quantities')} {has} no unit price")
@@ -87,8 +94,8 @@ def _since(at: datetime) -> str:
 
 
 def rate_words(steps: Steps) -> str:
-    """`2.5`, or `1.25 · 2.5 beyond 200,000`."""
-    return " · ".join(f"{plain(price)} beyond {say.count(start)}" if start else plain(price) for start, price in steps)
+    """`2.5`, or `1.25 · 2.5 over 200 k`."""
+    return " · ".join(f"{plain(price)} over {_short(start)}" if start else plain(price) for start, price in steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,6 @@ def _short(count: int) -> str:
     """`1.2 M`, `840 k`, `312`: a count that is watched."""
     for size, unit in ((10**9, "bn"), (10**6, "M"), (10**3, "k")):
         if count >= size:
-            tenths = count * 10 // size
-            return f"{tenths // 10}.{tenths % 10} {unit}" if tenths < 1000 else f"{tenths // 10} {unit}"
+            whole, tenth = divmod(count * 10 // size, 10)
+            return f"{whole}.{tenth} {unit}" if tenth and whole < 100 else f"{whole} {unit}"
     return str(count)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from trivet.kit.money import EXACT
 from trivet.pricing.book import ENTERED, IMPORTED, Key, PriceBook, PriceLine
 from trivet.pricing.importing.offer import Offer, PriceList, Unsayable
-from trivet.pricing.rate import KINDS, Rates, Steps
+from trivet.pricing.rate import KINDS, SAME_AS, Rates, Steps
 
 NEW, CHANGED, UNCHANGED = "new", "changed", "unchanged"
 STATES = (NEW, CHANGED, UNCHANGED)
@@ -76,7 +76,7 @@ def preview(offered: PriceList, book: PriceBook, effective_from: datetime) -> Pr
         else:
             state = UNCHANGED if (held.list_rates, held.currency) == (new, offer.currency) else CHANGED
         old = held.list_rates if held and held.currency == offer.currency else None
-        moves = () if state == UNCHANGED else tuple(_moves(old, new))
+        moves = () if state == UNCHANGED else tuple(_moves(old, new, offer))
         changes.append(Change(offer, state, moves, _held(book, offer, ENTERED, effective_from) is not None))
     return Preview(offered.source, effective_from, tuple(changes), offered.unsayable)
 
@@ -87,14 +87,21 @@ def _held(book: PriceBook, offer: Offer, layer: int, at: datetime) -> PriceLine 
     return series.at(at) if series else None
 
 
-def _moves(old: Rates | None, new: Rates) -> Iterator[Move]:
+def _moves(old: Rates | None, new: Rates, offer: Offer) -> Iterator[Move]:
     for kind in KINDS:
+        if kind not in offer.rates and _follows(old, kind):
+            continue
         after: Steps = getattr(new, kind)
         before: Steps = getattr(old, kind) if old else ()
         for over in sorted({start for start, _ in (*before, *after)}):
             was, will = _beyond(before, over), _beyond(after, over)
             if was != will:
                 yield Move(kind, over, was, will)
+
+
+def _follows(old: Rates | None, kind: str) -> bool:
+    """Whether a kind that an offer leaves out was another's before, too: what the other does says it."""
+    return old is None or getattr(old, kind) == getattr(old, SAME_AS[kind])
 
 
 def _beyond(steps: Steps, over: int) -> Decimal | None:
