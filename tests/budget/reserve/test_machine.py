@@ -17,7 +17,10 @@ from tests.budget.reserve.support import NOON, budget, do, dollar_tokens, hold, 
 from trivet import db
 from trivet.budget.models import Budget, BudgetWindow
 from trivet.budget.reserve import endings
+from trivet.budget.reserve.decide import in_window
 from trivet.budget.reserve.models import Reservation, ReservationHold
+from trivet.budget.reserve.standing import settle
+from trivet.budget.reserve.store import standing_of
 from trivet.kit.errors import TrivetError
 from trivet.tenant.models import Tenant
 
@@ -36,6 +39,7 @@ class Reservations(RuleBasedStateMachine):
         self.tenant = f"tenant-{next(_run)}"
         with db.transaction() as session:
             tenant_id = db.named_ids(session, Tenant, [self.tenant])[self.tenant]
+        self.tenant_id = tenant_id
         budget(f"money of {self.tenant}", str(LIMIT), scope="tenant", subject_id=tenant_id)
         budget(f"requests of {self.tenant}", str(REQUESTS), scope="tenant", subject_id=tenant_id, measure="requests")
         self.measured = self.requests = 0
@@ -104,6 +108,17 @@ class Reservations(RuleBasedStateMachine):
                 assert window.held >= 0
 
     @invariant()
+    def every_hold_is_what_its_standing_says(self) -> None:
+        columns = (*Reservation.__table__.c, ReservationHold.measure, ReservationHold.rate, ReservationHold.held)
+        query = select(*columns).join(ReservationHold, ReservationHold.reservation_id == Reservation.id)
+        query = query.where(Reservation.tenant_id == self.tenant_id)
+        with db.transaction() as session:
+            for row in session.execute(query):
+                standing = standing_of(row)
+                assert row.held == in_window(standing.held, row.measure, row.rate)
+                assert settle(standing) == standing, "settled too late"
+
+    @invariant()
     def what_was_posted_is_committed_until_it_is_measured_or_given_up(self) -> None:
         query = (
             select(Reservation.id, Reservation.settled_at, ReservationHold.held)
@@ -129,5 +144,5 @@ class Reservations(RuleBasedStateMachine):
 def test_any_order_of_things_ends_at_what_was_measured() -> None:
     dollar_tokens()
     run_state_machine_as_test(
-        Reservations, settings=settings(max_examples=12, stateful_step_count=14, deadline=None, print_blob=True)
+        Reservations, settings=settings(max_examples=10, stateful_step_count=12, deadline=None, print_blob=True)
     )

@@ -109,7 +109,8 @@ def _take() -> list[_Waiting]:
 def _commit(group: list[_Waiting]) -> None:
     """Work through a group, and tell each caller what came of its own."""
     try:
-        came = run([each.operations for each in group], [each.last for each in group])
+        with db.reserved():  # slow reports, however many, leave it a connection
+            came = run([each.operations for each in group], [each.last for each in group])
     except Exception as error:
         if len(group) == 1 or problems.is_away(error):
             for each in group:

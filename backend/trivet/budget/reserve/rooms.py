@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from trivet.budget.book import Book, book
 from trivet.budget.book import Standing as Terms
+from trivet.budget.centres import centres_of
 from trivet.budget.limits import Subject, WindowKey, falls_under, window_key
 from trivet.budget.reserve.costs import Bounded, Market
 from trivet.budget.reserve.decide import ONE, Layer, in_window
 from trivet.budget.reserve.standing import Amounts, Measure
-from trivet.budget.centres import centres_of
 from trivet.budget.service import windows_of
 from trivet.identity.models import ApiKey
 from trivet.kit.money import EXACT
@@ -45,22 +45,45 @@ def find(session: Session, asked: Iterable[Asked]) -> Found:
     """Limits at the start of each hold, and those of the next window where it may end there; windows that are missing
     are made.
     """
-    terms_now = book(session)
-    under = [_under(session, terms_now, each) for each in asked]
+    look = _Look(session, book(session))
+    under = [look.under(each) for each in asked]
     wanted = {key: terms for own in under for terms, key in own if key is not None}
     return Found(under, windows_of(session, wanted))
 
 
-def _under(session: Session, terms_now: Book, asked: Asked) -> list[Under]:
-    found: dict[tuple[int, WindowKey | None, int], Under] = {}
-    for at in (asked.start, asked.end):
-        standings = list(terms_now.at(at))
-        of_centres = any(each.scope == "cost_centre" for each in standings)
-        centres = centres_of(session, asked.subject.tenant_id, at) if of_centres else ()
-        for terms, subject_id in falls_under(standings, asked.subject, centres):
-            key = window_key(terms, subject_id, asked.subject.interaction, at)
-            found.setdefault((terms.id, key, subject_id), (terms, key))
-    return list(found.values())
+class _Look:
+    """Looks for limits; what was found for one hold of a group serves all that are alike."""
+
+    def __init__(self, session: Session, budgets: Book) -> None:
+        self._session, self._budgets = session, budgets
+        self._held: dict[datetime, list[Terms]] = {}
+        self._centres: dict[int, tuple[int, ...]] = {}
+        self._found: dict[Asked, list[Under]] = {}
+
+    def under(self, asked: Asked) -> list[Under]:
+        found = self._found.get(asked)
+        if found is None:
+            found = self._found[asked] = list(self._limits(asked).values())
+        return found
+
+    def _limits(self, asked: Asked) -> dict[tuple[int, WindowKey | None, int], Under]:
+        found: dict[tuple[int, WindowKey | None, int], Under] = {}
+        for at in (asked.start, asked.end):
+            if at not in self._held:
+                self._held[at] = list(self._budgets.at(at))
+            standings = self._held[at]
+            centres = self._centres_of(asked.subject.tenant_id, standings, asked.start)
+            for terms, subject_id in falls_under(standings, asked.subject, centres):
+                key = window_key(terms, subject_id, asked.subject.interaction, at)
+                found.setdefault((terms.id, key, subject_id), (terms, key))
+        return found
+
+    def _centres_of(self, tenant_id: int, standings: Iterable[Terms], at: datetime) -> tuple[int, ...]:
+        if not any(each.scope == "cost_centre" for each in standings):
+            return ()
+        if tenant_id not in self._centres:
+            self._centres[tenant_id] = centres_of(self._session, tenant_id, at)
+        return self._centres[tenant_id]
 
 
 def layers(
@@ -101,9 +124,14 @@ def _rate(market: Market, terms: Terms, bounded: Bounded) -> tuple[Decimal, str]
     if not bounded.currency or bounded.currency == terms.currency:
         return ONE, ""
     try:
-        return market.rates.rate_at(bounded.currency, terms.currency, market.now).rate, ""
+        return kept_rate(market.rates.rate_at(bounded.currency, terms.currency, market.now).rate), ""
     except exchange.NoRate as unknown:
         return ONE, str(unknown)
+
+
+def kept_rate(rate: Decimal) -> Decimal:
+    """A rate with as many places as its row keeps, so that what is read back is what was held."""
+    return EXACT.quantize(rate, Decimal(1).scaleb(-18))
 
 
 def tenants_of_keys(session: Session, keys: Iterable[int]) -> dict[int, int | None]:

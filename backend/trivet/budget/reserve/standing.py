@@ -113,11 +113,6 @@ def extend(before: Standing, each: Amounts) -> Standing:
     return replace(before, each=each)
 
 
-def use(before: Standing, measured: Amounts) -> Standing:
-    """Spans told that it used so much more; below zero where they turned out to repeat another's call."""
-    return settle(replace(before, used=before.used + measured))
-
-
 def give_up(before: Standing) -> Standing:
     """The grace is over: what was not measured by now counts through `spent` when it comes."""
     return replace(before, settled=before.settled or before.state != "pending")

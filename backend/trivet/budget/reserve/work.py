@@ -222,7 +222,7 @@ def _tell_currency(desk: _Desk, kept: Kept, currency: str) -> None:
     kept.values["currency"] = currency
     for share in kept.shares.values():
         if share.measure == "money":
-            share.rate = desk.market.rates.rate_at(currency, share.currency, desk.now).rate
+            share.rate = rooms.kept_rate(desk.market.rates.rate_at(currency, share.currency, desk.now).rate)
 
 
 def _own(kept: dict[UUID, Kept], op: Extend | Post | Void) -> Kept:
