@@ -6,6 +6,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trivet.settings import get_settings
+
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; "
     "img-src 'self' data:; connect-src 'self'"
@@ -20,6 +22,7 @@ HEADERS = {
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_BYTES_MAX = 64 << 10
+TAKES_FILES = frozenset({"/bills"})  # forms that carry a whole file
 
 
 class Shield:
@@ -41,18 +44,20 @@ class Shield:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refused = _refusal(scope["method"], Headers(scope=scope))
+        refused = _refusal(scope["method"], scope["path"], Headers(scope=scope))
         await (refused or self.app)(scope, receive, send_shielded)
 
 
-def _refusal(method: str, headers: Headers) -> PlainTextResponse | None:
+def _refusal(method: str, path: str, headers: Headers) -> PlainTextResponse | None:
     if method in SAFE_METHODS:
         return None
     if not is_own(headers.get("sec-fetch-site"), headers.get("origin"), headers.get("host", "")):
         return PlainTextResponse("This form was sent from another site, so nothing was changed.", 403)
-    length = headers.get("content-length", "")
-    if not length.isdigit() or int(length) > FORM_BYTES_MAX:
-        return PlainTextResponse(f"A form says its length and has at most {FORM_BYTES_MAX} bytes.", 413)
+    length, limit = headers.get("content-length", ""), FORM_BYTES_MAX
+    if path in TAKES_FILES:
+        limit += get_settings().bill_file_limit_bytes
+    if not length.isdigit() or int(length) > limit:
+        return PlainTextResponse(f"A form says its length and has at most {limit} bytes.", 413)
     return None
 
 

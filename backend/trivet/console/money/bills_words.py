@@ -1,0 +1,75 @@
+"""What the page of bills says. Pure."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from trivet.bill import telling
+from trivet.bill.match import CAUSES
+from trivet.bill.telling import KIND_WORDS, Told, shown
+
+NONE = (
+    "No bill has been imported: with one, each day and model shows what the provider charged against what was measured, "
+    "and why they differ."
+)
+LEFT_OUT = "{lines} lines of other services, {amount} {currency}, were left out"
+
+
+def sentence(chosen: Told | None, waiting: int) -> str:
+    """The chosen bill, and how many wait to be posted."""
+    if chosen is None:
+        return NONE
+    others = waiting - (chosen.state in {"imported", "matched"})
+    more = f" {_count(others, 'other bill waits', 'other bills wait')} to be posted." if others else ""
+    return telling.sentence(chosen) + more
+
+
+def cause(name: str, kind: str) -> str:
+    """`price of output`, `tax`."""
+    words = name.replace("_", " ")
+    return f"{words} of {KIND_WORDS[kind]}" if kind else words
+
+
+def meaning(name: str) -> str:
+    """What a cause is, in a sentence."""
+    return CAUSES[name]
+
+
+def causes(parts: Sequence[Sequence[str]]) -> str:
+    """`cache writes we saw no tokens for 0.50, tax 0.81` of one row, the largest first."""
+    ranked = sorted(parts, key=lambda part: (-abs(Decimal(part[2])), part[0], part[1]))
+    return ", ".join(f"{cause(name, kind)} {shown(Decimal(amount))}" for name, kind, amount in ranked)
+
+
+def about(*, file_name: str, author: str, lines: int, zone: str, invoices: Sequence[str], rest: Sequence[str]) -> str:
+    """Where a bill comes from, in one line."""
+    of = f"invoice {', '.join(invoices[:3])}" if invoices else "no invoice number"
+    told = [f"{file_name}, {_count(lines, 'line', 'lines')}, {of}, days of {zone}, imported by {author}", *rest]
+    return ". ".join(told) + "."
+
+
+def left_out(other: dict[str, object], bad: dict[str, object], currency: str) -> list[str]:
+    """What was not taken from the file."""
+    told = []
+    if other.get("lines"):
+        amount = shown(Decimal(str(other["amount"])))
+        told.append(LEFT_OUT.format(lines=f"{other['lines']:,}", amount=amount, currency=currency))
+    if bad.get("rows"):
+        told.append(f"{bad['rows']} rows that could not be read were left out")
+    return told
+
+
+def preview(told: Told, hours: int, spread: str, adjusts: str) -> str:
+    """What posting will do, before it is done."""
+    difference = told.total - told.measured
+    what = f"Books {_count(hours, 'day', 'days')} of differences, {shown(difference)} {told.currency} in all, against the supply of {telling.title(told.provider)}, which is then {shown(told.total)}."
+    who = (
+        "They are spread over the tenants that used each model that day, by what it cost them; what nobody used stays apart."
+        if spread == "use"
+        else "They are kept apart: no cost centre bears them."
+    )
+    when = f" {adjusts} is closed, so its days are adjustments in the first open month." if adjusts else ""
+    return f"{what} {who}{when}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,247 @@
+"""The page of bills: the sentence, the picture and the table of one bill, its form, and who may use it."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from tests.support.bills import a_company, as_csv, bring_in, entries, fresh, post, row, the_bill, three_days
+
+from trivet.bill.telling import Told, days, sentence, shown
+from trivet.console.money import bills_words as words
+from trivet.console.money.bills_draw import BARS_MAX, HEAD, LEFT, RIGHT, ROW, draw
+from trivet.kit.money import plain
+
+PARTS = {
+    ("volume", "cache_write"): Decimal("5.90"),
+    ("unexplained", ""): Decimal("0.23"),
+}
+
+
+def told(**changed):
+    given = {
+        "provider": "openai", "starts_on": date(2026, 10, 1), "ends_on": date(2026, 11, 1), "currency": "USD",
+        "total": Decimal("1204.33"), "measured": Decimal("1198.20"), "parts": PARTS, "state": "matched",
+    }  # fmt: skip
+    return Told(**(given | changed))
+
+
+class TestSentence:
+    def test_it_says_what_is_so_and_why(self):
+        assert sentence(told()) == (
+            "OpenAI's bill of October 2026 is 1,204.33 USD; we measured 1,198.20; 0.5 % more: "
+            "5.90 is cache writes we saw no tokens for, 0.23 unexplained."
+        )
+
+    def test_less_has_a_true_minus(self):
+        parts = {("volume", "input"): Decimal("-2.50"), ("credit", ""): Decimal(-1)}
+        assert sentence(told(total=Decimal("96.50"), measured=Decimal(100), parts=parts)).endswith(
+            "3.5 % less: −2.50 is input that the bill has not, −1.00 is credits and discounts."
+        )
+
+    def test_nothing_differs(self):
+        assert sentence(told(total=Decimal(1), measured=Decimal(1), parts={})).endswith(
+            "is 1.00 USD; that is what we measured, to the last digit."
+        )
+
+    def test_differences_that_cancel_are_told(self):
+        parts = {("price", "input"): Decimal(1), ("credit", ""): Decimal(-1)}
+        assert "the same, but: −1.00 is credits and discounts, 1.00 is another price of input than ours" in sentence(
+            told(total=Decimal(5), measured=Decimal(5), parts=parts)
+        )
+
+    def test_more_than_three_causes_are_one_in_the_end(self):
+        parts = {
+            ("tax", ""): Decimal(4),
+            ("fee", ""): Decimal(3),
+            ("credit", ""): Decimal(-2),
+            ("rounding", "input"): Decimal("0.01"),
+            ("unexplained", ""): Decimal("0.02"),
+        }
+        assert sentence(told(parts=parts)).endswith("−2.00 is credits and discounts, 0.03 2 smaller causes.")
+
+    def test_nothing_measured(self):
+        assert "we measured nothing of it: 5.90 is" in sentence(told(measured=Decimal(0)))
+
+    def test_compared_with_nothing(self):
+        assert sentence(told(compared=False)).endswith("it is compared with nothing.")
+
+    def test_no_bill_teaches(self):
+        assert words.sentence(None, 0).startswith("No bill has been imported")
+
+    def test_others_that_wait_are_counted(self):
+        assert words.sentence(told(), 3).endswith(" 2 other bills wait to be posted.")
+        assert words.sentence(told(state="posted"), 1).endswith(" 1 other bill waits to be posted.")
+
+    @pytest.mark.parametrize(
+        ("start", "end", "said"),
+        [
+            (date(2026, 10, 1), date(2026, 11, 1), "October 2026"),
+            (date(2026, 12, 1), date(2027, 1, 1), "December 2026"),
+            (date(2026, 10, 5), date(2026, 10, 6), "5 October 2026"),
+            (date(2026, 10, 5), date(2026, 10, 9), "5 to 8 October 2026"),
+            (date(2026, 10, 30), date(2026, 11, 2), "30 October 2026 to 1 November 2026"),
+        ],
+    )
+    def test_days(self, start, end, said):
+        assert days(start, end) == said
+
+    @pytest.mark.parametrize(
+        ("amount", "said"),
+        [
+            ("0", "0.00"),
+            ("1234.567", "1,234.57"),
+            ("0.00031", "0.00031"),
+            ("-0.004", "−0.0040"),
+            ("0.000000000001", "0.000000000001"),
+        ],
+    )
+    def test_amounts_never_show_as_nothing_where_they_are_something(self, amount, said):
+        assert shown(Decimal(amount)) == said
+
+
+class TestPicture:
+    def test_it_goes_from_what_was_measured_to_what_was_billed(self):
+        """+6 then -2 of a span of 6: the first bar is whole, the second a third, back from its end."""
+        picture = draw(Decimal(100), Decimal(104), [("tax", Decimal(6)), ("credit", Decimal(-2))], "USD", posted=False)
+        wide = RIGHT - LEFT
+        assert [(s.x, s.width, s.words, s.amount) for s in picture.steps] == [
+            (LEFT, wide, "tax", "+6.00"),
+            (round(LEFT + wide * 4 / 6, 2), round(wide * 2 / 6, 2), "credit", "−2.00"),
+        ]
+        assert [(m.x, m.words) for m in picture.marks] == [
+            (LEFT, "measured 100.00"),
+            (round(LEFT + wide * 4 / 6, 2), "billed 104.00"),
+        ]
+        assert picture.says == "Measured 100.00 USD; tax +6.00; credit −2.00; billed 104.00 USD."
+
+    def test_solid_is_posted(self):
+        for posted in (True, False):
+            assert {
+                s.solid for s in draw(Decimal(1), Decimal(2), [("tax", Decimal(1))], "USD", posted=posted).steps
+            } == {posted}
+
+    def test_the_smallest_causes_are_one_bar(self):
+        causes = [(f"c{n}", Decimal(20 - n)) for n in range(12)]
+        picture = draw(Decimal(0), sum(a for _, a in causes), causes, "USD", posted=True)
+        assert len(picture.steps) == BARS_MAX + 1 and picture.steps[-1].words == "3 smaller causes"
+        assert picture.height == HEAD + (BARS_MAX + 1) * ROW + 8
+
+    def test_nothing_is_one_mark(self):
+        picture = draw(Decimal(5), Decimal(5), [], "USD", posted=True)
+        assert (picture.steps, len(picture.marks)) == ((), 1)
+
+
+class TestPreview:
+    def test_it_says_what_will_be_booked_and_who_bears_it(self):
+        assert words.preview(told(), 3, "apart", "") == (
+            "Books 3 days of differences, 6.13 USD in all, against the supply of OpenAI, which is then 1,204.33. "
+            "They are kept apart: no cost centre bears them."
+        )
+
+    def test_a_closed_month_is_told(self):
+        assert words.preview(told(), 1, "use", "October 2026").endswith(
+            "October 2026 is closed, so its days are adjustments in the first open month."
+        )
+
+
+class TestPage:
+    def test_without_a_bill_it_teaches_the_command(self, sign_in):
+        page = sign_in("finance").get("/bills").text
+        assert "trivet bill import october.csv" in page and 'name="file"' in page
+
+    def test_it_shows_the_newest_that_waits(self, sign_in, database):
+        a_company()
+        three_days()
+        client, bill = sign_in("finance"), bring_in(as_csv(the_bill()))[0]
+        page = client.get("/bills").text
+        assert "OpenAI&#39;s bill of 1 to 19 November 2026 is 8.59 USD; we measured 9.40; 8.6 % less:" in page.replace(
+            "\xa0", " "
+        )
+        assert 'aria-label="Measured 9.40 USD; volume of input −2.50;' in page
+        assert f'action="/bills/{bill.id}/names"' in page and "mystery" in page
+        assert "guessed: the same without provider, region and date or version" in page
+
+    def test_each_amount_is_the_api_s_to_the_last_digit(self, sign_in, database):
+        a_company()
+        three_days()
+        bill = bring_in(as_csv(the_bill()))[0]
+        client = sign_in("finance")
+        page, found = client.get(f"/bills?bill={bill.id}").text, client.get(f"/api/v1/bills/{bill.id}").json()
+        for each in (found["total"], found["measured"], found["difference"], *(c["amount"] for c in found["causes"])):
+            assert f'<data value="{plain(Decimal(each))}">' in page
+
+    def test_the_address_that_a_close_names_leads_there(self, sign_in, database):
+        bill = bring_in(as_csv(the_bill()))[0]
+        answer = sign_in("finance").get(f"/bills/{bill.id}", follow_redirects=False)
+        assert answer.headers["location"] == f"/bills?bill={bill.id}"
+
+    @pytest.mark.parametrize("address", ["999", "x", "99999999999"])
+    def test_a_bill_that_is_not_there(self, sign_in, address):
+        assert sign_in("viewer").get(f"/bills?bill={address}").status_code == 404
+
+    def test_who_may_only_look_finds_no_form(self, sign_in, database):
+        bring_in(as_csv(the_bill()))
+        page = sign_in("viewer").get("/bills").text
+        assert "8.59 USD" in page and 'action="/bills' not in page
+
+    def test_what_a_bill_calls_things_is_text(self, sign_in, database):
+        bring_in(as_csv([row(17, "1", "<script>alert(1)</script>", "Input Tokens", 1)]))
+        page = sign_in("finance").get("/bills").text
+        assert "<script>alert" not in page and "&lt;script&gt;alert" in page
+
+
+class TestForms:
+    def token(self, client):
+        return client.get("/bills").text.split('name="csrf_token" value="')[1].split('"')[0]
+
+    def test_a_file_is_imported_and_shown(self, sign_in):
+        client = sign_in("finance")
+        files = {"file": ("november.csv", as_csv(the_bill()))}
+        answer = client.post("/bills", data={"csrf_token": self.token(client)}, files=files)
+        assert answer.status_code == 200 and "november.csv, 12 lines, invoice INV-11" in answer.text
+
+    def test_a_refusal_comes_back_on_the_page(self, sign_in):
+        client = sign_in("finance")
+        token = {"csrf_token": self.token(client)}
+        answer = client.post("/bills", data=token, files={"file": ("what.csv", b"a,b\n1,2\n")})
+        assert answer.status_code == 422 and "No format that we know has this header: a, b" in answer.text
+        answer = client.post("/bills", data=token, files={"other": ("x", b"x")})
+        assert answer.status_code == 422 and "Choose the file of the bill" in answer.text
+
+    def test_it_is_posted_as_the_form_says(self, sign_in, database):
+        a_company()
+        three_days()
+        bill = bring_in(as_csv(the_bill()))[0]
+        client = sign_in("finance")
+        data = {"csrf_token": self.token(client), "spread": "use"}
+        answer = client.post(f"/bills/{bill.id}/post", data=data)
+        assert answer.status_code == 200 and "Post again" in answer.text
+        assert (fresh(bill).state, fresh(bill).posted_by) == ("posted", "finance@example.com")
+        assert entries(kind="bill")
+
+    def test_a_name_is_told(self, sign_in, database):
+        a_company()
+        three_days()
+        bill = bring_in(as_csv(the_bill()))[0]
+        client = sign_in("finance")
+        data = {"csrf_token": self.token(client), "name": "mystery", "model": "gpt-4o"}
+        assert f'action="/bills/{bill.id}/names"' not in client.post(f"/bills/{bill.id}/names", data=data).text
+        wrong = client.post(f"/bills/{bill.id}/names", data=data | {"model": "nope"})
+        assert wrong.status_code == 404 and "No call was to a model nope" in wrong.text
+
+    def test_a_replaced_bill_has_no_button(self, sign_in, database):
+        old = post(bring_in(as_csv(the_bill()))[0])
+        bring_in(as_csv(the_bill()[:-1]), replaces=old.id)
+        assert f'action="/bills/{old.id}/post"' not in sign_in("finance").get(f"/bills?bill={old.id}").text
+
+    @pytest.mark.parametrize("path", ["/bills", "/bills/1/post", "/bills/1/names"])
+    def test_others_and_other_sites_are_refused(self, sign_in, path):
+        client = sign_in("sre")
+        data = {"csrf_token": "x", "name": "x"}
+        assert client.post(path, data=data).status_code == 403
+        assert client.post(path, data=data, headers={"Origin": "https://elsewhere.example"}).status_code == 403
+
+    def test_a_wrong_token_is_refused(self, sign_in):
+        assert (
+            sign_in("finance").post("/bills", data={"csrf_token": "x"}, files={"file": ("a", b"x")}).status_code == 403
+        )
