@@ -16,7 +16,8 @@ class Energy(Answer):
 class ModelEnergy(Energy):
     """A model's part of its pool's energy, by work units."""
 
-    model_id: int
+    provider: str
+    model: str
 
 
 class Interrupted(Answer):

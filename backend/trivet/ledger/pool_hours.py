@@ -20,6 +20,7 @@ from trivet.ledger.pool_losses import Loss
 from trivet.ledger.pool_models import PoolHourSplit
 from trivet.ledger.pool_split import PARTS
 from trivet.ledger.reading import HOUR
+from trivet.pricing.models import Model
 
 SECOND_US = Decimal(1_000_000)
 ZERO = Decimal(0)
@@ -74,11 +75,14 @@ def whole(session: Session, pool_id: int, interval: Interval) -> dict[str, Any]:
             PoolHourSplit.pool_id == pool_id, PoolHourSplit.hour.in_([hour for _, hour in by_hour])
         )
     ).all()
+    models = {key[1]: each for key, each in energy.by_model(session, interval, [pool_id]).items()}
+    found = session.execute(select(Model.id, Model.provider, Model.name).where(Model.id.in_(models)))
+    names = {row_id: (provider, name) for row_id, provider, name in found} | {0: ("", "")}
     return {
         "energy": _energy(energy.by_pool(session, interval, [pool_id]).get(pool_id, NONE)),
         "energy_by_model": [
-            {"model_id": model_id} | _energy(each)
-            for (_, model_id), each in energy.by_model(session, interval, [pool_id]).items()
+            {"provider": names[model_id][0], "model": names[model_id][1]} | _energy(each)
+            for model_id, each in models.items()
         ],
         "interruptions": _interruptions(
             [loss for losses in by_hour.values() for loss in losses],
@@ -95,7 +99,7 @@ def _hour(hour: datetime, rows: Sequence[PoolHourSplit], used: Used, lost: Seque
     return {
         "hour": rfc3339(hour),
         "requests": max(row.requests for row in rows),
-        "work": _number(max(row.work for row in rows)),
+        "work": _number(sum_of(row.work for row in rows)),
         "energy": _energy(used),
         "interruptions": _interruptions(lost, _shares(lost, [(row.currency, row.used, row.work) for row in rows])),
         "stretches": [_stretch(row) for row in rows],
@@ -132,12 +136,16 @@ def _energy(used: Used) -> dict[str, Any]:
     }
 
 
-def _shares(lost: Sequence[Loss], stretches: Iterable[Sequence[Any]]) -> list[tuple[str, str, Decimal]]:
-    """(kind, currency, amount): what the work of lost requests and of retries was of an hour's used cost."""
-    work = {kind: sum((loss.work for loss in lost if loss.kind == kind), ZERO) for kind in ("lost", "retry")}
+def _shares(lost: Sequence[Loss], stretches: Sequence[Sequence[Any]]) -> list[tuple[str, str, Decimal]]:
+    """(kind, currency, amount): what the work of lost requests and of retries was of an hour's used cost.
+
+    `stretches` are (currency, used cost, work) each.
+    """
+    work = {kind: sum_of(loss.work for loss in lost if loss.kind == kind) for kind in ("lost", "retry")}
+    whole = sum_of(part for _, _, part in stretches)
     return [
         (kind, currency, EXACT.quantize(EXACT.divide(EXACT.multiply(used, own), whole), PICO))
-        for currency, used, whole in stretches
+        for currency, used, _ in stretches
         for kind, own in work.items()
         if own and whole
     ]

@@ -17,8 +17,8 @@ class PoolHourSplit(Base):
     """One stretch of a pool's hour at one term, as it was last posted. Times in microseconds add up to its length, amounts to `cost`.
 
     `parts` is what an hour of it costs by part, `gaps` what is missing from that; `prefill` and `decode` add up to `used`
-    and are null where nothing measured told them apart. `work` are the work units of its pool in the hour, `capacity_work`
-    those it could have served in this stretch.
+    and are null where nothing measured told them apart. `work` is its part, by awake time, of the work
+    units of the hour, `capacity_work` what it could have served; `requests` are those of the whole hour.
     """
 
     __tablename__ = "pool_hour_split"

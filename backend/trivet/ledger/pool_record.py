@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from trivet.fleet.capacity import HOUR_US, Stretch, sum_of
+from trivet.fleet.capacity import HOUR_US, Stretch
 from trivet.fleet.cost import Energy
 from trivet.fleet.models import Pool
 from trivet.kit.money import EXACT, PICO, plain
@@ -53,7 +53,7 @@ def _row(hour: datetime, pool: PoolHour, own: Split, share: Shares) -> dict[str,
         | {part: own.amounts[part] for part in PARTS}
         | {
             "cost": own.cost, "prefill": share.prefill, "decode": share.decode, "capacity_work": own.capacity_work,
-            "requests": sum(pool.requests.values()), "work": sum_of(pool.work.values()),
+            "requests": sum(pool.requests.values()), "work": EXACT.quantize(own.work, PICO),
         }
     )  # fmt: skip
 

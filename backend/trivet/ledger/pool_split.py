@@ -38,12 +38,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One stretch: microseconds and amounts by `PARTS`, how they were found, and the work its awake time could serve."""
+    """One stretch: microseconds and amounts by `PARTS`, how they were found, its part of the hour's work by awake time, and
+    the work that all of it could serve.
+    """
 
     stretch: Stretch
     method: str  # of `fill`
     us: Mapping[str, int]
     amounts: Mapping[str, Decimal]
+    work: Decimal
     capacity_work: Decimal | None
 
     @property
@@ -67,13 +70,14 @@ def splits(
     found = []
     costs = _costs(capacity)
     for n, part in enumerate(capacity):
-        share = EXACT.divide(Decimal(awake[n]), Decimal(whole)) if whole else Decimal(0)
-        method, used = fill(part, known, awake[n], EXACT.multiply(work, share), request_us * share)
+        share = EXACT.divide(Decimal(awake[n]), Decimal(whole)) if whole else Decimal(n == 0)
+        own = EXACT.multiply(work, share)
+        method, used = fill(part, known, awake[n], own, request_us * share)
         down = sum_us(clipped(known.down, _interval(part)))
         us = {"used": used, "headroom": awake[n] - used, "idle": part.length_us - awake[n] - down, "down": down}
         if kept:
             method, us = kept[n].method, dict(kept[n].us)
-        found.append(Split(part, method, us, split(costs[n], us), _could_serve(part)))
+        found.append(Split(part, method, us, split(costs[n], us), own, _could_serve(part)))
     return found
 
 
