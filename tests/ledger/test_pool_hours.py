@@ -15,12 +15,13 @@ from trivet import db
 from trivet.fleet import service as fleet
 from trivet.fleet.models import SignalSample
 from trivet.kit.interval import Interval
-from trivet.ledger import pool_due
+from trivet.ledger import pool_due, reading
 from trivet.ledger import service as ledger
 from trivet.ledger.models import Entry, Posting
 from trivet.ledger.pool_capacity import plans
 from trivet.ledger.pool_models import PoolHourSplit
 from trivet.pricing import gpu
+from trivet.tenant.models import Tenant
 from trivet_collectors import semconv as sc
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -120,6 +121,48 @@ class TestPhases:
             )
         # 0.0375 + 0.075 and 0.0125 + 0.075
         assert sorted(found.values()) == [Decimal("0.0875"), Decimal("0.1125")]
+
+    def test_a_decoded_token_weighs_more_the_longer_its_context(self):
+        # 500 out; mean context of 32,518 + 250 = 32,768 doubles a token's weight; of 0 + 250 it adds 250 / 32,768
+        for who, cached in (("acme", 32_518), ("bolt", 0)):
+            books.ingest(
+                books.call(
+                    books.clock("07:20"),
+                    seconds=20,
+                    ttft_ms=1000,
+                    tenant=who,
+                    provider="house",
+                    model="small",
+                    pool="h100",
+                    cache_read_tokens=cached,
+                    output_tokens=500,
+                )
+            )
+        with db.transaction() as session:
+            own = reading.ran(session, books.SEVEN, [pools.pool_id()])[pools.pool_id()]
+            ids = dict(session.execute(select(Tenant.name, Tenant.id)).all())
+        weights = {user.tenant_id: weight for user, weight in own.decode.items()}
+        assert weights == {ids["acme"]: 500 * 2 * 65_536, ids["bolt"]: 500 * (65_536 + 500)}
+        assert set(own.prefill.values()) == {Decimal(0)}
+
+    def test_of_a_stream_across_two_hours_each_has_the_time_that_lies_in_it(self):
+        books.ingest(
+            books.call(
+                books.clock("08:10"),
+                seconds=1200,
+                ttft_ms=300_000,
+                provider="house",
+                model="small",
+                pool="h100",
+                output_tokens=500,
+            )
+        )
+        found = []
+        for hour in (books.SEVEN, books.EIGHT):
+            with db.transaction() as session:
+                own = reading.ran(session, hour, [pools.pool_id()])[pools.pool_id()]
+            found.append((own.prefill_us, own.decode_us, own.request_us))
+        assert found == [(300_000_000, 300_000_000, 600_000_000), (0, 600_000_000, 600_000_000)]
 
 
 class TestOwned:
