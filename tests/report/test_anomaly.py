@@ -66,9 +66,7 @@ class TestWhatDroveIt:
 
     def test_a_price_that_doubled(self):
         key = ("chat", "gpt-4o", "none")
-        found = anomaly.drivers(
-            {key: self.part("20", 10, input=100)}, {key: self.part("40", 40, input=400)}, days=4
-        )
+        found = anomaly.drivers({key: self.part("20", 10, input=100)}, {key: self.part("40", 40, input=400)}, days=4)
         assert found[0] == Driver("price", "price", Decimal("10.000000000000"))
 
     def test_a_model_that_was_used_more_and_the_kind_of_its_tokens(self):

@@ -71,7 +71,7 @@ def test_items_and_what_is_kept_apart_are_the_total_and_that_is_supply(seed):
             where = random.choice(({}, {}, {"pool_id": [0, 2]}))
             found = costs(session, interval, GROUPINGS[n % len(GROUPINGS)], where, grain=grain)
             case = (seed, interval, GROUPINGS[n % len(GROUPINGS)], grain, where)
-            borne = {currency: ZERO for currency in found.totals}
+            borne = dict.fromkeys(found.totals, ZERO)
             for row in (*found.rows, *found.apart):
                 borne[row.currency] += row.amount
             totals = {currency: each.total for currency, each in found.totals.items()}

@@ -34,6 +34,15 @@ def price(provider, model, pool="", **per_million):
         )  # fmt: skip
 
 
+def price_from(provider, model, start, **per_million):
+    """Another price from an instant on."""
+    with db.transaction() as session:
+        pricing.add_price(
+            session, provider=provider, model=model, pool="", effective_from=start, currency="USD",
+            rates=canonical(per_million), actor="finance",
+        )  # fmt: skip
+
+
 def tenants(**cost_centres):
     with db.transaction() as session:
         for name, cost_centre in cost_centres.items():

@@ -6,8 +6,8 @@
   where few weeks were seen. Without two whole weeks there is none.
 - *level*: mean of the days without their season, the newer the heavier (half a week back counts half), none counting for more
   than three robust deviations from the median.
-- *trend*: the median of all slopes between days of the last weeks (Theil and Sen), dying away, so that a rise is not drawn
-  out for ever.
+- *trend*: the median of all slopes between the last weeks (Theil and Sen), less the less it stands out of how they vary, and
+  dying away, so that a rise is not drawn out for ever.
 - *interval*: the same forecast is made at each past day that has enough before and after it; the relative errors of its
   sums have quantiles, and these are put around the forecast. A forecast on too little history has no interval.
 """
@@ -29,7 +29,9 @@ INTERVAL = 0.8  # how often the truth is to lie within …
 TAKEN = 0.9  # … for which so much of the past errors is taken: what comes errs more than what was (bench/forecast.py)
 ORIGINS = 12  # seasons of past forecasts
 ERRORS_MIN = 8  # past forecasts that an interval needs
+DOUBT = 30.0  # a rise of so many squared deviations counts half
 CLIP = 3.0
+STILL = 0.05
 MAD_TO_SIGMA = 1.4826
 PLACES = Decimal(1).scaleb(-6)
 
@@ -67,19 +69,24 @@ def forecast(history: Sequence[float], horizon: int, season: int = WEEK) -> Fore
 
 def _ahead(known: Floats, horizon: int, season: int) -> Floats:
     factors = _season(known, season)
-    phase = np.arange(len(known)) % season
-    plain = known / factors[phase]
-    middle = float(np.median(plain[-4 * season :]))
-    spread = MAD_TO_SIGMA * float(np.median(np.abs(plain[-4 * season :] - middle)))
-    near = np.clip(plain, middle - CLIP * spread, middle + CLIP * spread) if spread else plain
-    age = np.arange(len(near))[::-1]
-    weights = 0.5 ** (age / (season / 2))
-    level = float((near * weights).sum() / weights.sum())
+    own = factors[np.arange(len(known)) % season]
+    near = _clipped(known / own, season)
     drift = _trend(near[-SEASONS_FOR_TREND * season :], season)
+    age = np.arange(len(near))[::-1]
+    weights = 0.5 ** (age / (season / 2)) * own  # so that the level gives the sum of what was seen
+    level = float(((near + drift * age) * weights).sum() / weights.sum())
     fading = np.cumsum(DAMPING ** (np.arange(1, horizon + 1) / (season / 2)))
     ahead = np.arange(len(known), len(known) + horizon) % season
     values = (level + drift * fading) * factors[ahead]
     return np.maximum(values, 0.0) if bool((known >= 0).all()) else values
+
+
+def _clipped(plain: Floats, season: int) -> Floats:
+    """No step further from the median of the last seasons than robust deviations allow; what never varied by 5 %."""
+    last = plain[-SEASONS_FOR_TREND * season :]
+    middle = float(np.median(last))
+    spread = max(MAD_TO_SIGMA * float(np.median(np.abs(last - middle))), STILL * abs(middle))
+    return np.clip(plain, middle - CLIP * spread, middle + CLIP * spread) if spread else plain
 
 
 def _season(known: Floats, season: int) -> Floats:
@@ -102,12 +109,16 @@ def _season(known: Floats, season: int) -> Floats:
 
 
 def _trend(near: Floats, season: int) -> float:
-    """Median slope a step; none on less than two seasons."""
+    """Median slope a step, less where it does not stand out of how the seasons vary; none on less than two seasons."""
     if len(near) < 2 * season:
         return 0.0
     whole = near[len(near) % season :].reshape(-1, season).mean(axis=1)
     first, second = np.triu_indices(len(whole), 1)
-    return float(np.median((whole[second] - whole[first]) / (second - first))) / season
+    slope = float(np.median((whole[second] - whole[first]) / (second - first)))
+    left = whole - slope * np.arange(len(whole))
+    noise = float(np.median(np.abs(left - np.median(left))))
+    rise = slope * (len(whole) - 1)
+    return slope / season * (rise * rise / (rise * rise + DOUBT * noise * noise) if rise else 0.0)
 
 
 def _errors(known: Floats, horizon: int, season: int) -> Floats:

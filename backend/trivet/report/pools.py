@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from trivet.fleet.plan import Plan, plans
+from trivet.fleet.plan import Plan
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, PICO
+from trivet.ledger.pool_capacity import plans
 from trivet.ledger.pool_models import PoolHourSplit
 from trivet.ledger.service import posted_until
 from trivet.report import tokens
