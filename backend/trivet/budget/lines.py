@@ -46,7 +46,10 @@ def breached_at(before: Decimal, limit: Decimal, told: Sequence[tuple[datetime, 
 
 @dataclass(frozen=True, slots=True)
 class Overshoot:
-    """How far a hard line was overrun before its command: seconds from breach to command, and the amount over."""
+    """How far a hard line was overrun before its command: milliseconds from breach to command, and the amount over.
+
+    A breach is told by the database's clock and a command by its worker's: where they differ, never less than nothing.
+    """
 
     breach_to_command_ms: int | None
     over: Decimal
@@ -54,5 +57,7 @@ class Overshoot:
 
 def overshoot(breached: datetime | None, commanded: datetime | None, spent: Decimal, limit: Decimal) -> Overshoot:
     """`over` is what was spent beyond the limit when the command was given; without reservations nothing stops it before."""
-    took = None if breached is None or commanded is None else round((commanded - breached).total_seconds() * 1000)
+    took = (
+        None if breached is None or commanded is None else max(0, round((commanded - breached).total_seconds() * 1000))
+    )
     return Overshoot(took, max(Decimal(0), EXACT.subtract(spent, limit)))

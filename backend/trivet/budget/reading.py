@@ -177,9 +177,15 @@ def windows(
 
 
 def crossings(
-    session: Session, now: datetime, *, budget_id: int | None = None, tenant_id: int | None = None, limit: int
+    session: Session,
+    now: datetime,
+    *,
+    budget_id: int | None = None,
+    tenant_id: int | None = None,
+    telling: bool = False,
+    limit: int,
 ) -> list[Crossing]:
-    """Lines that were crossed, newest first, with what was done."""
+    """Lines that were crossed, newest first, with what was done. `telling`: only those that a message named, or hard."""
     query = (
         select(BudgetLine, BudgetWindow, Budget)
         .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
@@ -188,6 +194,8 @@ def crossings(
     )
     if budget_id is not None:
         query = query.where(Budget.id == budget_id)
+    if telling:
+        query = query.where(or_(BudgetLine.told, BudgetLine.hard))
     rows = session.execute(query.order_by(BudgetLine.id.desc()).limit(min(limit, CROSSINGS_MAX))).all()
     acts = _acts(session, [line.id for line, _, _ in rows])
     wanted = [(budget.scope, window.subject_id) for _, window, budget in rows]

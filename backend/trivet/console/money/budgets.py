@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.budget import making, reading
 from trivet.budget import words as said
+from trivet.budget.acting import NOTHING
+from trivet.budget.crossing import LATE
 from trivet.budget.draft import Asked, Identity, check
 from trivet.budget.lines import FULL, drawn
 from trivet.budget.reading import Crossing, OneBudget
@@ -118,7 +120,9 @@ def _page(session: Session, looking: Reader, asking: Asking, chosen: str, errors
     ordered = sorted((one for one in every if one.foremost), key=lambda one: (-_share(one), one.row.name))
     rest = [one for one in every if not one.foremost]
     wanted = [one.row.id for one in every if one.row.name == chosen]
-    crossings = reading.crossings(session, now, budget_id=wanted[0] if wanted else None, limit=HISTORY_MAX)
+    crossings = reading.crossings(
+        session, now, budget_id=wanted[0] if wanted else None, limit=HISTORY_MAX, telling=True
+    )
     units = {one.row.name: _unit(one) for one in every}
     return BudgetsPage(
         reader=looking,
@@ -219,11 +223,12 @@ def _crossing(one: Crossing, units: dict[str, str]) -> CrossingRow:
     unit = units.get(one.budget, "")
     kinds = [act.kind for act, _, _ in one.acts]
     outcomes = [act.outcome for act, _, _ in one.acts]
-    done = "told" if line.told else "passed with a higher one"
-    if line.hard:
-        kind = kinds[0] if kinds else "break"
+    done = "told"
+    if line.hard and not kinds:
+        done = words.NOTHING if line.reason.endswith((NOTHING, LATE)) else words.REFUSES
+    elif line.hard:
         done = words.done(
-            kind, outcomes, one.overshoot.breach_to_command_ms, returned=bool(kinds and line.returned_at)
+            kinds[0], outcomes, one.overshoot.breach_to_command_ms, returned=line.returned_at is not None
         )  # fmt: skip
     return CrossingRow(
         at=line.crossed_at,
@@ -246,7 +251,8 @@ def _over(session: Session, every: Iterable[OneBudget]) -> Iterable[OverRow]:
     for one in every:
         for row, tenant, scenario in reading.over(session, one.row.id, limit=HISTORY_MAX):
             amount = _amount(row.amount, _unit(one))
-            yield OverRow(row.at, one.row.name, row.what, tenant or "–", scenario or "–", amount)
+            done = _hard(one) if row.command_id else "listed"
+            yield OverRow(row.at, one.row.name, row.what, tenant or "–", scenario or "–", amount, done)
 
 
 def _form(asking: Asking, looking: Reader, errors: dict[str, str]) -> BudgetForm:

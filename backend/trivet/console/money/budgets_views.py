@@ -61,6 +61,7 @@ class OverRow:
     tenant: str
     scenario: str
     amount: str
+    done: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from trivet.budget.draft import Asked, Identity
 from trivet.kit.money import EXACT
 
+NOTHING = "nothing was commanded"
+REFUSES = "reservations beyond it are refused"
 PAST = 80  # %: what the sentence counts
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
           "December")  # fmt: skip
@@ -85,8 +87,8 @@ def _spend(identity: Identity, limit: Decimal) -> str:
 
 def amount(value: Decimal, measure: str, currency: str) -> str:
     """`50 USD`, `0.25 USD`, `1,200 tokens`."""
-    whole = value == value.to_integral_value()
-    digits = f"{value.quantize(Decimal(1)):,}" if whole else f"{value.normalize():,f}"
+    places = -int(value.normalize().as_tuple().exponent)
+    digits = f"{value:,.0f}" if places <= 0 else f"{value:,.{max(places, 2)}f}"
     return f"{digits} {currency if measure == 'money' else measure}"
 
 
@@ -101,7 +103,7 @@ def _consequence(identity: Identity, asked: Asked) -> str:
     until = _until(identity, asked)
     action = asked.action or "refuse"
     if action == "refuse":
-        return "at 100 % reservations beyond it are refused"
+        return f"at 100 % {REFUSES}"
     over = "over it" if identity.scope in ("request", "interaction") else "at 100 %"
     return f"{over} {_calls(identity)} {'are cut off' if action == 'break' else f'run at level {asked.level}'} {until}"
 
@@ -128,7 +130,7 @@ def done(kind: str, outcomes: Sequence[str], took_ms: int | None, *, returned: b
     """What a hard line did: `cut off 3 times, 1.25 s after the breach; taken back`."""
     given = sum(outcome in ("Commanded.", "Taken back.") or "Another command" in outcome for outcome in outcomes)
     if not given:
-        return outcomes[0] if outcomes else "nothing was commanded"
+        return outcomes[0] if outcomes else NOTHING
     what = {"break": "cut off", "degrade": "degraded"}[kind]
     times = "" if given == 1 else f" in {given} places"
     took = "" if took_ms is None else f", {EXACT.scaleb(Decimal(took_ms), -3):.2f} s after the breach"
