@@ -173,23 +173,10 @@ class TestBeside:
             session.add(budget)
             session.flush()
             for start, limit in ((books.DAY - timedelta(days=9), 99), (books.DAY, 240)):
-                session.add(
-                    BudgetTerms(
-                        budget_id=budget.id,
-                        effective_from=start,
-                        limit=limit,
-                        lines=[],
-                        hard=False,
-                        action="",
-                        way_back="next_window",
-                        owners=[],
-                        unknown_price="open",
-                        unreachable="open",
-                        ended=False,
-                        author="f",
-                        reason="Test.",
-                    )  # fmt: skip
-                )
+                said = {"way_back": "next_window", "unknown_price": "open", "unreachable": "open", "reason": "Test."}
+                terms = BudgetTerms(budget_id=budget.id, effective_from=start, limit=limit, author="f", **said)
+                terms.lines, terms.owners, terms.hard, terms.action, terms.ended = [], [], False, "", False
+                session.add(terms)
         rows = ask("/costs", group_by="cost_centre", compare="budget")["items"]
         assert [(r["cost_centre"], r["budget"], r["left"]) for r in rows] == [
             ("CC-7", pico("10"), "5.833333333333"),
