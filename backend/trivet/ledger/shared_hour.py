@@ -22,12 +22,12 @@ from trivet.ledger.month import bounds
 from trivet.ledger.posting import Entries
 from trivet.ledger.shared import (
     DAY,
+    HOUR,
     NOBODY,
     OF_MONTH,
     PROPORTIONAL,
     Rule,
     Target,
-    Usage,
     entries,
     of_day,
     of_hour,
@@ -35,37 +35,40 @@ from trivet.ledger.shared import (
     shares,
     weigh,
 )
-from trivet.ledger.shared_rows import Cost
-from trivet.pricing.exchange import NoRate, rates
-from trivet.tenant.service import cost_centres_at
-from trivet.tenant.tree import parents
+from trivet.ledger.shared_rows import Cost, Reader
+from trivet.pricing.exchange import NoRate
 
 DAY_S = 86_400
 KIND = "shared"
+NOTHING = "Nothing of it falls here."
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a part of a cost is posted, by which rule, and what usage it is split by: that of an hour or of whole days."""
+    """Where a part of a cost is posted, by which rule, and the hour or the days whose usage it is split by."""
 
     at: datetime
     rule: Rule
-    seen: Known | Interval
+    within: Interval
 
 
 def post(session: Session, known: Known) -> Iterator[int | None]:
     """An hour's part of each shared cost whose rule looks at no more than the hour."""
     every = shared_rows.costs(session)
-    posted = set(book.sources_of(session, KIND, known.hour)) if every else set()
+    if not every:
+        return
+    posted = set(book.sources_of(session, KIND, known.hour))
+    reader = Reader(session)
     for cost in every:
         rule = rule_at(cost.rules, known.hour)
         own = of_hour(cost.recurs, cost.terms, known.hour)
         if rule and rule.by_day and floor(known.hour, DAY_S) == known.hour:
             continue  # here stands what is posted for the whole day
         if rule and not rule.by_day and own:
-            yield _post(session, cost, {own[1]: own[0]}, _Place(known.hour, rule, known))
+            place = _Place(known.hour, rule, Interval(known.hour, known.hour + HOUR))
+            yield _post(session, reader, cost, {own[1]: own[0]}, place)
         elif cost.name in posted:
-            yield book.post(session, Source(KIND, cost.name, "none"), known.hour, {}, "Nothing of it falls here.")
+            yield book.post(session, Source(KIND, cost.name, "none"), known.hour, {}, NOTHING)
 
 
 def post_days(session: Session, hours: Collection[datetime], until: datetime) -> list[int]:
@@ -74,7 +77,10 @@ def post_days(session: Session, hours: Collection[datetime], until: datetime) ->
     if not every:
         return []
     touched = {floor(hour, DAY_S) for hour in hours}
-    found = [_post_day(session, cost, day, until) for cost in every for day in sorted(_days(cost, touched, until))]
+    reader = Reader(session)
+    found = [
+        _post_day(session, reader, cost, day, until) for cost in every for day in sorted(_days(cost, touched, until))
+    ]
     return [row_id for row_id in found if row_id is not None]
 
 
@@ -83,7 +89,7 @@ def _days(cost: Cost, touched: Iterable[datetime], until: datetime) -> set[datet
     found: set[datetime] = set()
     for day in touched:
         rule = rule_at(cost.rules, day)
-        if rule is None or not rule.by_day:
+        if rule is None or not rule.by_day or day + DAY > until:
             continue
         days = [day]
         if rule.usage_of == OF_MONTH:
@@ -92,53 +98,42 @@ def _days(cost: Cost, touched: Iterable[datetime], until: datetime) -> set[datet
     return found
 
 
-def _post_day(session: Session, cost: Cost, day: datetime, until: datetime) -> int | None:
+def _post_day(session: Session, reader: Reader, cost: Cost, day: datetime, until: datetime) -> int | None:
     rule = rule_at(cost.rules, day)
     if rule is None or not rule.by_day:
         return None  # its hours are posted one by one
     amounts = of_day(cost.recurs, cost.terms, day)
     if not amounts and cost.name not in book.sources_of(session, KIND, day):
         return None
-    whole = bounds(month_of(day))
-    within = (
-        Interval(whole.start, min(whole.end, floor(until, DAY_S)))
-        if rule.usage_of == OF_MONTH
-        else Interval(day, day + DAY)
-    )
-    return _post(session, cost, amounts, _Place(day, rule, within))
+    within = Interval(day, day + DAY)
+    if rule.usage_of == OF_MONTH:
+        whole = bounds(month_of(day))
+        within = Interval(whole.start, min(whole.end, floor(until, DAY_S)))
+    return _post(session, reader, cost, amounts, _Place(day, rule, within))
 
 
-def _post(session: Session, cost: Cost, amounts: dict[str, Decimal], place: _Place) -> int | None:
-    rule, seen = place.rule, place.seen
-    centres = seen.centres if isinstance(seen, Known) else cost_centres_at(session, place.at)
+def _post(session: Session, reader: Reader, cost: Cost, amounts: dict[str, Decimal], place: _Place) -> int | None:
+    rule = place.rule
     target: Entries = {}
     said = []
     for currency, amount in amounts.items():
-        parts, why = _parts(session, place, currency, amount)
-        target |= entries(parts, currency, centres)
+        parts, why = _parts(reader, place, currency, amount)
+        target |= entries(parts, currency, reader.centres(place.at))
         said.append(f"{plain(amount)} {currency} {why}")
     method = f"{rule.kind}-{rule.usage_of}-1" if rule.usage_of else f"{rule.kind}-1"
-    reason = "; ".join(said) or "Nothing of it falls here."
-    return book.post(session, Source(KIND, cost.name, method), place.at, target, reason)
+    return book.post(session, Source(KIND, cost.name, method), place.at, target, "; ".join(said) or NOTHING)
 
 
-def _parts(session: Session, place: _Place, currency: str, amount: Decimal) -> tuple[dict[Target, Decimal], str]:
+def _parts(reader: Reader, place: _Place, currency: str, amount: Decimal) -> tuple[dict[Target, Decimal], str]:
     """Who bears an amount, and why in words."""
     rule = place.rule
     if rule.kind != PROPORTIONAL:
         return shares(amount, rule, {}), f"by {rule.kind} shares."
     try:
-        used = _usage(session, place, currency)
+        used = reader.usage(place.within, currency, place.at)
     except NoRate as missing:
         return {NOBODY: amount}, f"cannot be split by usage. {missing.detail}"
-    parts = shares(amount, rule, weigh(rule, used, parents(session, place.at)))
+    parts = shares(amount, rule, weigh(rule, used, reader.above(place.at)))
     if parts.keys() == {NOBODY}:
         return parts, f"for nobody: none of those it is split between used anything in the {rule.usage_of}."
     return parts, f"in proportion to the usage cost of the {rule.usage_of}."
-
-
-def _usage(session: Session, place: _Place, currency: str) -> list[Usage]:
-    exchange = rates(session)
-    if isinstance(place.seen, Known):
-        return shared_rows.usage_of_hour(session, place.at, currency, exchange)
-    return shared_rows.usage_of_days(session, place.seen, currency, exchange, place.at)

@@ -1,6 +1,6 @@
 """Shared costs as they are stored, and the usage that some of them are split by. Only reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
 from trivet.ledger.models import BalanceDay, Entry, Posting, SharedCost, SharedCostRule, SharedCostTerm
-from trivet.ledger.shared import DAY, PROPORTIONAL, Rule, Term, Usage
-from trivet.pricing.exchange import Exchange
+from trivet.ledger.shared import DAY, HOUR, PROPORTIONAL, Rule, Term, Usage
+from trivet.pricing.exchange import rates
+from trivet.tenant.service import cost_centres_at
+from trivet.tenant.tree import parents
 
+_Spent = tuple[int, int, str, Decimal]  # cost centre id, tenant id, currency, usage cost
 CHARGED = ("cost_centre", "unattributed")  # usage cost: what requests and the like cost at standard rates
 
 
@@ -69,27 +72,55 @@ def first_proportional(session: Session) -> datetime | None:
     return min(found, default=None)
 
 
-def usage_of_hour(session: Session, hour: datetime, currency: str, exchange: Exchange) -> list[Usage]:
-    """Usage cost of an hour as it is posted, in one currency. `NoRate` where some is in one that has no rate."""
+class Reader:
+    """Reads usage cost, the tree and the mapping, each once for however many shared costs are split by it."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._exchange = rates(session)
+        self._usage: dict[Interval, list[_Spent]] = {}
+        self._above: dict[datetime, dict[int, int]] = {}
+        self._centres: dict[datetime, dict[int, int]] = {}
+
+    def usage(self, within: Interval, currency: str, at: datetime) -> list[Usage]:
+        """Usage cost of an hour or of whole UTC days as it is posted, in one currency at the rates of `at`.
+
+        `NoRate` where some is in a currency that has no rate.
+        """
+        if within not in self._usage:
+            read = _of_hour if within.end - within.start == HOUR else _of_days
+            self._usage[within] = [tuple(row) for row in read(self._session, within) if row[3]]
+        found = self._usage[within]
+        return [
+            (centre, tenant, self._exchange.convert(cost, own, currency, at)) for centre, tenant, own, cost in found
+        ]
+
+    def above(self, at: datetime) -> dict[int, int]:
+        """Parents of cost centres at an instant."""
+        if at not in self._above:
+            self._above[at] = parents(self._session, at)
+        return self._above[at]
+
+    def centres(self, at: datetime) -> dict[int, int]:
+        """Cost centres of tenants at an instant."""
+        if at not in self._centres:
+            self._centres[at] = cost_centres_at(self._session, at)
+        return self._centres[at]
+
+
+def _of_hour(session: Session, within: Interval) -> Iterable[Any]:
     keys = (Entry.cost_centre_id, Entry.tenant_id, Entry.currency)
     query = select(*keys, func.sum(Entry.amount)).join(Posting, Posting.id == Entry.posting_id)
-    query = query.where(Posting.hour == hour, Entry.account.in_(CHARGED)).group_by(*keys)
-    return list(_converted(session.execute(query), currency, exchange, hour))
+    query = query.where(Posting.hour == within.start, Entry.account.in_(CHARGED)).group_by(*keys)
+    return session.execute(query)
 
 
-def usage_of_days(session: Session, within: Interval, currency: str, exchange: Exchange, at: datetime) -> list[Usage]:
-    """Usage cost of whole UTC days as it is posted, in one currency at the rates of `at`. `NoRate` as above."""
+def _of_days(session: Session, within: Interval) -> Iterable[Any]:
     keys = (BalanceDay.cost_centre_id, BalanceDay.tenant_id, BalanceDay.currency)
     query = select(*keys, func.sum(BalanceDay.amount)).where(
         BalanceDay.day >= within.start, BalanceDay.day <= within.end - DAY, BalanceDay.account.in_(CHARGED)
     )
-    return list(_converted(session.execute(query.group_by(*keys)), currency, exchange, at))
-
-
-def _converted(rows: Any, currency: str, exchange: Exchange, at: datetime) -> Iterator[Usage]:
-    for centre, tenant, own, amount in rows:
-        if amount:
-            yield centre, tenant, exchange.convert(amount, own, currency, at)
+    return session.execute(query.group_by(*keys))
 
 
 def _of(session: Session, table: Any, ids: list[int]) -> Any:
