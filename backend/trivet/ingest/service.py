@@ -43,7 +43,7 @@ async def take_traces(body: bytes, media_type: str, principal: Principal) -> Cou
 
 
 def _read(body: bytes, media_type: str, principal: Principal) -> tuple[Batch, int]:
-    """What a body asks to store, and how many of its spans are nothing of ours."""
+    """What a body asks to store, and how many of its spans are no requests."""
     now = utc_now()
     the_rules, wanted = rules()
     check_elements(body, media_type, ExportTraceServiceRequest)
@@ -52,7 +52,7 @@ def _read(body: bytes, media_type: str, principal: Principal) -> tuple[Batch, in
     batch = Batch(
         found.requests, found.lookups, Counter(found.refusals), tenant_id=principal.tenant_id, key_id=principal.key_id
     )
-    return batch, found.others
+    return batch, found.others + len(found.lookups)
 
 
 def _count(stored: Stored, others: int) -> None:
