@@ -35,7 +35,7 @@ class TestSentence:
     def test_less_has_a_true_minus(self):
         parts = {("volume", "input"): Decimal("-2.50"), ("credit", ""): Decimal(-1)}
         assert sentence(told(total=Decimal("96.50"), measured=Decimal(100), parts=parts)).endswith(
-            "3.5 % less: −2.50 is input that the bill has not, −1.00 is credits and discounts."
+            "3.5 % less: −2.50 is input that is not on the bill, −1.00 is credits and discounts."
         )
 
     def test_nothing_differs(self):
@@ -57,7 +57,7 @@ class TestSentence:
             ("rounding", "input"): Decimal("0.01"),
             ("unexplained", ""): Decimal("0.02"),
         }
-        assert sentence(told(parts=parts)).endswith("−2.00 is credits and discounts, 0.03 2 smaller causes.")
+        assert sentence(told(parts=parts)).endswith("−2.00 is credits and discounts, 0.03 from 2 smaller causes.")
 
     def test_nothing_measured(self):
         assert "we measured nothing of it: 5.90 is" in sentence(told(measured=Decimal(0)))
@@ -157,7 +157,7 @@ class TestPage:
         assert "OpenAI&#39;s bill of 1 to 19 November 2026 is 8.59 USD; we measured 9.40; 8.6 % less:" in page.replace(
             "\xa0", " "
         )
-        assert 'aria-label="Measured 9.40 USD; volume of input −2.50;' in page
+        assert 'aria-label="Measured 9.40 USD; volume, input −2.50;' in page
         assert f'action="/bills/{bill.id}/names"' in page and "mystery" in page
         assert "guessed: the same without provider, region and date or version" in page
 

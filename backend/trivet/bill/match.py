@@ -29,7 +29,7 @@ CAUSES = {
     "unknown_model": "a name on the bill that is no model of ours",
     "fee": "charges for other things than tokens",
     "commitment": "commitments bought, and usage that they cover",
-    "tax": "tax",
+    "tax": "what the provider adds as tax",
     "credit": "credits and discounts",
     "correction": "corrections and charges of days that this bill does not cover",
     "rounding": "rounding of the bill's lines",

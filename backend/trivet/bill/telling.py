@@ -84,7 +84,7 @@ def causes(parts: Parts) -> str:
         rest = EXACT.add(rest, amount)
     if ranked[CAUSES_SAID:]:
         many = len(ranked) - CAUSES_SAID
-        said.append(f"{shown(rest)} {many} smaller {'cause' if many == 1 else 'causes'}")
+        said.append(f"{shown(rest)} from {many} smaller {'cause' if many == 1 else 'causes'}")
     return ", ".join(said)
 
 
@@ -109,7 +109,7 @@ def _cause(cause: str, kind: str, amount: Decimal) -> str:
         return f"{shown(amount)} unexplained"
     if cause == "volume":
         words = f"{of} we saw no tokens for" if kind != "capacity" else "capacity of no term of ours"
-        return f"{shown(amount)} is {words if amount > 0 else f'{of} that the bill has not'}"
+        return f"{shown(amount)} is {words if amount > 0 else f'{of} that is not on the bill'}"
     return f"{shown(amount)} is {_WORDS[cause].format(kind=of)}"
 
 

@@ -18,6 +18,7 @@ from trivet.bill.api import limits
 from trivet.bill.asked import Given, wanted_of
 from trivet.bill.match import Parts
 from trivet.bill.models import Bill, BillAlias, BillLine, BillMatch
+from trivet.bill.names import SAME
 from trivet.bill.read.formats import providers
 from trivet.bill.telling import Told
 from trivet.console import format as say
@@ -253,7 +254,7 @@ def _names(session: Session, bill: Bill) -> list[NameRow]:
         select(BillAlias, func.sum(BillLine.amount))
         .join(BillLine, BillLine.alias_id == BillAlias.id)
         .where(BillLine.bill_id == bill.id)
-        .where((BillAlias.rule != "") | (BillAlias.model_id.is_(None) & BillAlias.pool_id.is_(None)))
+        .where(BillAlias.rule.not_in(("", SAME)) | (BillAlias.model_id.is_(None) & BillAlias.pool_id.is_(None)))
         .group_by(BillAlias.id)
         .order_by(BillAlias.model_id.is_not(None), func.sum(BillLine.amount).desc(), BillAlias.name)
         .limit(NAMES_SHOWN)

@@ -24,9 +24,9 @@ def sentence(chosen: Told | None, waiting: int) -> str:
 
 
 def cause(name: str, kind: str) -> str:
-    """`price of output`, `tax`."""
+    """`price, output`; `tax`."""
     words = name.replace("_", " ")
-    return f"{words} of {KIND_WORDS[kind]}" if kind else words
+    return f"{words}, {KIND_WORDS[kind]}" if kind else words
 
 
 def meaning(name: str) -> str:
@@ -35,9 +35,9 @@ def meaning(name: str) -> str:
 
 
 def causes(parts: Sequence[Sequence[str]]) -> str:
-    """`cache writes we saw no tokens for 0.50, tax 0.81` of one row, the largest first."""
+    """`volume, cache writes 0.50; tax 0.81` of one row, the largest first."""
     ranked = sorted(parts, key=lambda part: (-abs(Decimal(part[2])), part[0], part[1]))
-    return ", ".join(f"{cause(name, kind)} {shown(Decimal(amount))}" for name, kind, amount in ranked)
+    return "; ".join(f"{cause(name, kind)} {shown(Decimal(amount))}" for name, kind, amount in ranked)
 
 
 def about(*, file_name: str, author: str, lines: int, zone: str, invoices: Sequence[str], rest: Sequence[str]) -> str:
