@@ -4,16 +4,20 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from tests.budget.reserve.support import budget, held, hold, windows
+from tests.collectors.ofrep_server import eventually
 
 from trivet import db
-from trivet.budget.reserve import commit, endings
+from trivet.budget.reserve import commit, endings, names
 from trivet.budget.reserve.refusals import BudgetExceeded
+from trivet.budget.reserve.work import work
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 
@@ -60,6 +64,13 @@ def process(program):
     )  # fmt: skip
 
 
+def waiting():
+    """How many transactions of this database wait for another's lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with db.transaction() as session:
+        return session.scalar(text(query))
+
+
 @pytest.mark.usefixtures("database")
 class TestTwoHundredAtOnce:
     def test_of_which_fifty_fit_are_fifty_in_one_process(self) -> None:
@@ -93,6 +104,20 @@ class TestTwoHundredAtOnce:
                 each.communicate()
         assert mine + sum(theirs) == 50
         assert windows() == [("all", 0, 50)]
+
+    def test_wait_for_one_who_has_not_committed_yet_and_then_see_what_it_holds(self) -> None:
+        budget("all", "50")
+        commit.run([[hold("1")]])  # the window is there
+        came = []
+        other = threading.Thread(target=lambda: came.extend(commit.run([[hold("30")]])))
+        with db.transaction() as session:
+            [first] = work(session, names.named([hold("30")]), utc_now())
+            other.start()
+            eventually(lambda: waiting() == 1)
+        other.join()
+        assert first.standing.held.money == 30
+        assert isinstance(came[0][0], BudgetExceeded)
+        assert windows() == [("all", 0, 31)]
 
     def test_are_committed_in_groups_and_each_hears_its_own(self) -> None:
         budget("all", "10")
