@@ -53,9 +53,8 @@ def enter(client: httpx.Client, data_dir: Path, centres: dict[str, str], now: da
     for tenant, amount in VALUES.items():
         body = {"kind": "tenant", "name": tenant, "month": f"{now:%Y-%m}", "amount": amount, "currency": "USD"}
         _ensure(client, "/business-values", body | {"note": "subscription"})
-    month = rfc3339(floor(now, DAY_S).replace(day=1))
     for budget in BUDGETS:
-        _ensure(client, "/budgets", {"currency": "USD", "effective_from": month, "owners": [FINANCE.email]} | budget)
+        _ensure(client, "/budgets", {"currency": "USD", "owners": [FINANCE.email]} | budget)
     _bill(client, now)
     marker.write_text(json.dumps({"entered_at": rfc3339(now)}))
 
