@@ -15,7 +15,7 @@ from trivet import db
 from trivet.fleet import service as fleet
 from trivet.fleet.models import SignalSample
 from trivet.kit.interval import Interval
-from trivet.ledger import pool_due, reading
+from trivet.ledger import pool_due, pool_evidence, reading
 from trivet.ledger import service as ledger
 from trivet.ledger.models import Entry, Posting
 from trivet.ledger.pool_capacity import plans
@@ -48,6 +48,14 @@ class TestStates:
         books.post()
         row = pools.split()
         assert (row.used_us, row.idle_us, row.down_us) == (1_200_000_000, 350_000_000, 2_050_000_000)
+
+    def test_more_readings_than_are_read_leave_the_hour_to_its_spans(self, monkeypatch):
+        monkeypatch.setattr(pool_evidence, "READINGS_MAX", 5)
+        books.company()
+        books.a_morning()
+        pools.engine(sc.TRIVET_REQUESTS_RUNNING, 0, 20, 2)
+        books.post()
+        assert (pools.split().evidence, pools.split().used_us) == ("spans", 1_200_000_000)
 
     def test_a_failure_to_load_a_model_is_down(self):
         books.company()

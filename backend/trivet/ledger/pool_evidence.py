@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
+from prometheus_client import Counter
 from sqlalchemy import Numeric, Select, cast, func, select, text, union_all
 from sqlalchemy.orm import Session
 
@@ -22,14 +22,21 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HOUR_S, SLICE_S = 3600, 10
 GAUGES = (sc.TRIVET_REQUESTS_RUNNING.name, sc.TRIVET_REQUESTS_WAITING.name, sc.TRIVET_KV_CACHE_USAGE.name)
 FAILURES = (sc.HEALTH_MODEL_LOAD, sc.HEALTH_DEPLOYMENT)  # of what serves; a lost GPU proves nothing of an engine
-READINGS_MAX = 2_000_000  # of one hour; a fleet that says more is read up to here, its later pools by spans
+READINGS_MAX = 200_000  # of one pool in an hour, each the mean of 10 s: those of some 180 engines
+TOO_MANY_READINGS = "too_many_readings"
+by_spans = Counter(
+    "trivet_pool_hours_by_spans", "Hours of pools judged by spans although their engines speak, by reason.", ["reason"]
+)
+_SPEAK = text("""
+    SELECT DISTINCT pool_id FROM signal_series
+    WHERE pool_id = ANY(CAST(:pools AS int4[])) AND metric = ANY(CAST(:gauges AS text[])) ORDER BY pool_id
+""")
 _SAID = text("""
-    SELECT s.pool_id, s.id, date_bin('10 seconds', p.sampled_at, 'epoch') AS slice, s.metric,
-        sum(p.total)::numeric / sum(p.samples)
+    SELECT s.id, date_bin('10 seconds', p.sampled_at, 'epoch') AS slice, s.metric, sum(p.total)::numeric / sum(p.samples)
     FROM signal_series s JOIN signal_sample p ON p.series_id = s.id
-    WHERE s.pool_id = ANY(CAST(:pools AS int4[])) AND s.metric = ANY(CAST(:gauges AS text[]))
+    WHERE s.pool_id = :pool AND s.metric = ANY(CAST(:gauges AS text[]))
       AND p.sampled_at >= :start AND p.sampled_at < :end AND p.samples > 0
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 3, 2 LIMIT :most
+    GROUP BY 1, 2, 3 LIMIT :most
 """)
 _PART = {GAUGES[0]: "running", GAUGES[1]: "waiting", GAUGES[2]: "kv_usage"}
 
@@ -51,29 +58,31 @@ def counters(session: Session, hour: datetime, pools: Collection[int]) -> dict[i
     """What the engines of some pools said around an hour, by pool; pools whose engines never speak are not there."""
     if not pools:
         return {}
-    at = {
-        "pools": sorted(pools),
-        "gauges": list(GAUGES),
-        "start": hour - FRESH,
-        "end": hour + HOUR,
-        "most": READINGS_MAX,
-    }
-    said: dict[int, dict[int, dict[datetime, dict[str, Decimal]]]] = {}
-    for pool_id, sender, when, metric, value in session.execute(_SAID, at):
-        said.setdefault(pool_id, {}).setdefault(sender, {}).setdefault(when, {})[_PART[metric]] = value
-    before = _heard(session, Interval(hour - DAY, hour), pools)
-    failed = _failures(session, Interval(hour - FRESH, hour + HOUR), pools)
-    return {
-        pool_id: Counters(
-            {
-                sender: {when: Said(**parts) for when, parts in own.items()}
-                for sender, own in said.get(pool_id, {}).items()
-            },
-            frozenset(failed.get(pool_id, ())),
-            pool_id in before,
-        )
-        for pool_id in sorted(said.keys() | before)
-    }
+    at = {"pools": sorted(pools), "gauges": list(GAUGES), "start": hour - FRESH, "end": hour + HOUR}
+    speak = list(session.scalars(_SPEAK, at))
+    if not speak:
+        return {}
+    before = _heard(session, Interval(hour - DAY, hour), speak)
+    failed = _failures(session, Interval(hour - FRESH, hour + HOUR), speak)
+    found = {}
+    for pool_id in speak:
+        said = _said(session, at | {"pool": pool_id, "most": READINGS_MAX + 1})
+        if said is None:
+            by_spans.labels(TOO_MANY_READINGS).inc()
+        elif said or pool_id in before:
+            found[pool_id] = Counters(said, frozenset(failed.get(pool_id, ())), pool_id in before)
+    return found
+
+
+def _said(session: Session, at: dict[str, Any]) -> dict[int, dict[datetime, Said]] | None:
+    """What each series of a pool's gauges said, by slice; None where it is more than is read."""
+    rows = session.execute(_SAID, at).all()
+    if len(rows) > READINGS_MAX:
+        return None
+    parts: dict[int, dict[datetime, Said]] = {}
+    for series, when, metric, value in rows:
+        parts.setdefault(series, {})[when] = Said(**{_PART[metric]: value})
+    return parts
 
 
 def _heard(session: Session, within: Interval, pools: Collection[int]) -> set[int]:
