@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import Engine
 from tests.budget.reserve.support import budget, dollar_tokens, windows
 from tests.collectors.ofrep_server import eventually
@@ -18,6 +22,7 @@ from trivet_collectors.policy.blocks import Lane
 from trivet_collectors.policy.lane import Call, Refusal, Usage, size_class
 from trivet_collectors.policy.reserve_transport import Away, ReserveTransport
 from trivet_collectors.policy.reserver import RefusedError, Reserver
+from trivet_collectors.policy.reserving import Reserving
 
 CALL = Call(tenant="acme", scenario="chat", amount="1", currency="USD")
 NOWHERE = "http://127.0.0.1:1"
@@ -204,6 +209,55 @@ class Sometimes:
 
     def close(self) -> None:
         self.transport.close()
+
+
+class TestAnAppBehindTheMiddleware:
+    """A call for each request to /chat; the app answers with what it holds."""
+
+    @staticmethod
+    def answer(reserver: Reserver, path: str = "/chat") -> httpx.Response:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            del receive
+            held = scope.get("state", {}).get("trivet_held")
+            if held:
+                held.post(Usage())
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": str(held and held.id).encode()})
+
+        reserving = Reserving(app, reserver, lambda scope: CALL if scope["path"] == "/chat" else None)
+
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(reserving), base_url="http://app") as client:  # type: ignore[arg-type]
+                return await client.get(path)
+
+        return asyncio.run(ask())
+
+    def test_holds_what_a_request_may_cost_and_says_so_on_its_span(self, reserver: Reserver) -> None:
+        budget("all", "100")
+        spans = InMemorySpanExporter()
+        tracing = TracerProvider(shutdown_on_exit=False)
+        tracing.add_span_processor(SimpleSpanProcessor(spans))
+        with tracing.get_tracer("app").start_as_current_span("chat"):
+            held = self.answer(reserver).text
+        [span] = spans.get_finished_spans()
+        assert (span.attributes or {})["trivet.reservation"] == held
+        reserver.stop()
+        assert [row[2] for row in windows()] == [0]
+
+    def test_is_not_called_where_there_is_no_room(self, reserver: Reserver) -> None:
+        budget("small", "0.5")
+        refused = self.answer(reserver)
+        assert refused.status_code == 402
+        assert refused.json()["type"] == "urn:trivet:problem:budget-exceeded"
+        assert refused.json()["budget"] == "small"
+
+    def test_is_told_to_come_back_where_nobody_can_say(self) -> None:
+        refused = self.answer(Reserver(NOWHERE, "key"))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+    def test_passes_what_calls_no_model(self, reserver: Reserver) -> None:
+        assert self.answer(reserver, "/health").text == "None"
+        assert reserver.counted["round_trips"] == 0
 
 
 class TestABlock:

@@ -162,12 +162,16 @@ class Reserver:
     @asynccontextmanager
     async def acall(self, call: Call) -> AsyncIterator[Held]:
         """The same without holding up the loop: a thread asks where nothing is at hand."""
-        lane, id_ = self._draw(call)
-        held = Held(self, lane, id_) if id_ else await asyncio.to_thread(self.draw, call)
+        held = await self.adraw(call)
         try:
             yield held
         finally:
             held.post()
+
+    async def adraw(self, call: Call) -> Held:
+        """`draw` for an event loop: from memory at once, else a thread asks."""
+        lane, id_ = self._draw(call)
+        return Held(self, lane, id_) if id_ else await asyncio.to_thread(self.draw, call)
 
     # --- what a hold does ---
     def post(self, id_: str, usage: Usage | None, requests: int) -> None:
