@@ -4,7 +4,9 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select, update
 from tests.budget.reserve.support import (
+    EARLIER,
     NOON,
     amount,
     budget,
@@ -25,12 +27,14 @@ from tests.budget.reserve.support import (
 from trivet import db
 from trivet.budget.reserve import endings
 from trivet.budget.reserve.ask import Caller, Extend
+from trivet.budget.reserve.models import STATES, Reservation
 from trivet.budget.reserve.refusals import BudgetExceeded, NoBound
-from trivet.budget.reserve.tasks import expire, forget
+from trivet.budget.reserve.tasks import expire
+from trivet.ingest.models import Denial
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.pricing import exchange
 from trivet.pricing.rate import Tokens
-from trivet.settings import get_settings
+from trivet.tenant import service as tenants
 
 pytestmark = pytest.mark.usefixtures("database")
 GRACE = timedelta(seconds=900)
@@ -113,6 +117,38 @@ class TestAHold:
             )  # fmt: skip
         one(hold("1.000000000001"))
         assert held() == Decimal("0.900000000001")  # 0.9000000000009
+
+
+class TestEveryLayer:
+    @pytest.mark.parametrize("scope", ["end_user", "key", "scenario", "tenant", "cost_centre", "global"])
+    def test_refuses_on_its_own(self, scope) -> None:
+        with db.transaction() as session:
+            tenants.register(
+                session, name="acme", cost_centre="CC-7", effective_from=EARLIER, actor="finance", now=EARLIER
+            )
+        budget("the layer", "3", scope=scope)
+        named = {"scenario": "chat", "end_user": "ann", "interaction": "talk"}
+        one(hold("2", **named))
+        with pytest.raises(BudgetExceeded) as refused:
+            one(hold("2", **named))
+        assert refused.value.problem()["layer"] == scope
+        assert held() == 2
+
+    def test_is_an_interactions_own(self) -> None:
+        budget("a talk", "3", scope="interaction", window="interaction")
+        one(hold("2", interaction="one"))
+        one(hold("2", interaction="two"))
+        with pytest.raises(BudgetExceeded) as refused:
+            one(hold("2", interaction="one"))
+        assert (refused.value.problem()["layer"], refused.value.problem()["resets_at"]) == ("interaction", None)
+        one(hold("9"))  # of no interaction that is named
+
+    def test_is_told_the_narrowest_first(self) -> None:
+        budget("all", "1")
+        budget("each tenant", "1", scope="tenant")
+        with pytest.raises(BudgetExceeded) as refused:
+            one(hold("2"))
+        assert refused.value.problem()["layer"] == "tenant"
 
 
 class TestAnUnknownPrice:
@@ -282,14 +318,26 @@ class TestOneThatNobodyEnds:
                 endings.give_up(session, at, 900)
             assert held() == still
 
-    def test_is_ended_by_the_clock_and_forgotten_after_a_day(self) -> None:
+    def test_is_ended_by_the_clock_and_counted(self) -> None:
         budget()
-        told = one(hold("5"))  # of a day that is over, so each task finds it due
-        assert get_settings().reservation_kept_hours == 24
-        if (late := expire()) == 2:  # expired, and its grace over as well
-            assert kept(told.id).settled_at is not None
-        assert late in (1, 2)
-        assert forget() == 0
+        told = one(hold("5"))  # a time long gone, so that the task finds it due, and over its grace as well
+        with db.transaction() as session:
+            long_ago = NOON - timedelta(days=365)
+            session.execute(update(Reservation).values(expires_at=long_ago))
+        assert expire() >= 1
+        assert (kept(told.id).state, kept(told.id).ended_at is not None) == (STATES.index("expired"), True)
+        with db.transaction() as session:
+            assert session.scalar(select(Denial.items).where(Denial.reason == "reservation_expired")) == 1
+
+    def test_is_forgotten_a_day_after_it_held_anything(self) -> None:
+        told = one(hold("5"))
+        one(void(told.id))
+        with db.transaction() as session:
+            assert endings.forget(session, NOON + timedelta(hours=24), 24) == 0
+            assert endings.forget(session, NOON + timedelta(hours=24, seconds=1), 24) == 1
+        assert kept(told.id) is None
+        with pytest.raises(NotFound):
+            one(void(told.id))
 
 
 class TestWhoMayTouchIt:
