@@ -9,7 +9,9 @@ from trivet.kit.money import EXACT
 from trivet.pricing.book import PriceBook, PriceLine
 from trivet.pricing.rate import KINDS, Rates, Tokens, cost_picos
 
-_Dated = tuple[list[int], tuple[PriceLine | None, ...]]  # starts in microseconds since 1970, and what holds from each
+_Whole = tuple[int, int, int, int, int]  # picos of a token of each kind
+_Line = tuple[PriceLine, _Whole | None]
+_Dated = tuple[list[int], list[_Line | None]]  # starts in microseconds since 1970, and what holds from each
 LINES_KEPT = 10_000  # models of one price book looked up and remembered
 _MICROSECOND = timedelta(microseconds=1)
 RowKey = tuple[int, int, bytes, bytes]
@@ -84,21 +86,18 @@ class Pricer:
     def __init__(self, book: PriceBook) -> None:
         self.book = book
         self._lines: dict[tuple[str, str, str, str], _Dated] = {}
-        self._whole: dict[int, tuple[int, int, int, int, int] | None] = {}  # by the line itself: a row has several
 
     def cost_of(self, row: Row) -> Cost:
         """The provisional cost of a call, by its shape and the price that held when it started."""
         if row.shape not in _PRICED:
             return UNKNOWN
         fact = row.fact
-        line = self._line(fact)
+        found = self._line(fact)
         if row.shape == CACHED:
-            return Cost(0, line.id, line.currency) if line else FREE
-        if line is None:
+            return Cost(0, found[0].id, found[0].currency) if found else FREE
+        if found is None:
             return UNKNOWN
-        if id(line) not in self._whole:
-            self._whole[id(line)] = whole_picos(line.rates)
-        whole = self._whole[id(line)]
+        line, whole = found
         if whole is None:
             picos = cost_picos(
                 Tokens(
@@ -120,21 +119,21 @@ class Pricer:
             )
         return Cost(picos, line.id, line.currency) if picos <= COST_LIMIT_PICOS else UNKNOWN
 
-    def _line(self, fact: RequestFact) -> PriceLine | None:
+    def _line(self, fact: RequestFact) -> _Line | None:
         key = (fact.provider, fact.model, fact.pool, fact.tier)
         dated = self._lines.get(key)
         if dated is None:
             if len(self._lines) >= LINES_KEPT:
                 self._lines.clear()
-                self._whole.clear()
             series = self.book.series(*key)
-            dated = self._lines[key] = ([(at - EPOCH) // _MICROSECOND for at in series.starts], series.lines)
-        starts_us, lines = dated
+            lines = [(line, whole_picos(line.rates)) if line else None for line in series.lines]
+            dated = self._lines[key] = ([(at - EPOCH) // _MICROSECOND for at in series.starts], lines)
+        starts_us, held = dated
         index = bisect_right(starts_us, fact.start_us)
-        return lines[index - 1] if index else None
+        return held[index - 1] if index else None
 
 
-def whole_picos(rates: Rates) -> tuple[int, int, int, int, int] | None:
+def whole_picos(rates: Rates) -> _Whole | None:
     """Picos of a token of each kind, where there are no steps and no fraction of a pico: then no rounding is needed."""
     each = []
     for kind in KINDS:
