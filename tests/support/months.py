@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from trivet import db
@@ -49,3 +50,19 @@ def ready(of="2026-10"):
     """Something booked, every hour of the month posted."""
     post("12.50")
     posted_until(month.bounds(of).end)
+
+
+def as_of(of):
+    """What everybody bears by currency, of postings up to the close of a month: from balances, and from entries."""
+    with db.transaction() as session:
+        one, other = (
+            _borne(session, source, of) for source in ("balance_day", "entry JOIN posting ON id = posting_id")
+        )
+    assert one == other
+    return one
+
+
+def _borne(session, source, of):
+    up_to = f"FROM {source} WHERE period <= :of AND account NOT LIKE 'supply%'"
+    found = session.execute(text(f"SELECT currency, sum(amount) {up_to} GROUP BY 1"), {"of": of})
+    return {currency: amount for currency, amount in found if amount}
