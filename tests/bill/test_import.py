@@ -22,6 +22,7 @@ from tests.support.bills import (
     used,
 )
 from tests.support.books import pool, price
+from tests.support.books import post as post_hours
 from tests.support.calls import call, ingest
 
 from trivet import db
@@ -301,7 +302,7 @@ class TestNames:
     def test_hours_of_a_pool_are_compared_with_what_they_cost_in_the_ledger(self):
         """SageMaker bills an hour at 1.408; the pool's term says 1.40."""
         pool("g5", gpus=1, per_hour="1.40", start=datetime(2026, 11, 17, 5, tzinfo=UTC))
-        settle(datetime(2026, 11, 17, 6, 5, tzinfo=UTC))
+        assert post_hours(datetime(2026, 11, 17, 6, 5, tzinfo=UTC)) == 1
         cur = (
             (FILES / "aws-cur.csv").read_text().replace("2026-10-16", "2026-11-17").replace("2026-10-01", "2026-11-01")
         )

@@ -36,8 +36,8 @@ from tests.support.bills import (
 )
 
 from trivet import db
-from trivet.bill import answers, tasks
-from trivet.bill.models import BillMatch
+from trivet.bill import answers, matching, tasks
+from trivet.bill.models import Bill, BillAlias
 from trivet.ledger.models import Entry, Posting
 from trivet.pricing.models import Model
 from trivet.tenant.models import CostCentre, Tenant
@@ -114,10 +114,11 @@ class TestDifferences:
     def test_a_day_that_agrees_has_no_parts(self, bill):
         assert causes_of(bill, 18, "gpt-4o") == {}
 
-    def test_a_dated_name_is_guessed_to_be_the_model_and_says_by_which_rule(self, bill, client, admin):
-        found = client.get(f"/api/v1/bills/{bill.id}/lines?state=matched&limit=1", headers=admin).json()["items"][0]
-        assert (found["name"], found["model"]) == ("gpt-4o-2024-08-06", "gpt-4o")
-        assert found["rule"] == "the same without provider, region and date or version"
+    def test_a_dated_name_is_guessed_to_be_the_model_and_says_by_which_rule(self, bill):
+        with db.transaction() as session:
+            alias = session.scalars(select(BillAlias).where(BillAlias.name == "gpt-4o-2024-08-06")).one()
+        assert alias.model_id == ids(Model)["gpt-4o"]
+        assert alias.rule == "the same without provider, region and date or version"
 
 
 class TestPosted:
@@ -206,10 +207,8 @@ class TestLate:
         assert entries(kind="bill") == {}
 
 
-class TestKept:
-    def test_a_comparison_replaces_the_one_before(self, bill, client, admin):
-        with db.transaction() as session:
-            before = len(session.scalars(select(BillMatch.number)).all())
-        client.post(f"/api/v1/bills/{bill.id}/match", headers=admin)
-        with db.transaction() as session:
-            assert len(session.scalars(select(BillMatch.number)).all()) == before
+def test_a_comparison_replaces_the_one_before(bill):
+    before = [(row.number, row.parts) for row in rows(bill)]
+    with db.transaction() as session:
+        matching.run(session, session.get(Bill, bill.id), NOW)
+    assert [(row.number, row.parts) for row in rows(bill)] == before

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from tests.support.bills import a_company, as_csv, bring_in, entries, fresh, post, row, the_bill, three_days
+from tests.support.bills import a_company, as_csv, bring_in, entries, fresh, row, the_bill, three_days
 
 from trivet.bill.telling import Told, days, sentence, shown
 from trivet.console.money import bills_words as words
@@ -144,12 +144,19 @@ class TestPreview:
         )
 
 
+def token(client):
+    return client.get("/bills").text.split('name="csrf_token" value="')[1].split('"')[0]
+
+
 class TestPage:
     def test_without_a_bill_it_teaches_the_command(self, sign_in):
-        page = sign_in("finance").get("/bills").text
+        client = sign_in("finance")
+        page = client.get("/bills").text
         assert "trivet bill import october.csv" in page and 'name="file"' in page
+        for address in ("999", "x", "99999999999"):
+            assert client.get(f"/bills?bill={address}").status_code == 404
 
-    def test_it_shows_the_newest_that_waits(self, sign_in, database):
+    def test_it_shows_the_newest_that_waits_with_the_amounts_of_the_api(self, sign_in, database):
         a_company()
         three_days()
         client, bill = sign_in("finance"), bring_in(as_csv(the_bill()))[0]
@@ -160,88 +167,50 @@ class TestPage:
         assert 'aria-label="Measured 9.40 USD; volume, input −2.50;' in page
         assert f'action="/bills/{bill.id}/names"' in page and "mystery" in page
         assert "guessed: the same without provider, region and date or version" in page
-
-    def test_each_amount_is_the_api_s_to_the_last_digit(self, sign_in, database):
-        a_company()
-        three_days()
-        bill = bring_in(as_csv(the_bill()))[0]
-        client = sign_in("finance")
-        page, found = client.get(f"/bills?bill={bill.id}").text, client.get(f"/api/v1/bills/{bill.id}").json()
+        found = client.get(f"/api/v1/bills/{bill.id}").json()
         for each in (found["total"], found["measured"], found["difference"], *(c["amount"] for c in found["causes"])):
             assert f'<data value="{plain(Decimal(each))}">' in page
-
-    def test_the_address_that_a_close_names_leads_there(self, sign_in, database):
-        bill = bring_in(as_csv(the_bill()))[0]
-        answer = sign_in("finance").get(f"/bills/{bill.id}", follow_redirects=False)
+        answer = client.get(f"/bills/{bill.id}", follow_redirects=False)  # the address that a close names
         assert answer.headers["location"] == f"/bills?bill={bill.id}"
 
-    @pytest.mark.parametrize("address", ["999", "x", "99999999999"])
-    def test_a_bill_that_is_not_there(self, sign_in, address):
-        assert sign_in("viewer").get(f"/bills?bill={address}").status_code == 404
-
-    def test_who_may_only_look_finds_no_form(self, sign_in, database):
-        bring_in(as_csv(the_bill()))
+    def test_who_may_only_look_finds_no_form_and_what_a_bill_says_is_text(self, sign_in, database):
+        bring_in(as_csv([row(17, "1.25", "<script>alert(1)</script>", "Input Tokens", 1)]))
         page = sign_in("viewer").get("/bills").text
-        assert "8.59 USD" in page and 'action="/bills' not in page
-
-    def test_what_a_bill_calls_things_is_text(self, sign_in, database):
-        bring_in(as_csv([row(17, "1", "<script>alert(1)</script>", "Input Tokens", 1)]))
-        page = sign_in("finance").get("/bills").text
+        assert "1.25 USD" in page.replace("\xa0", " ") and 'action="/bills' not in page
         assert "<script>alert" not in page and "&lt;script&gt;alert" in page
 
 
 class TestForms:
-    def token(self, client):
-        return client.get("/bills").text.split('name="csrf_token" value="')[1].split('"')[0]
-
-    def test_a_file_is_imported_and_shown(self, sign_in):
+    def test_a_file_is_imported_and_a_refusal_comes_back_on_the_page(self, sign_in):
         client = sign_in("finance")
-        files = {"file": ("november.csv", as_csv(the_bill()))}
-        answer = client.post("/bills", data={"csrf_token": self.token(client)}, files=files)
+        given = {"csrf_token": token(client)}
+        answer = client.post("/bills", data=given, files={"file": ("what.csv", b"a,b\n1,2\n")})
+        assert answer.status_code == 422 and "No format that we know has this header: a, b" in answer.text
+        answer = client.post("/bills", data=given, files={"other": ("x", b"x")})
+        assert answer.status_code == 422 and "Choose the file of the bill" in answer.text
+        assert client.post("/bills", data={"csrf_token": "x"}, files={"file": ("a", b"x")}).status_code == 403
+        answer = client.post("/bills", data=given, files={"file": ("november.csv", as_csv(the_bill()))})
         assert answer.status_code == 200 and "november.csv, 12 lines, invoice INV-11" in answer.text
 
-    def test_a_refusal_comes_back_on_the_page(self, sign_in):
-        client = sign_in("finance")
-        token = {"csrf_token": self.token(client)}
-        answer = client.post("/bills", data=token, files={"file": ("what.csv", b"a,b\n1,2\n")})
-        assert answer.status_code == 422 and "No format that we know has this header: a, b" in answer.text
-        answer = client.post("/bills", data=token, files={"other": ("x", b"x")})
-        assert answer.status_code == 422 and "Choose the file of the bill" in answer.text
-
-    def test_it_is_posted_as_the_form_says(self, sign_in, database):
+    def test_a_name_is_told_and_the_bill_posted_as_the_form_says(self, sign_in, database):
         a_company()
         three_days()
         bill = bring_in(as_csv(the_bill()))[0]
         client = sign_in("finance")
-        data = {"csrf_token": self.token(client), "spread": "use"}
-        answer = client.post(f"/bills/{bill.id}/post", data=data)
+        given = {"csrf_token": token(client), "name": "mystery", "model": "gpt-4o"}
+        wrong = client.post(f"/bills/{bill.id}/names", data=given | {"model": "nope"})
+        assert wrong.status_code == 404 and "No call was to a model nope" in wrong.text
+        assert f'action="/bills/{bill.id}/names"' not in client.post(f"/bills/{bill.id}/names", data=given).text
+        answer = client.post(f"/bills/{bill.id}/post", data={"csrf_token": given["csrf_token"], "spread": "use"})
         assert answer.status_code == 200 and "Post again" in answer.text
         assert (fresh(bill).state, fresh(bill).posted_by) == ("posted", "finance@example.com")
         assert entries(kind="bill")
+        bring_in(as_csv(the_bill()[:-1]), replaces=bill.id)
+        assert f'action="/bills/{bill.id}/post"' not in client.get(f"/bills?bill={bill.id}").text
 
-    def test_a_name_is_told(self, sign_in, database):
-        a_company()
-        three_days()
-        bill = bring_in(as_csv(the_bill()))[0]
-        client = sign_in("finance")
-        data = {"csrf_token": self.token(client), "name": "mystery", "model": "gpt-4o"}
-        assert f'action="/bills/{bill.id}/names"' not in client.post(f"/bills/{bill.id}/names", data=data).text
-        wrong = client.post(f"/bills/{bill.id}/names", data=data | {"model": "nope"})
-        assert wrong.status_code == 404 and "No call was to a model nope" in wrong.text
-
-    def test_a_replaced_bill_has_no_button(self, sign_in, database):
-        old = post(bring_in(as_csv(the_bill()))[0])
-        bring_in(as_csv(the_bill()[:-1]), replaces=old.id)
-        assert f'action="/bills/{old.id}/post"' not in sign_in("finance").get(f"/bills?bill={old.id}").text
-
-    @pytest.mark.parametrize("path", ["/bills", "/bills/1/post", "/bills/1/names"])
-    def test_others_and_other_sites_are_refused(self, sign_in, path):
+    def test_others_and_other_sites_are_refused(self, sign_in):
         client = sign_in("sre")
         data = {"csrf_token": "x", "name": "x"}
-        assert client.post(path, data=data).status_code == 403
-        assert client.post(path, data=data, headers={"Origin": "https://elsewhere.example"}).status_code == 403
-
-    def test_a_wrong_token_is_refused(self, sign_in):
-        assert (
-            sign_in("finance").post("/bills", data={"csrf_token": "x"}, files={"file": ("a", b"x")}).status_code == 403
-        )
+        for path in ("/bills", "/bills/1/post", "/bills/1/names"):
+            assert client.post(path, data=data).status_code == 403
+            assert client.post(path, data=data, headers={"Origin": "https://elsewhere.example"}).status_code == 403
