@@ -156,6 +156,7 @@ class TestTelling:
         ("wrong", "field"),
         [
             ({"hour": SEVEN + timedelta(minutes=1)}, "hour"), ({"hour": LATER + timedelta(hours=1)}, "hour"),
+            ({"hour": LATER - timedelta(days=401)}, "hour"),
             ({"unit": "miles"}, "unit"), ({"model": "m"}, "provider"),
         ],
     )  # fmt: skip

@@ -151,6 +151,9 @@ class TestQuantities:
         own = {"Authorization": f"Bearer {make_key(['ingest'], 'bolt')}"}
         assert self.tell(client, own, {k: v for k, v in ONE.items() if k != "tenant"}).json()["new"] == 1
         assert self.tell(client, own, ONE | {"key": "k2"}).status_code == 403
+        for names in ({"scenario": "new"}, {"pool": "new"}, {"provider": "p", "model": "new"}):
+            told = {k: v for k, v in (ONE | {"key": "k3"} | names).items() if k != "tenant"}
+            assert self.tell(client, own, told).status_code == 422
         reader = {"Authorization": f"Bearer {make_key(['read'], 'bolt')}"}
         assert len(client.get("/api/v1/quantities", headers=reader).json()["items"]) == 1
 

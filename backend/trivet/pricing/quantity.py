@@ -15,11 +15,12 @@ from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Conflict, Forbidden, Invalid
 from trivet.pricing import unit as units
 from trivet.pricing.models import Quantity
-from trivet.pricing.service import model_ids
+from trivet.pricing.service import known_ids, model_ids
 from trivet.tenant.models import Scenario, Tenant
 
 HOUR = timedelta(hours=1)
 TOLD_MAX = 1_000  # in one call
+OLDEST = timedelta(days=400)  # told later, nothing is posted any more
 _SAME = ("hour", "tenant_id", "scenario_id", "model_id", "pool_id", "unit", "name", "amount")
 
 
@@ -74,12 +75,16 @@ def _check(told: Told, number: int, now: datetime) -> None:
         raise Invalid("An hour starts on the hour: 2026-11-21T07:00:00Z.", field=f"quantities.{number}.hour")
     if told.hour > now:
         raise Invalid("This hour has not begun.", field=f"quantities.{number}.hour")
+    if told.hour < now - OLDEST:
+        raise Invalid(f"This hour is more than {OLDEST.days} days ago.", field=f"quantities.{number}.hour")
     if bool(told.provider) != bool(told.model):
         raise Invalid("A model is named with its provider.", field=f"quantities.{number}.provider")
 
 
 def _rows(session: Session, told: Sequence[Told], tenant_id: int | None, actor: str) -> dict[str, dict[str, object]]:
     tenants = _tenants(session, told, tenant_id)
+    if tenant_id is not None:
+        _must_be_known(session, told)
     scenarios = db.named_ids(session, Scenario, (each.scenario for each in told if each.scenario))
     pools = db.named_ids(session, Pool, (each.pool for each in told if each.pool))
     models = model_ids(session, ((each.provider, each.model) for each in told if each.model))
@@ -108,6 +113,19 @@ def _tenants(session: Session, told: Iterable[Told], tenant_id: int | None) -> d
     if any(each.tenant not in ("", own) for each in told):
         raise Forbidden(f"This key is bound to {own}: it tells of no other tenant.")
     return {"": tenant_id, own: tenant_id}
+
+
+def _must_be_known(session: Session, told: Sequence[Told]) -> None:
+    """A tenant's key makes no names here: its spans do, within the limits of a key."""
+    named = {"scenario": {each.scenario for each in told}, "pool": {each.pool for each in told}}
+    for field, table in (("scenario", Scenario), ("pool", Pool)):
+        wanted = named[field] - {""}
+        missing = wanted - set(session.scalars(select(table.name).where(table.name.in_(wanted))))
+        if missing:
+            raise Invalid(f"No {field} is called {min(missing)}.", field=field)
+    models = {(each.provider, each.model) for each in told if each.model}
+    if unknown := models - known_ids(session, sorted(models)).keys():
+        raise Invalid(f"No model is called {' '.join(min(unknown))}.", field="model")
 
 
 def _same(session: Session, rows: dict[str, dict[str, object]]) -> None:

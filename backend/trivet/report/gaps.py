@@ -129,7 +129,9 @@ def gaps(session: Session, interval: Interval) -> Gaps:
 def _units(session: Session, interval: Interval) -> list[UnitGap]:
     start = floor(interval.start, 3600)
     hours = Interval(start, max(floor(interval.end, 3600), start + HOUR))
-    return unpriced(unit_use.read(session, hours, by_user=False), unit.book(session))
+    found = unpriced(unit_use.read(session, hours, by_user=False), unit.book(session))
+    limits.check(found, GROUPS_MAX)
+    return found
 
 
 def unpriced(uses: list[unit_use.Use], prices: UnitBook) -> list[UnitGap]:
