@@ -13,17 +13,17 @@ from tests.support.months import GRACE_S, NOON, as_of, ask, close, post, posted_
 from trivet import db
 from trivet.identity import service as identity
 from trivet.ingest import tasks as ingesting
-from trivet.ledger import book, month, reading, service
+from trivet.invariant import closed_periods_stand
+from trivet.ledger import book, month, periods, reading, service
 from trivet.ledger.models import HourDue, Posting
 from trivet.tenant.models import Tenant
 
 pytestmark = pytest.mark.usefixtures("database")
+DECEMBER = datetime(2026, 12, 2, tzinfo=UTC)
 
 
 class TestAfterTheClose:
     """A real hour of November; the figures are those of test_worked_example.py. Booked in December, it names November."""
-
-    december = datetime(2026, 12, 2, tzinfo=UTC)
 
     def closed(self, *, with_pool=False):
         books.price("openai", "gpt-4o", input="2.50", output="10")
@@ -35,8 +35,8 @@ class TestAfterTheClose:
         books.rollup.fold()
         books.post()
         posted_until(month.bounds("2026-11").end)
-        ask("2026-11", now=self.december)
-        return close("2026-11", now=self.december)
+        ask("2026-11", now=DECEMBER)
+        return close("2026-11", now=DECEMBER)
 
     def lines(self):
         """{(adjusts, account, tenant): amount} of what is booked in December."""
@@ -52,7 +52,7 @@ class TestAfterTheClose:
         assert self.closed().totals == {"USD": "4.500000000000"}
         books.ingest(books.metered("bolt", "07:30", input_tokens=400_000))
         books.rollup.fold()
-        books.post(self.december)
+        books.post(DECEMBER)
         assert self.lines() == {
             ("2026-11", "cost_centre", "bolt"): Decimal("1.00"),
             ("2026-11", "supply.metered", None): Decimal("-1.00"),
@@ -66,7 +66,7 @@ class TestAfterTheClose:
         with db.transaction() as session:
             crow = session.scalar(select(Tenant.id).where(Tenant.name == "crow"))
             service.tenant_changed(session, crow, books.DAY - timedelta(days=30))
-        books.post(self.december)
+        books.post(DECEMBER)
         assert self.lines() == {
             ("2026-11", "cost_centre", "crow"): Decimal("1.00"),
             ("2026-11", "unattributed", "crow"): Decimal("-1.00"),
@@ -76,12 +76,12 @@ class TestAfterTheClose:
         self.closed()
         books.ingest(books.call(books.clock("07:40"), tenant="acme", provider="x", model="new", input_tokens=1_000_000))
         books.rollup.fold()
-        books.post(self.december)
+        books.post(DECEMBER)
         assert self.lines() == {}
         books.price("x", "new", input="3", output="3")
         ingesting.price_unpriced()
         books.rollup.fold()
-        books.post(self.december)
+        books.post(DECEMBER)
         assert self.lines()["2026-11", "cost_centre", "acme"] == Decimal("3.00")
 
     def test_capacity_that_was_dearer_than_thought_is_an_adjustment(self):
@@ -161,6 +161,34 @@ class TestOverRest:
             }
             assert client.post(steps[1], headers=headers).status_code == 403
         assert client.get("/api/v1/periods", headers=bound_headers(make_key, "read")).status_code == 403
+
+
+class TestThePromise:
+    def test_a_closed_month_is_checked_against_its_hash_its_totals_and_its_days(self):
+        ready()
+        ask()
+        close()
+        post("13.70")
+        posted_until(month.bounds("2026-11").end)
+        ask("2026-11", now=DECEMBER)
+        close("2026-11", now=DECEMBER)
+        with db.transaction() as session:
+            assert closed_periods_stand.check(session, DECEMBER).holds
+            assert [closed_periods_stand.check_month(session, of).holds for of in periods.closed(session)] == [
+                True,
+                True,
+            ]
+        for table, says in (("balance_period", "differs by"), ("balance_day", "have not the hash")):
+            with db.transaction() as session:
+                session.execute(
+                    text(f"UPDATE {table} SET amount = amount + 1 WHERE period = '2026-10' AND account = 'cost_centre'")
+                )
+                found = closed_periods_stand.check_month(session, "2026-10")
+                assert (found.holds, says in found.detail) == (False, True)
+
+    def test_without_a_close_there_is_nothing_to_break(self):
+        with db.transaction() as session:
+            assert closed_periods_stand.check(session, DECEMBER).detail == "no month is closed"
 
 
 def post_and_die():

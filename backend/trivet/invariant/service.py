@@ -13,6 +13,7 @@ from trivet.invariant import (
     balances_equal_entries,
     capacity_equals_terms,
     centres_equal_entries,
+    closed_periods_stand,
     entries_balance,
     rollup_equals_requests,
 )
@@ -25,6 +26,7 @@ PROMISES: Mapping[str, Callable[[Session, datetime], Finding]] = {
     "entries_balance": entries_balance.check,
     "balances_equal_entries": balances_equal_entries.check,
     "centres_equal_entries": centres_equal_entries.check,
+    "closed_periods_stand": closed_periods_stand.check,
     "capacity_equals_terms": capacity_equals_terms.check,
     "rollup_equals_requests": rollup_equals_requests.check,
     "audit_chain": audit_chain.check,
