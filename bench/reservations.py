@@ -13,16 +13,18 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.say import note, verdict
 from bench.stack import KEY, api, database
 
-GOAL_PER_S = 1_000
+GOAL_PER_S, GOAL_RATIO = 1_000, 3  # the ratio travels to other machines
 CALLERS = 64  # at once
-SECONDS = 4.0
+ROUNDS, SECONDS = 3, 2.0  # the best round counts: other programs slow one down and never speed it up
 BATCH = 100
+Measured = tuple[int, list[float], float]
 HOLD = {"tenant": "acme", "scenario": "chat", "amount": "0.001", "currency": "USD", "tokens": 1_000, "ttl_s": 60}
 
 
@@ -31,9 +33,8 @@ def main() -> bool:
     with tempfile.TemporaryDirectory(prefix="trivet-reservations-") as folder, database(Path(folder)) as postgres:
         os.environ |= {"TRIVET_DATABASE_URL": postgres.url(), "TRIVET_SECRET_KEY": "bench", "TRIVET_DATA_DIR": folder}
         add_budgets()
-        together = say("committed together, no HTTP", asyncio.run(callers(operations_together)))
-        alone = say("a transaction each, no HTTP", asyncio.run(callers(operations_alone)))
-        note(f"together is {together / alone:.1f} × a transaction each")
+        together = best("committed together, no HTTP", lambda: asyncio.run(callers(operations_together)))
+        alone = best("a transaction each, no HTTP", lambda: asyncio.run(callers(operations_alone)))
         with api(postgres.url(), Path(folder)) as serving:
             single = say("over HTTP, one a call", over_http(serving.port, "/api/v1/reservations", HOLD, 1))
             many = {"hold": [HOLD] * BATCH}
@@ -44,7 +45,13 @@ def main() -> bool:
     met = verdict(
         "one process, over HTTP", f"{single:,.0f} reservations/s", f"{GOAL_PER_S:,}", met=single >= GOAL_PER_S
     )
-    return met and together > alone
+    ratio = together / alone
+    return verdict("together / each alone", f"{ratio:.1f}", f"{GOAL_RATIO}", met=ratio >= GOAL_RATIO) and met
+
+
+def best(case: str, measure: Callable[[], Measured]) -> float:
+    """Measure some rounds and print the best; its reservations a second."""
+    return say(case, max((measure() for _ in range(ROUNDS)), key=lambda each: each[0] / each[2]))
 
 
 def add_budgets() -> None:
@@ -94,7 +101,7 @@ async def operations_alone() -> None:
     await asyncio.to_thread(commit.run, [[operation()]])
 
 
-async def callers(call: Any) -> tuple[int, list[float], float]:
+async def callers(call: Any) -> Measured:
     """(reservations, seconds of each call, seconds in all) of many callers, each asking again once it has its answer."""
     await call()
     took_s: list[float] = []
@@ -110,7 +117,7 @@ async def callers(call: Any) -> tuple[int, list[float], float]:
     return len(took_s), took_s, time.monotonic() - began
 
 
-def over_http(port: int, path: str, body: dict[str, Any], each: int) -> tuple[int, list[float], float]:
+def over_http(port: int, path: str, body: dict[str, Any], each: int) -> Measured:
     """The same over kept-alive connections of this machine."""
     callers_n = CALLERS if each == 1 else 4
     took_s: list[float] = []
@@ -137,7 +144,7 @@ def over_http(port: int, path: str, body: dict[str, Any], each: int) -> tuple[in
     return len(took_s) * each, took_s, time.monotonic() - began
 
 
-def say(case: str, measured: tuple[int, list[float], float]) -> float:
+def say(case: str, measured: Measured) -> float:
     """Print one line; reservations a second."""
     count, took_s, seconds = measured
     ordered = sorted(took_s)
