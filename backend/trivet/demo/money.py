@@ -65,7 +65,7 @@ def _bill(client: httpx.Client, now: datetime) -> None:
     first = max(floor(history.first_hour(now), DAY_S) + DAY, (month_start - DAY).replace(day=1))
     if first >= month_start:
         return
-    asked = {
+    asked: dict[str, str | int] = {
         "from": rfc3339(first), "to": rfc3339(month_start), "group_by": "model", "grain": "1d", "provider": PROVIDER,
         "limit": 500,
     }  # fmt: skip
