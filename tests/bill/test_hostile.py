@@ -152,6 +152,12 @@ class TestFiles:
             bill = bring_in(data, compared=False, provider=f"p{n}")[0]
             assert bill.total == Decimal("8.59")
 
+    def test_only_line_ends_end_a_line_wherever_a_chunk_ends(self):
+        """Unicode has more of them; a carriage return may be the last byte of a chunk, and its line feed the first."""
+        rows = [row(17, "0.01", SkuId="a\u2028b\x0b\x85c" + "x" * (n % 7)) for n in range(900)]
+        bill = bring_in(as_csv(rows).replace(b"\n", b"\r\n"))[0]
+        assert (bill.lines, bill.total) == (900, Decimal("9.00"))
+
     def test_quoted_line_ends_do_not_shift_the_numbers(self):
         rows = [the_bill()[0] | {"SkuId": "a\nb"}, the_bill()[1], the_bill()[2] | {"BilledCost": "x"}]
         refused(as_csv(rows), "line 5 'x'")

@@ -127,6 +127,17 @@ class TestSeveral:
             ("openai", "USD", 1), ("openai", "EUR", 2), ("aws", "USD", 4),
         ]  # fmt: skip
 
+    def test_of_one_provider_s_currencies_the_one_with_models_has_what_was_measured(self):
+        made = bring_in(as_csv([
+            row(17, "9", ChargeCategory="Tax", BillingCurrency="EUR"), row(17, "2.50", "gpt-4o", "Input Tokens", MILLION),
+        ]))  # fmt: skip
+        assert {b.currency: b.compared for b in made} == {"EUR": False, "USD": True}
+
+    def test_another_currency_of_days_compared_already_is_refused(self):
+        bring_in(as_csv([row(17, "1")]))
+        with pytest.raises(Conflict, match="what was measured counts once"):
+            bring_in(as_csv([row(17, "1", BillingCurrency="EUR", InvoiceId="INV-12")]))
+
     def test_who_bills_must_be_told_where_the_file_does_not(self):
         rows = [row(17, "1", ProviderName="")]
         with pytest.raises(Invalid, match="name the provider"):
@@ -314,6 +325,22 @@ class TestNames:
                 session, provider="aws", name="Host:ml.g5.xlarge", model=None, pool="g5", actor="f", now=NOW
             )  # fmt: skip
         assert causes(bill)["price", "capacity"] == Decimal("0.008")
+
+    def test_a_model_is_one_under_all_names_of_its_provider(self):
+        """Two spans name the provider in two ways; the bill has their tokens in one line."""
+        for provider in ("aws.bedrock", "bedrock"):
+            price(provider, "claude-x", input="2.50", output="10")
+            ingest(
+                call(datetime(2026, 11, 17, 12, tzinfo=UTC), provider=provider, model="claude-x", input_tokens=MILLION)
+            )
+        settle()
+        bill = post(
+            bring_in(as_csv([row(17, "5.20", "claude-x", "Input Tokens", 2 * MILLION, ProviderName="AWS")]))[0], "use"
+        )
+        assert causes(bill) == {("price", "input"): Decimal("0.20")}
+        assert {key[2]: a for key, a in entries(kind="bill").items() if key[0] == "bill_variance"} == {
+            1: Decimal("0.20")
+        }
 
 
 @pytest.mark.usefixtures("database")

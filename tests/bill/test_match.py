@@ -158,7 +158,7 @@ SEEN = st.dictionaries(TARGETS, st.tuples(COSTS, COUNTS, COUNTS), max_size=6)
 RATES = st.dictionaries(st.sampled_from(KINDS), st.decimals(0, "0.001", places=9), max_size=5)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(GROUPS, max_size=12), SEEN, RATES, st.tuples(*[st.booleans()] * 3))
 def test_parts_always_sum_to_the_difference(groups, seen, rates, options):
     beside, by_day, has_rate = options

@@ -62,6 +62,10 @@ class TestSentence:
     def test_nothing_measured(self):
         assert "we measured nothing of it: 5.90 is" in sentence(told(measured=Decimal(0)))
 
+    def test_no_rate(self):
+        parts = {("no_rate", "input"): Decimal(3)}
+        assert "is in a currency that no rate leads from: 3.00 is" in sentence(told(measured=Decimal(0), parts=parts))
+
     def test_compared_with_nothing(self):
         assert sentence(told(compared=False)).endswith("it is compared with nothing.")
 

@@ -39,6 +39,12 @@ def models_of(session: Session, measured_as: Collection[str]) -> dict[int, str]:
     return dict(session.execute(query).all())
 
 
+def one_each(models: dict[int, str]) -> dict[int, int]:
+    """Model id to the first one of the same name: a provider goes by several names in spans, its model is one."""
+    first: dict[str, int] = {}
+    return {model_id: first.setdefault(name, model_id) for model_id, name in sorted(models.items())}
+
+
 def guess_again(session: Session, alias_ids: Collection[int], models: dict[int, str]) -> None:
     """Look once more for what nobody has said: models may have been seen since."""
     by_name: dict[str, int] = {}

@@ -98,7 +98,11 @@ async def _files(request: Request) -> AsyncIterator[tuple[IO[bytes], IO[bytes] |
 
 @router.get("/bills", response_model=None, responses=shaped(answers.Bills))
 def list_bills(
-    _: Read, limit: Limit = 50, cursor: str | None = None, provider: Asked | None = None, state: Asked | None = None
+    _: Read,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: str | None = None,
+    provider: Asked | None = None,
+    state: Asked | None = None,
 ) -> dict[str, Any]:
     """The newest first. Replaced ones are among them."""
     query = select(Bill).order_by(Bill.id.desc()).limit(limit + 1)

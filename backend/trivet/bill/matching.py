@@ -1,6 +1,7 @@
 """Compare a bill with what was measured, and keep the result: load, decide (in `match`), save."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -51,13 +52,12 @@ def newest_posting(session: Session) -> int:
 def run(session: Session, bill: Bill, now: datetime) -> list[Row]:
     """Compare anew and keep the rows in place of those before."""
     seen = newest_posting(session)
-    models = aliases.models_of(session, bill.measured_as)
+    named = aliases.models_of(session, bill.measured_as)
+    models = aliases.one_each(named)
     used = select(BillLine.alias_id).where(BillLine.bill_id == bill.id, BillLine.alias_id.is_not(None)).distinct()
-    aliases.guess_again(session, [alias_id for alias_id in session.scalars(used) if alias_id], models)
-    groups = _groups(session, bill)
-    found = _measured(
-        session, bill, {*models, *(g.target[1] for g in groups)} - {0}, {g.target[2] for g in groups} - {0}
-    )
+    aliases.guess_again(session, [alias_id for alias_id in session.scalars(used) if alias_id], named)
+    groups = [_under(models, group) for group in _groups(session, bill)]
+    found = _measured(session, bill, models, groups)
     terms = _terms(session, bill, found)
     beside = any(g.counted and not g.amount for g in groups) and _has_tokens_beside(session, bill)
     rows = match(groups, found, terms, beside=beside, by_day=not bill.by_period)
@@ -80,17 +80,24 @@ def _groups(session: Session, bill: Bill) -> list[Group]:
     return [Group((row[0], row[1], row[2], row[3]), *row[4:]) for row in rows]
 
 
+def _under(models: dict[int, int], group: Group) -> Group:
+    day, model_id, pool_id, name = group.target
+    return replace(group, target=(day, models.get(model_id, model_id), pool_id, name))
+
+
 def _has_tokens_beside(session: Session, bill: Bill) -> bool:
     query = select(BillLine.file).where(BillLine.bill_id == bill.id, BillLine.file == 1).limit(1)
     return session.scalar(query) is not None
 
 
-def _measured(session: Session, bill: Bill, model_ids: set[int], pool_ids: set[int]) -> dict[Target, Measured]:
+def _measured(session: Session, bill: Bill, models: dict[int, int], groups: Iterable[Group]) -> dict[Target, Measured]:
+    """Usage of the provider's models and of those that people say are on the bill; capacity of pools on it."""
     if not bill.compared:
         return {}
     cover = cover_of(bill)
-    by_model = measured.usage(session, cover, model_ids) if model_ids else {}
-    by_pool = measured.capacity(session, cover, pool_ids)
+    on_bill = {group.target[1] for group in groups} - {0}
+    by_model = measured.usage(session, cover, {model_id: model_id for model_id in on_bill} | models)
+    by_pool = measured.capacity(session, cover, {group.target[2] for group in groups} - {0})
     return {
         **{(day, model_id, 0, ""): each for (day, model_id), each in by_model.items()},
         **{(day, 0, pool_id, ""): each for (day, pool_id), each in by_pool.items()},

@@ -52,16 +52,19 @@ def first_hour(day: date, zone: ZoneInfo) -> datetime:
     return at
 
 
-def usage(session: Session, cover: Cover, model_ids: Collection[int]) -> Found:
-    """Metered usage by day and model: of no pool whose hour was posted, which is paid for by its capacity."""
+def usage(session: Session, cover: Cover, models: Mapping[int, int]) -> Found:
+    """Metered usage by day and model: of no pool whose hour was posted, which is paid for by its capacity.
+
+    `models` are those asked for, each with the one under which it is counted.
+    """
     found: Found = {}
     paid_for = _pool_hours(session, cover.interval)
     by = ("bucket", "model_id", "pool_id", "currency")
-    rows = read.sums(session, cover.interval, by, MEASURES, {"model_id": model_ids}, HOUR_S)
+    rows = read.sums(session, cover.interval, by, MEASURES, {"model_id": models.keys()}, HOUR_S)
     for (at, model_id, pool_id, currency), (cost, unpriced, *counts) in rows.items():
         if (at, pool_id) not in paid_for:
             tokens = {kind: int(count) for kind, count in zip(KINDS, counts, strict=True) if count}
-            key = (cover.day_of(at), model_id)
+            key = (cover.day_of(at), models[model_id])
             found[key] = _plus(found.get(key, Measured()), currency, cost, tokens, priced=not unpriced)
     return {key: each for key, each in found.items() if each.cost or each.tokens or each.unpriced}
 
@@ -107,8 +110,8 @@ def capacity(session: Session, cover: Cover, pool_ids: Collection[int]) -> Found
     return found
 
 
-def users(session: Session, cover: Cover, model_ids: Collection[int]) -> Users:
-    """Who was charged for metered usage, by day and model and, under model 0, by day alone."""
+def users(session: Session, cover: Cover, models: Mapping[int, int]) -> Users:
+    """Who was charged for metered usage, by day and model (as in `usage`) and, under model 0, by day alone."""
     interval = cover.interval
     names = ("cost_centre_id", "tenant_id", "scenario_id", "model_id")
     by: list[Any] = [Posting.hour, *(getattr(Entry, name) for name in names)]
@@ -116,13 +119,13 @@ def users(session: Session, cover: Cover, model_ids: Collection[int]) -> Users:
         select(*by, func.sum(Entry.amount))
         .join(Entry, Entry.posting_id == Posting.id)
         .where(Posting.hour >= interval.start, Posting.hour < interval.end, Posting.kind == "metered")
-        .where(Entry.account.in_(("cost_centre", "unattributed")), Entry.model_id.in_(model_ids))
+        .where(Entry.account.in_(("cost_centre", "unattributed")), Entry.model_id.in_(models))
         .group_by(*by)
     )
     found: Users = {}
-    rows: Iterable[Any] = session.execute(query) if model_ids else ()
+    rows: Iterable[Any] = session.execute(query) if models else ()
     for at, centre, tenant, scenario, model, cost in rows:
-        for of in (model, 0):
+        for of in (models[model], 0):
             weights = found.setdefault((cover.day_of(at), of), {})
             key = (centre, User(tenant, scenario, of))
             weights[key] = EXACT.add(weights.get(key, ZERO), cost)

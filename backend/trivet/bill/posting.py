@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from trivet.archive.facts import NotKept
-from trivet.bill import matching, measured, telling
+from trivet.bill import aliases, matching, measured, telling
 from trivet.bill.entries import METHOD, differences, entries
 from trivet.bill.match import Row, by_cause
 from trivet.bill.models import SPREADS, Bill
@@ -96,8 +96,7 @@ def again(session: Session, bill_id: int, now: datetime) -> bool:
 def _bring(session: Session, bill: Bill, rows: list[Row]) -> int:
     """Bring each day to its target; how many postings that took."""
     cover = matching.cover_of(bill)
-    wanted = {row.target[1] for row in rows} - {0}
-    users = measured.users(session, cover, wanted) if bill.spread == "use" else {}
+    users = measured.users(session, cover, _models(session, bill, rows)) if bill.spread == "use" else {}
     by_hour: dict[datetime, list[Row]] = {hour: [] for hour in _posted_hours(session, bill)}
     for row in rows:
         by_hour.setdefault(measured.first_hour(row.target[0], cover.zone), []).append(row)
@@ -110,6 +109,13 @@ def _bring(session: Session, bill: Bill, rows: list[Row]) -> int:
             raise TooLarge(f"Spread, the bill has more than {ENTRIES_MAX} entries: post it apart.", field="spread")
         made += book.post(session, source, hour, target, _reason(bill, of_day)) is not None
     return made
+
+
+def _models(session: Session, bill: Bill, rows: list[Row]) -> dict[int, int]:
+    on_bill = {row.target[1] for row in rows} - {0}
+    same = aliases.one_each(aliases.models_of(session, bill.measured_as))
+    others = {own: first for own, first in same.items() if first in on_bill}
+    return {model_id: model_id for model_id in on_bill} | others
 
 
 def _posted_hours(session: Session, bill: Bill) -> list[datetime]:

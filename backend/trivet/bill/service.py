@@ -64,6 +64,7 @@ class _Making:
     bill: Bill
     total: Decimal = _ZERO
     lines: int = 0
+    of_models: int = 0
     days: tuple[date, date] | None = None
     periods: tuple[date, date] | None = None
     spans: int = 1
@@ -72,6 +73,7 @@ class _Making:
     def take(self, charge: Charge) -> None:
         self.total = EXACT.add(self.total, charge.amount)
         self.lines += 1
+        self.of_models += bool(charge.kind)
         if charge.invoice_id and len(self.invoices) < INVOICES_MAX:
             self.invoices.add(charge.invoice_id)
         if charge.period:
@@ -155,6 +157,7 @@ class _Bills:
             )
             raise Invalid(f"The file bills nothing. {told}".strip(), field="file")
         bills = [self._finished(made, now) for made in self._made.values()]
+        _compare_once(list(self._made.values()))
         if self._wanted.replaces is not None:
             _replace(self._session, self._wanted.replaces, bills)
         for bill in bills:
@@ -216,6 +219,15 @@ def _take_usage(making: _Bills, wanted: Wanted, limits: Limits) -> None:
         making.take_beside(provider_of(wanted.asked.provider or intake.format.provider).name, chunk)
 
 
+def _compare_once(made: list[_Making]) -> None:
+    """What was measured counts once: of a provider's bills in several currencies the one with most models has it."""
+    for each in made:
+        rivals = [other.of_models for other in made if other.bill.provider == each.bill.provider and other is not each]
+        first = next(other for other in made if other.bill.provider == each.bill.provider)
+        if rivals and (each.of_models < max(rivals) or (each.of_models == max(rivals) and each is not first)):
+            each.bill.compared = False
+
+
 def _replace(session: Session, replaces: int, bills: list[Bill]) -> None:
     """One of the new bills takes the place of an old one, of which nothing stands in the ledger any more."""
     book.alone(session)  # before any bill is locked, as posting does
@@ -234,10 +246,9 @@ def _replace(session: Session, replaces: int, bills: list[Bill]) -> None:
 
 def _no_rival(session: Session, bill: Bill) -> None:
     """`Conflict` where another bill has the same invoice, or is compared with what was measured on the same days."""
-    of_provider = select(Bill).where(
-        Bill.provider == bill.provider, Bill.currency == bill.currency, Bill.id != bill.id, LIVE
-    )
-    same = session.scalars(of_provider.where(Bill.invoice_ids.overlap(bill.invoice_ids)).limit(1)).first()
+    of_provider = select(Bill).where(Bill.provider == bill.provider, Bill.id != bill.id, LIVE)
+    in_currency = of_provider.where(Bill.currency == bill.currency)
+    same = session.scalars(in_currency.where(Bill.invoice_ids.overlap(bill.invoice_ids)).limit(1)).first()
     if same and bill.invoice_ids:
         shared = ", ".join(sorted(set(same.invoice_ids) & set(bill.invoice_ids))[:5])
         raise Conflict(

@@ -58,6 +58,8 @@ def sentence(told: Told) -> str:
     if not told.compared:
         return f"{opening}; it is compared with nothing."
     difference = EXACT.subtract(told.total, told.measured)
+    if any(cause == "no_rate" for cause, _ in told.parts):
+        return f"{opening}; what we measured is in a currency that no rate leads from: {causes(told.parts)}."
     if not told.measured:
         return f"{opening}; we measured nothing of it: {causes(told.parts) or 'it bills nothing'}."
     if not any(told.parts.values()):

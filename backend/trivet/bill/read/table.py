@@ -9,6 +9,7 @@ import gzip
 import io
 import itertools
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from trivet.kit.errors import Invalid, TooLarge
 
 HEADER_ROWS_MAX = 30  # before the header some exports tell what they are of
 COLUMNS_MAX = 1_000
-CELL_MAX = 65_536
-BATCH_ROWS = 5_000
+LINE_MAX = 1 << 20
+BATCH_ROWS, BATCH_BYTES_MAX = 1_000, 256 << 20
 READ_BYTES = 1 << 16
 EXPANDS_MAX = 20  # how many times its limit of bytes a file may be once it is decompressed
 SEPARATORS = ",;\t|"
 GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+_END = re.compile(r"\r\n|\n|\r(?!\Z)")  # and of nothing else that Unicode calls a line
 
 Row = tuple[int, list[str]]  # the number of the line it starts on, its cells
 
@@ -114,7 +117,6 @@ def _csv(file: IO[bytes], start: bytes, limits: Limits) -> Iterator[Row]:
         raise Invalid("The file is empty.", field="file")
     separator = max(SEPARATORS, key=lambda mark: max(line.count(mark) for line in first))
     reader = csv.reader(itertools.chain(first, lines), delimiter=separator, strict=True)
-    csv.field_size_limit(CELL_MAX)
     count, began = 0, 1
     while True:
         try:
@@ -144,10 +146,10 @@ def _lines(file: IO[bytes], encoding: str) -> Iterator[str]:
         except UnicodeDecodeError as bad:
             told = f"after line {number} there is a byte 0x{bad.object[bad.start]:02x}"
             raise Invalid(f"The file is not UTF-8: {told}. Save it as CSV UTF-8.", field="file") from bad
-        *whole, rest = text.splitlines(keepends=True) or [""]
-        if rest.endswith("\n"):
-            whole, rest = [*whole, rest], ""
-        if len(rest) > CELL_MAX * 16:
+        ends = [match.end() for match in _END.finditer(text)]
+        whole = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        rest = text[ends[-1] :] if ends else text
+        if len(rest) > LINE_MAX:
             raise Invalid(f"Line {number} does not end; this is no CSV.", field="file")
         number += len(whole)
         yield from whole
@@ -176,6 +178,8 @@ def _parquet(file: IO[bytes], limits: Limits) -> Iterator[Row]:
 def _batches(opened: Any) -> Iterator[Row]:
     number = 1
     for batch in opened.iter_batches(batch_size=BATCH_ROWS):
+        if batch.nbytes > BATCH_BYTES_MAX:
+            raise TooLarge(f"Rows {number} to {number + BATCH_ROWS} have {batch.nbytes} bytes.", field="file")
         flat = pa.Table.from_batches([batch]).flatten()
         if number == 1:
             yield 1, list(flat.column_names)
