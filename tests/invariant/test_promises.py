@@ -110,6 +110,7 @@ class TestFindings:
             "balances_equal_entries": True,
             "capacity_equals_terms": True,
             "centres_equal_entries": True,
+            "closed_periods_stand": True,
             "entries_balance": True,
             "rollup_equals_requests": True,
         }
