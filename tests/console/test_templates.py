@@ -8,7 +8,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import render, views
-from trivet.console.money import bills_views, budgets_views, periods_views, prices_views, statements_views
+from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -23,6 +23,9 @@ PAGES = {
     "periods/page.html": periods_views.PeriodsPage,
     "periods/centres.html": periods_views.CentresPage,
     "base/error.html": views.ErrorPage,
+    "costs/page.html": costs_views.CostsPage,
+    "costs/postings.html": costs_views.PostingsPage,
+    "costs/requests.html": costs_views.RequestsPage,
     "statements/page.html": statements_views.StatementsPage,
     "prices/list.html": prices_views.PricesPage,
     "prices/history.html": prices_views.HistoryPage,

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from trivet.console import door, interactions, overview, pages, steer
-from trivet.console.money import bills, budgets, periods, periods_centres, prices, statements
+from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
 from trivet.paths import shipped
 
@@ -33,6 +33,8 @@ def create_site() -> FastAPI:
     site.include_router(door.router)
     site.include_router(overview.router)
     site.include_router(interactions.router)
+    site.include_router(costs.router)
+    site.include_router(costs_trace.router)
     site.include_router(steer.router)
     site.include_router(budgets.router)
     site.include_router(bills.router)

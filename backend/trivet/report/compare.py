@@ -14,7 +14,7 @@ from trivet.budget.windows import window_at, zone_of
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, PICO
 from trivet.report import names
-from trivet.report.grain import MONTH
+from trivet.report.grain import HOUR, MONTH
 from trivet.report.limits import GROUPS_MAX
 
 SCOPES = ("cost_centre", "tenant", "scenario", "global")
@@ -26,9 +26,11 @@ ZERO = Decimal(0)
 def previous(interval: Interval) -> Interval:
     """The interval before: of whole months as many months, of the first days of a month those of the month before.
 
-    Of anything else as long a stretch, right before. Pure.
+    Of anything else as long a stretch, right before. An hour that has begun counts whole, as what was is posted. Pure.
     """
     start, end = interval.start, interval.end
+    if HOUR.floor(end) != end:
+        end = HOUR.after(HOUR.floor(end))
     first = MONTH.floor(start)
     if first != start:
         return Interval(start - (end - start), start)
