@@ -105,15 +105,9 @@ class TestFindings:
         force("UPDATE audit SET actor = 'someone else' WHERE id = 1")
         assert tasks.check() == 1
         items = client.get("/api/v1/invariants", headers=admin).json()["items"]
-        assert {i["promise"]: i["holds"] for i in items} == {
-            "audit_chain": False,
-            "balances_equal_entries": True,
-            "capacity_equals_terms": True,
-            "centres_equal_entries": True,
-            "closed_periods_stand": True,
-            "entries_balance": True,
-            "rollup_equals_requests": True,
-        }
+        found = {i["promise"]: i["holds"] for i in items}
+        assert found == {promise: promise != "audit_chain" for promise in service.PROMISES}
+        assert {"entries_balance", "balances_equal_entries", "capacity_equals_terms"} < found.keys()
         scraped = client.get("/metrics").text
         assert 'trivet_invariant_holds{promise="audit_chain"} 0.0' in scraped
         assert 'trivet_invariant_holds{promise="entries_balance"} 1.0' in scraped
