@@ -130,6 +130,18 @@ class TestTwoHundredAtOnce:
             1, None, 2, None, 3,
         ]  # fmt: skip
 
+    def test_of_which_one_cannot_be_stored_are_tried_one_by_one_and_it_fails_alone(self) -> None:
+        budget("all", "10")
+
+        async def ask():
+            asked = (hold("1"), hold("2", tenant="no\0body"), hold("3"))
+            return await asyncio.gather(*(commit.submit([each]) for each in asked), return_exceptions=True)
+
+        first, bad, last = asyncio.run(ask())
+        assert isinstance(bad, Exception)
+        assert [each[0].standing.held.money for each in (first, last)] == [1, 3]
+        assert windows() == [("all", 0, 4)]
+
 
 @pytest.mark.usefixtures("database")
 class TestAProcessThatIsKilled:

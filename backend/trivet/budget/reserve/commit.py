@@ -76,9 +76,18 @@ async def submit(operations: Sequence[Operation]) -> list[Came]:
         if _queue.writing:
             _queue.changed.notify()
         else:
-            _queue.writing = True
-            threading.Thread(target=_write, name="reservations", daemon=True).start()
+            _begin()
     return await waiting.future
+
+
+def _begin() -> None:
+    """Start the thread; `Unavailable`, and nothing waits, where the machine gives none."""
+    try:
+        threading.Thread(target=_write, name="reservations", daemon=True).start()
+    except RuntimeError as full:
+        _queue.operations -= len(_queue.waiting.pop().operations)
+        raise Unavailable("No thread to reserve with: ask again.", retry_after_s=RETRY_AFTER_S) from full
+    _queue.writing = True
 
 
 def _write() -> None:
