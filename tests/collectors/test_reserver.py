@@ -174,6 +174,19 @@ class TestAServiceThatCannotBeReached:
         assert reserver.counted["without_hold"] == 1
         assert reserver.problem
 
+    def test_is_taken_as_the_budget_last_said(self, service: Service, key: str) -> None:
+        budget("all", "100", unreachable="open")
+        transport = Sometimes(ReserveTransport(service.url, key, timeout_s=2))
+        reserver = Reserver(service.url, key, transport=transport)
+        held = [reserver.draw(CALL) for _ in range(4)]
+        transport.away = True
+        assert reserver.draw(CALL).id is None
+        with pytest.raises(RefusedError):
+            reserver.draw(Call(tenant="bolt", amount="1", currency="USD"))  # of its budgets nothing was heard
+        assert all(each.id for each in held)
+        transport.away = False
+        reserver.stop()
+
     def test_goes_on_drawing_what_it_holds_and_posts_once_it_is_back(self, service: Service, key: str) -> None:
         budget("all", "100")
         transport = Sometimes(ReserveTransport(service.url, key, timeout_s=2))

@@ -37,6 +37,7 @@ class Lane:
     used_at: float = 0.0
     refusal: Refusal | None = None
     refused_until: float = 0.0
+    unreachable: str = ""  # what its budgets say of when nobody can be asked, as far as was told
     asking: threading.Lock = field(default_factory=threading.Lock)
 
     def draw(self, now: float) -> str | None:

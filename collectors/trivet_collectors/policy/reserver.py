@@ -4,8 +4,9 @@ Holds are taken ahead, in blocks of some calls; a call draws from a block in thi
 A daemon thread asks for more before blocks run out, posts what calls came to, and gives back what was not drawn. Nothing is
 kept over a restart: holds of a process that is gone expire by themselves.
 
-Where the service cannot be reached, what is held goes on being drawn; after that `unreachable` decides: `closed` refuses the
-call, which is what a hard budget needs; `open` lets it pass without a hold. Either is counted, and logged once an outage.
+Where the service cannot be reached, what is held goes on being drawn. After that it is as the budgets of such calls last
+said: `closed` refuses the call, `open` lets it pass without a hold; before anything was heard of them, as `unreachable` says
+here. Either is counted, and logged once an outage.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Literal, Protocol
 
@@ -35,6 +36,12 @@ class RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.detail)
         self.refusal = refusal
+
+
+def unreachable_by(layers: Sequence[Mapping[str, Any]]) -> str:
+    """What hard limits say of when nobody can be asked: closed where any of them does; '' where there is none."""
+    said = {str(layer.get("unreachable", "")) for layer in layers if layer.get("hard")}
+    return "closed" if "closed" in said else "open" if "open" in said else ""
 
 
 class Sends(Protocol):
@@ -278,12 +285,13 @@ class Reserver:
         with self._lock:
             if "granted" in item:
                 lane.granted(str(item["granted"]["id"]), calls, now, self.ttl_s, self._calls_max)
+                lane.unreachable = unreachable_by(item["granted"].get("layers", []))
             else:
                 lane.refused(Refusal.of(item.get("refused", {})), calls, now, REFUSED_AGAIN_S)
 
     def _away(self, answer: Away) -> None:
         if self.problem is None:  # once per outage, not once per call
-            log.warning("reservations cannot be reached, calls are %s: %s", self.unreachable, answer.problem)
+            log.warning("reservations cannot be reached: %s", answer.problem)
         self.problem = answer.problem
 
     def _back(self) -> None:
@@ -293,7 +301,8 @@ class Reserver:
 
     def _without(self, lane: Lane) -> Held:
         """Nobody can say whether there is room: the stated policy decides."""
-        if self.unreachable == "open":
+        policy = lane.unreachable or self.unreachable
+        if policy == "open":
             self.counted["without_hold"] += 1
             return Held(self, lane, None)
         self.counted["refused"] += 1

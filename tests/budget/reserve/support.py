@@ -23,7 +23,7 @@ CALLER = Caller("key:test", 1)
 
 
 def budget(name="all", limit="10", *, scope="global", measure="money", currency="USD", window="month", hard=True,
-           subject_id=0, tenant_id=0, unknown_price="closed"):  # fmt: skip
+           subject_id=0, tenant_id=0, unknown_price="closed", unreachable="closed"):  # fmt: skip
     """A budget that has held since January; its id."""
     with db.transaction() as session:
         row = Budget(
@@ -36,7 +36,7 @@ def budget(name="all", limit="10", *, scope="global", measure="money", currency=
             BudgetTerms(
                 budget_id=row.id, effective_from=EARLIER, limit=Decimal(limit), lines=[], hard=hard,
                 action="refuse" if hard else "", level=None, way_back="next_window", owners=[], unknown_price=unknown_price,
-                unreachable="closed", ended=False, author="finance", reason="",
+                unreachable=unreachable, ended=False, author="finance", reason="",
             )
         )  # fmt: skip
         return row.id

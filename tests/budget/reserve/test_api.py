@@ -27,7 +27,7 @@ class TestAHold:
         assert (told["amount"], told["currency"], told["tokens"], told["requests"]) == ("5.000000000000", "USD", 5, 1)
         assert layer["resets_at"].endswith("-01T00:00:00Z")
         assert layer | {"resets_at": ""} == {
-            "budget": "all", "layer": "global", "hard": True, "resets_at": "",
+            "budget": "all", "layer": "global", "hard": True, "resets_at": "", "unreachable": "closed",
             "limit": {"amount": "10.000000000000", "currency": "USD"},
             "committed": {"amount": "5.000000000000", "currency": "USD"},
             "remaining": {"amount": "5.000000000000", "currency": "USD"},

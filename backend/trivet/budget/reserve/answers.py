@@ -86,6 +86,7 @@ def _layer(layer: Layer, committed: Decimal | None) -> dict[str, Any]:
         "remaining": quantity(layer.measure, max(layer.limit - done, NONE), layer.currency),
         "resets_at": when(layer.resets_at),
         "hard": layer.hard,
+        "unreachable": layer.unreachable,
     }
 
 

@@ -32,6 +32,7 @@ class Layer:
     missing: str = ""
     rate: Decimal = ONE
     resets_at: datetime | None = None
+    unreachable: str = "closed"  # what a client does that holds nothing and cannot ask: closed | open
 
 
 @dataclass(slots=True)

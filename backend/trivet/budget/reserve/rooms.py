@@ -103,7 +103,7 @@ def _layer(
         window[0] if window else None, terms.name, terms.scope, measure, terms.currency, terms.terms.limit,
         terms.terms.hard, terms.terms.unknown_price == "open",
         None if missing else in_window(needed, measure, rate), missing, rate,
-        window[1].ends_at if window and terms.window != "interaction" else None,
+        window[1].ends_at if window and terms.window != "interaction" else None, terms.terms.unreachable,
     )  # fmt: skip
 
 
