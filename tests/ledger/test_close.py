@@ -13,11 +13,12 @@ from tests.support.months import GRACE_S, LATE, NOON, as_of, ask, close, post, p
 from trivet import db
 from trivet.identity import service as identity
 from trivet.identity.models import Audit
-from trivet.ledger import month, period_checks, period_close, periods
+from trivet.ledger import book, month, period_checks, period_close, periods
 from trivet.ledger.book import Source
 from trivet.ledger.models import HourDue, Period, Posting
 from trivet.ledger.period_checks import Found
 from trivet.ledger.period_figures import balances_hash
+from trivet.ledger.posting import Line
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -162,6 +163,30 @@ class TestClosing:
         assert [as_of(of)["USD"] for of in ("2026-10", "2026-11", "2026-12")] == [
             Decimal("12.50"), Decimal("13.70"), Decimal("14.00"),
         ]  # fmt: skip
+
+
+class TestWarnings:
+    def test_say_what_whoever_closes_should_have_seen_and_stop_nothing(self):
+        books.ingest(books.call(NOON, tenant="acme", provider="x", model="unheard-of", input_tokens=1))
+        books.rollup.fold()
+        with db.transaction() as session:
+            session.execute(text("DELETE FROM hour_due"))
+        ready()
+        post("1", NOON, source=Source("metered", "other", "standard-1"), centre=0)
+        bill = {
+            Line("bill_variance", 0, 0, 0, 1, 0, "USD"): Decimal(3),
+            Line("supply.bill", 0, 0, 0, 1, 0, "USD"): Decimal(-3),
+        }
+        with db.transaction() as session:
+            book.alone(session)
+            book.post(session, Source("bill", "openai 2026-10", "difference-1"), NOON, bill, "As worked out.")
+            found = period_checks.warnings(session, "2026-10", LATE)
+        assert [each.name for each in found] == ["unattributed", "unpriced", "bill_variance"]
+        assert found[0].detail.startswith("1.000000000000 USD, 6.1 % of the total")
+        assert found[1].detail.startswith("1 request has no price")
+        assert "by 3.000000000000 USD" in found[2].detail
+        ask()
+        assert close().totals == {"USD": "16.500000000000"}
 
 
 class TestRefusals:

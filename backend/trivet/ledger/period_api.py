@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from trivet import db
@@ -27,11 +27,10 @@ Read = Annotated[Principal, Depends(platform("read"))]
 Write = Annotated[Principal, Depends(platform("admin", "finance"))]
 Month = Annotated[str, Path(description="A UTC month: 2026-10.", max_length=7)]
 Limit = Annotated[int, Query(ge=1, le=120)]
-Reason = Annotated[Name, StringConstraints(max_length=500)]
 
 
 class Reasoned(Body):
-    reason: Reason
+    reason: Name
 
 
 class Unreasoned(Body):

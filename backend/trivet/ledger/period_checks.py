@@ -55,7 +55,8 @@ def hours_due(session: Session, month: str, _: datetime) -> Iterator[Found]:
     end = bounds(month).end
     count = session.scalar(select(func.count()).select_from(HourDue).where(HourDue.hour < end))
     if count:
-        yield Found("hours_due", f"{count} hours changed and are due to be posted anew: ask again in a minute.")
+        what = "hour changed and is" if count == 1 else "hours changed and are"
+        yield Found("hours_due", f"{count} {what} due to be posted anew: ask again in a minute.")
     elif session.scalar(select(UsageDelta.id).where(UsageDelta.bucket < end).limit(1)) is not None:
         yield Found("usage_not_folded", "Usage that came in just now is not counted yet: ask again in a minute.")
 
@@ -93,7 +94,8 @@ def unpriced(session: Session, month: str, _: datetime) -> Iterator[Found]:
     count = session.scalar(select(func.count()).select_from(some.subquery())) or 0
     if count:
         many = f"{count:,}" + (" or more" if count == COUNTED_MAX else "")
-        detail = f"{many} requests have no price, so they are in no total: enter it, and they are posted."
+        what = "request has no price, so it is" if count == 1 else "requests have no price, so they are"
+        detail = f"{many} {what} in no total until one is entered."
         yield Found("unpriced", detail, "/prices")
 
 

@@ -1,7 +1,7 @@
 """Post shared costs: by the hour where the hour says who bears them, else by the day once it is over.
 
 A rule that looks at a whole day or month is posted a day at a time, at the day's first hour: 720 hours that each move
-with every later one would be half a million postings a month. Days of a month are brought up to date with each day that
+with every later one would be a quarter of a million postings a month for each cost. Days of a month are brought up to date with each day that
 ends, and with each late correction: what stands is always what the usage known by now says.
 """
 

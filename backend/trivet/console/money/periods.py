@@ -27,6 +27,7 @@ from trivet.console.pages import show
 from trivet.console.views import Reader
 from trivet.identity.approval import same_person
 from trivet.identity.models import User
+from trivet.kit.body import NAME_MAX
 from trivet.kit.errors import Forbidden, Invalid, TrivetError
 from trivet.ledger import month as months
 from trivet.ledger import period_checks, period_close, period_figures, period_list
@@ -39,13 +40,12 @@ from trivet.settings import get_settings
 router = APIRouter()
 SHOWN = 24
 NOTHING = "USD"  # the currency of a page on which nothing is booked
-REASON_MAX = 500
 
 
 class Given(BaseModel):
     """What a form says."""
 
-    reason: str = Field("", max_length=REASON_MAX)
+    reason: str = Field("", max_length=NAME_MAX)
     csrf_token: str = Field(max_length=200)
 
 
