@@ -25,6 +25,7 @@ from tests.budget.reserve.support import (
 )  # fmt: skip
 
 from trivet import db
+from trivet.budget import refresh as refreshing
 from trivet.budget.reserve import endings
 from trivet.budget.reserve.ask import Caller, Extend
 from trivet.budget.reserve.models import STATES, Reservation
@@ -204,6 +205,20 @@ class TestAPost:
         assert windows() == [("all", 0, 3)]
         refresh()
         assert windows() == [("all", 3, 0)]
+
+    def test_stays_held_where_the_refresh_took_only_what_came_in_before(self, monkeypatch) -> None:
+        budget("all", "20")
+        dollar_tokens()
+        first, second = one(hold("5")), one(hold("5"))
+        spend(3, first.id)
+        spend(4, second.id)
+        do(post(first.id, "3"), post(second.id, "4"))
+        monkeypatch.setattr(refreshing, "DELTAS_MAX", 1)
+        seen = []
+        for _ in range(3):
+            refresh()
+            seen += [windows()]
+        assert seen == [[("all", 3, 4)], [("all", 7, 0)], [("all", 7, 0)]]
 
     def test_after_its_span_was_counted_counts_nothing_twice(self) -> None:
         budget()
