@@ -46,27 +46,24 @@ class Delta:
     scenario_id: int
     key_id: int
     end_user_id: int
-    currency: str
-    requests: int
-    tokens: int
-    unpriced: int
-    cost: Decimal
+    part: Part
 
-    @property
-    def part(self) -> Part:
-        """What it adds, without whose it is."""
-        return Part(
-            self.currency, floor(self.quarter, DAY_S), self.requests, self.tokens, self.unpriced, self.cost
-        )  # fmt: skip
+
+_TAKEN = (
+    "quarter", "received_at", "tenant_id", "scenario_id", "key_id", "end_user_id", "currency", "requests", "tokens",
+    "unpriced", "cost",
+)  # fmt: skip
 
 
 def take(session: Session, limit: int) -> list[Delta]:
     """The oldest deltas, taken out of their table. The caller sees to it that nobody else takes."""
     oldest = select(SpendDelta.id).order_by(SpendDelta.id).limit(limit)
-    names = Delta.__slots__
     taken = delete(SpendDelta).where(SpendDelta.id == func.any(func.array(oldest.scalar_subquery())))
-    rows = session.execute(taken.returning(*(getattr(SpendDelta, name) for name in names)))
-    return [Delta(*row) for row in rows]
+    rows = session.execute(taken.returning(*(getattr(SpendDelta, name) for name in _TAKEN))).all()
+    days = {quarter: floor(quarter, DAY_S) for quarter in {row[0] for row in rows}}
+    return [
+        Delta(row[0], row[1], row[2], row[3], row[4], row[5], Part(row[6], days[row[0]], *row[7:])) for row in rows
+    ]  # fmt: skip
 
 
 def fold(session: Session, deltas: Iterable[Delta]) -> None:
@@ -79,11 +76,13 @@ def fold(session: Session, deltas: Iterable[Delta]) -> None:
         if delta.end_user_id:
             own.append((OF_USER, delta.end_user_id, 0))
         for kind, subject_id, part_id in own:
-            total = sums.setdefault((kind, subject_id, delta.quarter, part_id, delta.currency), [0, 0, 0, Decimal(0)])
-            total[0] += delta.requests
-            total[1] += delta.tokens
-            total[2] += delta.unpriced
-            total[3] += delta.cost
+            total = sums.setdefault(
+                (kind, subject_id, delta.quarter, part_id, delta.part.currency), [0, 0, 0, Decimal(0)]
+            )
+            total[0] += delta.part.requests
+            total[1] += delta.part.tokens
+            total[2] += delta.part.unpriced
+            total[3] += delta.part.cost
     if sums:
         rows = [(*key, *sums[key]) for key in sorted(sums)]
         session.execute(_PUT, dict(zip(_NAMES, map(list, zip(*rows, strict=True)), strict=True)))

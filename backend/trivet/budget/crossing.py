@@ -16,9 +16,10 @@ from trivet.budget.kept import Window
 from trivet.budget.lines import FULL, breached_at, crossed, drawn
 from trivet.budget.models import BudgetLine
 from trivet.budget.names import names, whose
-from trivet.budget.sums import ZERO
+from trivet.budget.sums import ZERO, roughly
 from trivet.kit.money import EXACT
 from trivet.notify import service as notify
+from trivet.pricing.exchange import rates
 from trivet.rollup.read import one_of
 
 LATE = "; it came in after its window had ended, so nothing was commanded"
@@ -75,7 +76,6 @@ def _known(session: Session, ids: list[int]) -> dict[int, set[tuple[int, object]
 def _write(session: Session, found: Crossing, now: datetime) -> None:
     window, terms = found.window, found.standing.terms
     over = window.ends_at <= now
-    base = EXACT.subtract(window.spent, sum((amount for _, amount in window.told), ZERO))
     rows = []
     for line in found.lines:
         hard = terms.hard and line == FULL
@@ -83,13 +83,20 @@ def _write(session: Session, found: Crossing, now: datetime) -> None:
         rows.append({
             "window_id": window.id, "line": line, "limit": window.limit, "hard": hard, "spent": window.spent,
             "held": window.held, "crossed_at": now, "told": line == found.lines[-1],
-            "breached_at": breached_at(base, window.limit, window.told) if hard else None,
+            "breached_at": _breached_at(session, found) if hard else None,
             "returned_at": now if hard and not acts else None,  # nothing is commanded, so nothing is to be taken back
             "reason": f"{found.why}{LATE if hard and over else ''}",
         })  # fmt: skip
     session.execute(insert(BudgetLine).values(rows).on_conflict_do_nothing())
     if terms.owners:
         _tell(session, found, now)
+
+
+def _breached_at(session: Session, found: Crossing) -> datetime | None:
+    window, exchange = found.window, rates(session)
+    told = [(received_at, roughly(found.standing, part, exchange)) for received_at, part in window.told]
+    before = EXACT.subtract(window.spent, sum((amount for _, amount in told), ZERO))
+    return breached_at(before, window.limit, told)
 
 
 def _tell(session: Session, found: Crossing, now: datetime) -> None:

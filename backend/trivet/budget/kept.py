@@ -6,13 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, select, text, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from trivet.budget.limits import WindowKey
 from trivet.budget.models import BudgetForeign, BudgetWindow
-from trivet.budget.sums import ZERO, Figures, Foreign, converted
+from trivet.budget.sums import ZERO, Figures, Foreign, Part, converted
 from trivet.kit.money import EXACT, plain
 from trivet.pricing.exchange import Exchange
 from trivet.rollup.read import one_of
@@ -22,6 +21,12 @@ _COLUMNS = (
     "id", "budget_id", "subject_id", "interaction", "starts_at", "ends_at", "limit", "spent", "held", "own", "requests",
     "unpriced", "gaps", "basis", "refreshed_at",
 )  # fmt: skip
+_IDS = text("""
+    SELECT k.n, w.id FROM unnest(CAST(:budgets AS int4[]), CAST(:subjects AS int4[]), CAST(:interactions AS text[]),
+                                 CAST(:starts AS timestamptz[]))
+        WITH ORDINALITY AS k (budget_id, subject_id, interaction, starts_at, n)
+    JOIN budget_window w USING (budget_id, subject_id, interaction, starts_at)
+""")
 _WRITE = text("""
     UPDATE budget_window w SET spent = n.spent, own = n.own, requests = n.requests, unpriced = n.unpriced,
         gaps = n.gaps, basis = n.basis, "limit" = n.lim, refreshed_at = :now
@@ -36,6 +41,29 @@ _PUT_FOREIGN = text("""
                          CAST(:amounts AS numeric[]))
     ON CONFLICT (window_id, currency, day) DO UPDATE SET amount = budget_foreign.amount + excluded.amount
 """)
+
+
+_MAKE = text("""
+    INSERT INTO budget_window (budget_id, subject_id, interaction, starts_at, ends_at, "limit", own, spent, requests,
+        unpriced, gaps, basis)
+    SELECT * FROM unnest(CAST(:budgets AS int4[]), CAST(:subjects AS int4[]), CAST(:interactions AS text[]),
+        CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:limits AS numeric[]), CAST(:own AS numeric[]),
+        CAST(:spent AS numeric[]), CAST(:requests AS int8[]), CAST(:unpriced AS int8[]), CAST(:gaps AS jsonb[]),
+        CAST(:basis AS text[]))
+    ON CONFLICT DO NOTHING RETURNING budget_id, subject_id, interaction, starts_at, ends_at, id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A window that is not there, and what was told of it."""
+
+    key: WindowKey
+    limit: Decimal
+    told: Figures
+    spent: Decimal
+    gaps: dict[str, str]
+    basis: str
 
 
 @dataclass(slots=True)
@@ -60,7 +88,7 @@ class Window:
     before: Decimal = ZERO
     limit_before: Decimal = ZERO
     converted: Decimal = ZERO  # of `spent`, what came in other currencies
-    told: list[tuple[datetime, Decimal]] = field(default_factory=list)  # what came, and when it was received
+    told: list[tuple[datetime, Part]] = field(default_factory=list)  # what came now, and when it was received
 
     @property
     def key(self) -> WindowKey:
@@ -79,14 +107,22 @@ class Window:
 
 def by_key(session: Session, keys: Collection[WindowKey]) -> dict[WindowKey, Window]:
     """The windows that are there."""
-    found: dict[WindowKey, Window] = {}
-    columns = (BudgetWindow.budget_id, BudgetWindow.subject_id, BudgetWindow.interaction, BudgetWindow.starts_at)
+    ids = ids_of(session, keys)
+    return {window.key: window for window in by_id(session, list(ids.values()))}
+
+
+def ids_of(session: Session, keys: Collection[WindowKey]) -> dict[WindowKey, int]:
+    """Ids of the windows that are there: by the unique index, however many keys."""
+    if not keys:
+        return {}
     ordered = sorted(keys)
-    for start in range(0, len(ordered), STATEMENT_ROWS):
-        chunk = ordered[start : start + STATEMENT_ROWS]
-        wanted = [(key.budget_id, key.subject_id, key.interaction, key.starts_at) for key in chunk]
-        found |= {window.key: window for window in _read(session, tuple_(*columns).in_(wanted))}
-    return found
+    given = {
+        "budgets": [key.budget_id for key in ordered],
+        "subjects": [key.subject_id for key in ordered],
+        "interactions": [key.interaction for key in ordered],
+        "starts": [key.starts_at for key in ordered],
+    }
+    return {ordered[n - 1]: id_ for n, id_ in session.execute(_IDS, given)}
 
 
 def new(session: Session, limit: int) -> list[Window]:
@@ -185,21 +221,29 @@ def _json(gaps: dict[str, str]) -> str:
     return f"{{{inside}}}"
 
 
-def make(session: Session, rows: list[dict[str, Any]]) -> dict[WindowKey, int]:
+def make(session: Session, rows: Iterable[New]) -> dict[WindowKey, int]:
     """Insert windows; ids of those that were not there."""
-    made: dict[WindowKey, int] = {}
-    for start in range(0, len(rows), STATEMENT_ROWS):
-        found = session.execute(
-            insert(BudgetWindow)
-            .values(rows[start : start + STATEMENT_ROWS])
-            .on_conflict_do_nothing()
-            .returning(
-                BudgetWindow.budget_id, BudgetWindow.subject_id, BudgetWindow.interaction, BudgetWindow.starts_at,
-                BudgetWindow.ends_at, BudgetWindow.id,
-            )
-        )  # fmt: skip
-        made |= {WindowKey(*row[:-1]): row[-1] for row in found}
-    return made
+    ordered = sorted(rows, key=lambda row: row.key)
+    if not ordered:
+        return {}
+    found = session.execute(
+        _MAKE,
+        {
+            "budgets": [row.key.budget_id for row in ordered],
+            "subjects": [row.key.subject_id for row in ordered],
+            "interactions": [row.key.interaction for row in ordered],
+            "starts": [row.key.starts_at for row in ordered],
+            "ends": [row.key.ends_at for row in ordered],
+            "limits": [row.limit for row in ordered],
+            "own": [row.told.own for row in ordered],
+            "spent": [row.spent for row in ordered],
+            "requests": [row.told.requests for row in ordered],
+            "unpriced": [row.told.unpriced for row in ordered],
+            "gaps": [_json(row.gaps) for row in ordered],
+            "basis": [row.basis for row in ordered],
+        },
+    )
+    return {WindowKey(*row[:-1]): row[-1] for row in found}
 
 
 def forget(session: Session, ids: Collection[int]) -> None:

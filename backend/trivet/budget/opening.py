@@ -54,11 +54,7 @@ def parts_of(
     return {key: found.get(key.subject_id, ()) for key in keys}
 
 
-def _row(standing: Standing, key: WindowKey, told: Figures, exchange: Exchange, basis: str) -> dict[str, object]:
+def _row(standing: Standing, key: WindowKey, told: Figures, exchange: Exchange, basis: str) -> kept.New:
     more, gaps = converted(told.foreign, standing.currency, exchange)
-    return {
-        "budget_id": key.budget_id, "subject_id": key.subject_id, "interaction": key.interaction,
-        "starts_at": key.starts_at, "ends_at": key.ends_at, "limit": standing.terms.limit,
-        "own": told.own, "spent": EXACT.add(told.own, more), "requests": told.requests, "unpriced": told.unpriced,
-        "gaps": {currency: plain(amount) for currency, amount in sorted(gaps.items())}, "basis": basis,
-    }  # fmt: skip
+    said = {currency: plain(amount) for currency, amount in sorted(gaps.items())}
+    return kept.New(key, standing.terms.limit, told, EXACT.add(told.own, more), said, basis)

@@ -17,7 +17,7 @@ from trivet.budget.book import book
 from trivet.budget.seen import Seen
 from trivet.budget.work import Work
 
-DELTAS_MAX = 5_000  # of one round: while it runs, reservations wait
+DELTAS_MAX = 2_000  # of one round: while it runs, reservations wait
 ALONE = text("LOCK TABLE budget_window IN EXCLUSIVE MODE")
 
 

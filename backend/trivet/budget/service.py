@@ -1,16 +1,13 @@
 """Budgets: the limits that a call falls under."""
 
-from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from trivet.budget import opening
+from trivet.budget import kept, opening
 from trivet.budget.book import Standing, book
 from trivet.budget.centres import centres_of
 from trivet.budget.limits import Limit, Subject, WindowKey, falls_under, window_key
-from trivet.budget.models import BudgetWindow
 
 
 def limits_of(session: Session, subject: Subject, at: datetime) -> list[Limit]:
@@ -32,21 +29,12 @@ def limits_of(session: Session, subject: Subject, at: datetime) -> list[Limit]:
 
 def windows_of(session: Session, wanted: dict[WindowKey, Standing]) -> dict[WindowKey, int]:
     """Ids of windows, made where they are not there."""
-    found = _known(session, wanted)
+    found = kept.ids_of(session, wanted)
     missing = {key: standing for key, standing in wanted.items() if key not in found}
     if missing:
         opening.open_windows(session, missing)
-        found |= _known(session, missing)
+        found |= kept.ids_of(session, missing)
     return found
-
-
-def _known(session: Session, wanted: Collection[WindowKey]) -> dict[WindowKey, int]:
-    if not wanted:
-        return {}
-    columns = (BudgetWindow.budget_id, BudgetWindow.subject_id, BudgetWindow.interaction, BudgetWindow.starts_at)
-    by = {(key.budget_id, key.subject_id, key.interaction, key.starts_at): key for key in wanted}
-    rows = session.execute(select(BudgetWindow.id, *columns).where(tuple_(*columns).in_(list(by))))
-    return {by[tuple(own)]: id_ for id_, *own in rows}  # type: ignore[index]  # as wide as its columns
 
 
 def _limit(standing: Standing, window_id: int | None) -> Limit:

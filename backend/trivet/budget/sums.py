@@ -69,3 +69,9 @@ def converted(
         except NoRate:
             gaps[source] = EXACT.add(gaps.get(source, ZERO), amount)
     return total, gaps
+
+
+def roughly(standing: Standing, part: Part, exchange: Exchange) -> Decimal:
+    """What one part adds, by its own rate: near enough to say when a line was reached."""
+    sums = figures(standing, [part])
+    return EXACT.add(sums.own, converted(sums.foreign, standing.currency, exchange)[0])

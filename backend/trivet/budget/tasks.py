@@ -7,7 +7,7 @@ from trivet.budget.refresh import refresh
 from trivet.budget.reserve import tasks as reserving
 from trivet.kit.clock import utc_now
 
-ROUNDS = 20  # of one run; what is left, the next one takes
+ROUNDS = 50  # of one run; what is left, the next one takes
 SCHEDULE = {"budget.refresh": (1.0, "control"), "budget.prune": (3_600.0, "work")} | reserving.SCHEDULE
 
 

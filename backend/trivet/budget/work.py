@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,11 +15,11 @@ from trivet.budget.kept import Window
 from trivet.budget.limits import WindowKey
 from trivet.budget.models import BudgetWindow
 from trivet.budget.seen import Seen
-from trivet.budget.sums import ZERO, figures
+from trivet.budget.sums import figures
 from trivet.budget.windows import CALENDAR, window_at
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT
-from trivet.pricing.exchange import NoRate, rates
+from trivet.pricing.exchange import rates
 from trivet.tenant.models import CostCentre
 
 NEW_MAX = 2_000
@@ -66,7 +65,7 @@ class Work:
         kept.add_foreign(self.session, amounts)
         made = self._make(key for key in told if key not in there and key.starts_at <= self.now < key.ends_at)
         for window in (*there.values(), *made):
-            window.told += [(delta.received_at, self._amount(window, delta)) for delta in told[window.key]]
+            window.told = [(delta.received_at, delta.part) for delta in told[window.key]]
 
     def _told(self, deltas: Iterable[Delta]) -> dict[WindowKey, list[Delta]]:
         grouped = _grouped(deltas, self.tree)
@@ -84,17 +83,6 @@ class Work:
             key, window_at(standing.window, standing.zone, at)
         )
         return WindowKey(standing.id, subject_id, "", window.start, window.end)
-
-    def _amount(self, window: Window, delta: Delta) -> Decimal:
-        """What one delta adds: near enough, by its own rate, to say when a line was reached."""
-        standing = self.standings[window.budget_id]
-        sums = figures(standing, [delta.part])
-        if not sums.foreign:
-            return sums.own
-        try:
-            return self.exchange.convert(delta.cost, delta.currency, standing.currency, delta.quarter)
-        except NoRate:
-            return ZERO
 
     def _make(self, keys: Iterable[WindowKey]) -> list[Window]:
         wanted = {key: self.standings[key.budget_id] for key in keys}
