@@ -52,6 +52,7 @@ class TestBars:
         assert (second.posted_height, second.open_height) == (39.0, 13.0)
         assert second.posted_y + second.posted_height == first.posted_y + first.posted_height == drawn.zero
         assert second.open_y + second.open_height == second.posted_y
+        assert drawn.dearest == "dearest 1 Nov: 8.000 USD"
         assert drawn.says == "1 Nov: 8.000 USD; 2 Nov: 4.000 USD, 1.000 of it provisional"
 
     def test_a_day_of_credits_hangs_below_the_line(self):

@@ -107,7 +107,7 @@ class TestSupply:
         found = of(rows(made("supply", "focus.csv", grain="1h")), ResourceId="h100")
         keys = ("ChargeCategory", "BilledCost", "EffectiveCost", "CommitmentDiscountStatus", "ConsumedQuantity")
         assert sorted(tuple(row[key] for key in keys) for row in found) == [
-            ("Purchase", "6.000000000000", "0.0", "", ""),
+            ("Purchase", "6.000000000000", "0.000000000000", "", ""),
             ("Usage", "0.000000000000", "2.000000000000", "Used", "0.666666666667"),
             ("Usage", "0.000000000000", "4.000000000000", "Unused", ""),
         ]

@@ -236,6 +236,10 @@ class TestOverTheApi:
         actions = [row["action"] for row in client.get("/api/v1/audit", headers=admin).json()["items"]]
         assert actions[:2] == ["schedule.end", "schedule.create"]
 
+    def test_a_file_of_one_cost_centre_is_filtered(self, client, admin):
+        made = client.post("/api/v1/schedules", headers=admin, json=BODY | {"cost_centre": "CC-7"}).json()
+        assert (made["cost_centre"], made["filters"]) == (None, {"cost_centre": ["CC-7"]})
+
     @pytest.mark.parametrize(
         ("changed", "field"),
         [

@@ -230,7 +230,7 @@ class TestWords:
         )  # fmt: skip
         told = statement.Statement("CC", "2026-10", "closed", books.DAY, (section,), Counted())
         assert statement_words.sentence(told) == (
-            "CC bore 112.00 USD in October 2026, its use 12 % more than the month before, most of that by more or fewer tokens."
+            "CC bore 112.00 USD in October 2026, its use 12 % more than the month before, most of that by the number of tokens."
         )
 
     def test_of_nothing(self):

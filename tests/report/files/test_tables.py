@@ -10,7 +10,7 @@ from tests.report.files.conftest import text
 from tests.support import books
 
 from trivet.kit.clock import rfc3339
-from trivet.kit.errors import Invalid
+from trivet.kit.errors import Invalid, TooLarge
 from trivet.kit.interval import Interval
 from trivet.report.files import table
 
@@ -105,6 +105,7 @@ class TestWorkbook:
         assert first[3] == "4.166666666667"
         assert first[2] == pytest.approx(4.166666666667, abs=1e-12)
         assert page.freeze_panes == "A2"
+        assert page["C2"].number_format == '#,##0.00######## "USD"'
 
     def test_sums_by_formula_with_the_value_a_reader_sees_and_the_exact_one(self, made, morning):
         content = made("costs", "xlsx", group_by="tenant")
@@ -123,6 +124,11 @@ class TestWorkbook:
         assert said["Posted until"] == "2026-11-20T08:00:00Z"
         assert said["Only tenant"] == "acme, =1+1"
         assert said["Generated"]
+
+    def test_has_a_limit_that_says_what_to_do(self, made, morning, monkeypatch):
+        monkeypatch.setattr("trivet.report.files.xlsx_file.ROWS_MAX", 3)
+        with pytest.raises(TooLarge, match="take CSV"):
+            made("costs", "xlsx", group_by="tenant")
 
     def test_of_nothing_is_a_workbook_too(self, made, database):
         page, _ = sheet(made("usage", "xlsx", group_by="tenant"))

@@ -32,6 +32,7 @@ class Bars:
     bars: tuple[Bar, ...]
     zero: float
     says: str
+    dearest: str
     width: int
     height: int = HEIGHT
     bar_width: int = SLOT - GAP
@@ -66,4 +67,6 @@ def draw(days: Sequence[Day], currency: str) -> Bars:
         )  # fmt: skip
     told = [bar.words for bar, day in zip(bars, days, strict=True) if day.amount]
     says = "; ".join(told) if told else "no cost on any day"
-    return Bars(tuple(bars), round(zero, 2), says, SLOT * len(bars))
+    at = max(range(len(bars)), key=lambda n: days[n].amount, default=None)
+    dearest = f"dearest {bars[at].words}" if at is not None and days[at].amount else ""
+    return Bars(tuple(bars), round(zero, 2), says, dearest, SLOT * len(bars))

@@ -18,7 +18,7 @@ from trivet.report.files.focus_rules import Checker, Verdict
 from trivet.report.files.table import RUNS
 
 KINDS = {"supply": ("BilledCost", focus_rows.supply), "allocation": ("EffectiveCost", focus_rows.allocation)}
-ROWS_MAX = 5_000_000
+ROWS_MAX = 1_000_000
 BATCH = 5_000
 TYPES = {"decimal": pa.decimal128(38, 24), "time": pa.timestamp("us", "UTC")}
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from trivet.kit.clock import rfc3339
 from trivet.kit.money import EXACT, PICO
-from trivet.report.files.focus_model import UNUSED, ZERO, Capacity, Group, Of, Sum, Unit, Used, by_kind, shared_out
+from trivet.report.files.focus_model import UNUSED, Capacity, Group, Of, Sum, Unit, Used, by_kind, shared_out
 
 METERS = {
     "input": ("Input Tokens", "Input"),
@@ -27,9 +27,10 @@ UNUSED_WORDS = {
     "idle": "Idle capacity", "headroom": "Headroom: awake and not filled", "down": "Capacity that could not serve",
     "hidden": "Capacity that its pool hides from reports",
 }  # fmt: skip
+NOTHING = "0.000000000000"
 SHARED_METHOD = "shared-rules"
 INTERNAL = {
-    "x_FileKind": "allocation", "BilledCost": "0.000000000000", "BillingAccountId": "internal",
+    "x_FileKind": "allocation", "BilledCost": NOTHING, "BillingAccountId": "internal",
     "BillingAccountName": "Internal allocation", "BillingAccountType": "Internal",
 }  # fmt: skip
 Row = dict[str, str]
@@ -96,13 +97,13 @@ def _committed(sums: Mapping[Group, Sum], facts: Facts) -> Iterator[Row]:
         yield _row(group, own) | _of_pool(group, facts, own.amount, "") | {
             "x_FileKind": "supply", "ChargeCategory": "Purchase", "ChargeFrequency": "Recurring",
             "ChargeDescription": f"Commitment of pool {group.pool}", "BilledCost": decimal(own.amount),
-            "EffectiveCost": decimal(ZERO), "CommitmentDiscountStatus": "", "ConsumedQuantity": "", "ConsumedUnit": "",
+            "EffectiveCost": NOTHING, "CommitmentDiscountStatus": "", "ConsumedQuantity": "", "ConsumedUnit": "",
         }  # fmt: skip
     for group in sorted(sums, key=_order):
         if group.account in ("", *UNUSED):
             own = sums[group]
             for row in _rows(group, own, Used(), facts):
-                yield row | {"x_FileKind": "supply", "BilledCost": decimal(ZERO)}
+                yield row | {"x_FileKind": "supply", "BilledCost": NOTHING}
 
 
 def _tokens(facts: Facts) -> dict[Group, Used]:

@@ -19,6 +19,7 @@ from trivet.report.files.statement import Day, Section, Statement
 
 INK, QUIET, LINE, ACCENT = HexColor("#1c2430"), HexColor("#5b6675"), HexColor("#c9d0d9"), HexColor("#2f5fd0")
 LINES_MAX = 200
+STRONG = ("Use of the month", "Total")
 BARS_HEIGHT = 32 * mm
 TITLE = ParagraphStyle("title", fontName=BOLD, fontSize=16, leading=20, textColor=INK)
 SAID = ParagraphStyle("said", fontName=LATIN, fontSize=10.5, leading=15, textColor=INK)
@@ -173,7 +174,7 @@ def _table(head: list[str], rows: list[list[str]], widths: list[float], width: f
     cells = [[Paragraph(markup(text, bold=True), FIGURE if n >= figures else CELL) for n, text in enumerate(head)]]
     cells += [
         [
-            Paragraph(markup(text.replace(words.MINUS, "–")), FIGURE if n >= figures else CELL)
+            Paragraph(markup(text.replace(words.MINUS, "–"), bold=row[0] in STRONG), FIGURE if n >= figures else CELL)
             for n, text in enumerate(row)
         ]
         for row in rows

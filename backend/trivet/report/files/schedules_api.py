@@ -82,10 +82,13 @@ class Schedules(Page):
 def create_schedule(body: NewSchedule, principal: Finance) -> dict[str, Any]:
     """`to: "owners"` sends each cost centre's statement to its owners, when the month has been closed."""
     filters = {name: getattr(body, name) for name in ("tenant", "scenario", "model", "provider", "pool")}
+    whose = body.cost_centre or ""
+    if body.kind != "statement":
+        filters["cost_centre"], whose = [whose] if whose else [], ""
     group_by = body.group_by or make.GROUP_BY.get(body.kind, "")
     wanted = schedules.Wanted(
         body.name, body.kind, body.format, body.every, body.at, body.zone, () if body.to == "owners" else tuple(body.to),
-        group_by, body.cost_centre or "", {name: values for name, values in filters.items() if values},
+        group_by, whose, {name: values for name, values in filters.items() if values},
     )  # fmt: skip
     with db.transaction() as session:
         return told(schedules.create(session, wanted, actor=principal.actor), [])

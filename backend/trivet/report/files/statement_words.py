@@ -9,7 +9,7 @@ from trivet.report.files.statement import Section, Statement
 
 MINUS = "\N{MINUS SIGN}"
 WHY = {
-    "volume": "more or fewer tokens", "price": "prices", "mix": "the mix of models", "efficiency": "efficiency",
+    "volume": "the number of tokens", "price": "prices", "mix": "the mix of models", "efficiency": "efficiency",
     "idle": "idle capacity", "shared": "shared costs", "bill": "bills",
 }  # fmt: skip
 

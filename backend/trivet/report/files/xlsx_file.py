@@ -13,12 +13,16 @@ import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
+from trivet.kit.errors import TooLarge
 from trivet.kit.money import plain
 from trivet.report.files.table import Column, Table, safe
 
 EXACT = "{} (exact)"
 WIDTHS = {"text": 28, "count": 14, "money": 20, "number": 12}
 FORMATS = {"count": "#,##0", "money": "#,##0.00########", "number": "0.0##"}
+ROWS_MAX = 200_000  # about a minute's work
+WHOLE = "#,##0.########"
+UNDIVIDED = frozenset({"CLP", "ISK", "JPY", "KRW", "VND"})  # currencies without cents
 MADE = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # the file's own date says nothing; the sheet says when
 NOTE = (
     "Numbers in this workbook have 15 digits, as spreadsheets keep them. The columns marked (exact) are texts with every "
@@ -33,8 +37,15 @@ def write(made: Table, out: BinaryIO) -> int:
     }  # fmt: skip
     book = xlsxwriter.Workbook(out, options)
     book.set_properties({"title": f"Trivet: {made.title}", "author": "Trivet", "created": MADE})
+    try:
+        return _fill(book, made)
+    finally:
+        book.close()  # also where it is refused: only this lets go of what was written beside
+
+
+def _fill(book: Any, made: Table) -> int:
     sheet = book.add_worksheet(made.title.capitalize()[:31])
-    formats = {kind: book.add_format({"num_format": code}) for kind, code in FORMATS.items()}
+    formats = _Formats(book)
     bold = book.add_format({"bold": True, "bottom": 1})
     columns = _with_exact(made.columns)
     for at, column in enumerate(columns):
@@ -43,13 +54,36 @@ def write(made: Table, out: BinaryIO) -> int:
     sheet.freeze_panes(1, 0)
     count = 0
     for row in made.rows:
+        if count == ROWS_MAX:
+            raise TooLarge(f"A workbook holds {ROWS_MAX:,} rows here: take CSV, narrow the range, or group by less.")
         count += 1
-        _row(sheet, count, _values(made.columns, row), formats)
+        _row(sheet, count, _values(made.columns, row), formats, _currency(made.columns, row))
     if count:
         sheet.autofilter(0, 0, count, len(columns) - 1)
-    _read_me(book.add_worksheet("Read me"), made, columns, count, (bold, formats["money"]))
-    book.close()
+    _read_me(book.add_worksheet("Read me"), made, columns, count, (bold, formats))
     return count
+
+
+class _Formats:
+    """How numbers look: amounts with the code of their currency, and its usual number of places at least."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+        self._made: dict[str, Any] = {}
+
+    def of(self, kind: str, currency: str = "") -> Any:
+        code = FORMATS[kind]
+        if kind == "money" and currency:
+            code = f'{WHOLE if currency in UNDIVIDED else code} "{currency}"'
+        if code not in self._made:
+            self._made[code] = self._book.add_format({"num_format": code})
+        return self._made[code]
+
+
+def _currency(columns: Sequence[Column], row: Sequence[Any]) -> str:
+    """The currency of a row, where it has one; three letters, so that it can stand in a format."""
+    found = next((value for column, value in zip(columns, row, strict=True) if column.name == "currency"), None)
+    return found if isinstance(found, str) and found.isalpha() else ""
 
 
 def _with_exact(columns: Sequence[Column]) -> list[Column]:
@@ -71,7 +105,7 @@ def _values(columns: Sequence[Column], row: Sequence[Any]) -> list[tuple[Any, st
     return found
 
 
-def _row(sheet: Worksheet, at: int, values: Sequence[tuple[Any, str]], formats: dict[str, Any]) -> None:
+def _row(sheet: Worksheet, at: int, values: Sequence[tuple[Any, str]], formats: _Formats, currency: str) -> None:
     for column, (value, kind) in enumerate(values):
         if value is None:
             continue
@@ -80,12 +114,14 @@ def _row(sheet: Worksheet, at: int, values: Sequence[tuple[Any, str]], formats: 
         elif kind == "text":
             sheet.write_string(at, column, safe(str(value)))
         else:
-            sheet.write_number(at, column, value, formats[kind])
+            sheet.write_number(at, column, value, formats.of(kind, currency))
 
 
-def _read_me(sheet: Worksheet, made: Table, columns: Sequence[Column], count: int, styles: tuple[Any, Any]) -> None:
+def _read_me(
+    sheet: Worksheet, made: Table, columns: Sequence[Column], count: int, styles: tuple[Any, _Formats]
+) -> None:
     """What was asked, then the sums by currency: a formula over the sheet, and the exact sum as text."""
-    bold, money = styles
+    bold, formats = styles
     sheet.set_column(0, 0, 24)
     sheet.set_column(1, 2, 34)
     lines = [*made.facts.items(), ("Rows", f"{count:,}"), ("Note", NOTE)]
@@ -105,7 +141,7 @@ def _read_me(sheet: Worksheet, made: Table, columns: Sequence[Column], count: in
         of = f"'{name}'!${currencies}$2:${currencies}${count + 1}"
         summed = f"'{name}'!${amounts}$2:${amounts}${count + 1}"
         sheet.write_string(at, 0, currency)
-        sheet.write_formula(at, 1, f'=SUMIF({of},"{currency}",{summed})', money, _shown(total))
+        sheet.write_formula(at, 1, f'=SUMIF({of},"{currency}",{summed})', formats.of("money", currency), _shown(total))
         sheet.write_string(at, 2, plain(total))
 
 
