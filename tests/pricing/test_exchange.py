@@ -121,15 +121,12 @@ class TestExchangeRates:
             row = session.scalars(select(Audit).where(Audit.action == "exchange_rate.add")).one()
         assert (row.actor, row.after["rate"]) == ("key:test", "1.10")
 
-    @pytest.mark.parametrize(
-        "wrong",
-        [
+    def test_a_wrong_field_is_refused(self, client, admin):
+        wrong = [
             {"rate": "0"}, {"rate": "-1"}, {"rate": 1.1}, {"rate": "1e3"}, {"rate": "1000000000"},
             {"to_currency": "EUR"}, {"to_currency": "usd"}, {"effective_from": "0099-01-01"}, {"effective_from": 7},
-        ],
-    )  # fmt: skip
-    def test_a_wrong_field_is_refused(self, client, admin, wrong):
-        assert post(client, admin, **wrong).status_code == 422
+        ]  # fmt: skip
+        assert [(case, post(client, admin, **case).status_code) for case in wrong] == [(case, 422) for case in wrong]
 
     def test_a_tenants_key_enters_none(self, client, make_key):
         assert post(client, bound_headers(make_key, "finance")).status_code == 403
