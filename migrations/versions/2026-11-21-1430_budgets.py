@@ -207,6 +207,23 @@ def upgrade() -> None:
         ),
     )
     op.add_column("request", sa.Column("end_user_id", sa.Integer(), nullable=True))
+    # What was used so far, so that a budget made for this month knows it: by the hour, of tenants and scenarios. Of keys
+    # and end users nothing was kept to count from; theirs begin here.
+    op.execute("""
+        INSERT INTO spend_counter (kind, subject_id, quarter, part_id, currency, requests, tokens, unpriced, cost)
+        SELECT 0, tenant_id, date_trunc('hour', bucket, 'UTC'), scenario_id, currency, sum(requests - rejections),
+            sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens + reasoning_tokens),
+            sum(unpriced_requests), sum(cost)
+        FROM (
+            SELECT bucket, tenant_id, scenario_id, currency, requests, rejections, input_tokens, output_tokens,
+                cache_read_tokens, cache_write_tokens, reasoning_tokens, unpriced_requests, cost
+            FROM rollup_1h WHERE bucket >= now() - interval '40 days'
+            UNION ALL
+            SELECT bucket, tenant_id, scenario_id, currency, requests, rejections, input_tokens, output_tokens,
+                cache_read_tokens, cache_write_tokens, reasoning_tokens, unpriced_requests, cost
+            FROM usage_delta
+        ) AS used GROUP BY 2, 3, 4, 5
+    """)
 
 
 def downgrade() -> None:
