@@ -179,14 +179,23 @@ def _seen(row: Any) -> str:
 def units(facts: Facts, currency: str) -> tuple[UnitLine, ...]:
     own = [row for row in facts.units if row.currency == currency]
     own.sort(key=lambda row: (-row.amount, row.key))
+    own = own[:ROWS_MAX]
+    request, million, hour = (
+        _column([getattr(row, name) for row in own]) for name in ("per_request", "per_million_tokens", "per_gpu_hour")
+    )
     return tuple(
         UnitLine(
-            str(row.key[0]), row.counts.requests, row.counts.tokens, _watched(row.per_request), _watched(row.per_million_tokens),
-            _watched(row.per_gpu_hour),
+            str(row.key[0]), row.counts.requests, row.counts.tokens, request[n], million[n], hour[n],
             "" if row.kwh_per_million_tokens is None else f"{row.kwh_per_million_tokens:.3g} kWh",
         )
-        for row in own[:ROWS_MAX]
+        for n, row in enumerate(own)
     )  # fmt: skip
+
+
+def _column(amounts: Sequence[Decimal | None]) -> list[str]:
+    """Amounts of one column, all with the same number of places."""
+    places = say.watched_places([amount for amount in amounts if amount is not None])
+    return [say.DASH if amount is None else say.amount(amount, places) for amount in amounts]
 
 
 def _watched(amount: Decimal | None) -> str:
@@ -215,14 +224,16 @@ def _some(found: Sequence[str]) -> str:
 
 def formula(facts: Facts, currency: str) -> tuple[FormulaLine, ...]:
     """Planned beside actual, each a million work units; the actual cost of a million tokens at the end."""
+    own = [(pool, of) for pool, of in facts.formula if of.currency == currency]
+    hours = _column([amount for _, of in own for amount in (of.price_per_gpu_hour, of.planned.price_per_gpu_hour)])
+    work = _column([amount for _, of in own for amount in (of.per_million_work, of.planned.per_million)])
+    tokens = _column([of.per_million for _, of in own])
     return tuple(
         FormulaLine(
-            pool, _watched(of.price_per_gpu_hour), _watched(of.planned.price_per_gpu_hour),
-            _share(of.utilisation), _share(of.planned.utilisation),
-            _watched(of.per_million_work), _watched(of.planned.per_million), _watched(of.per_million),
+            pool, hours[2 * n], hours[2 * n + 1], _share(of.utilisation), _share(of.planned.utilisation), work[2 * n],
+            work[2 * n + 1], tokens[n],
         )
-        for pool, of in facts.formula
-        if of.currency == currency
+        for n, (pool, of) in enumerate(own)
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from trivet.report.names import Labels
 from trivet.rollup.read import one_of
 
 router = APIRouter()
-SHOWN = 100
+SHOWN = 50
 HOUR = timedelta(hours=1)
 WHOSE = ("cost_centre", "tenant", "scenario", "provider", "model", "pool")
 
