@@ -11,7 +11,7 @@ from trivet import db
 from trivet.kit.interval import Interval
 from trivet.ledger import book
 from trivet.ledger.book import Source
-from trivet.ledger.models import BORNE, SUPPLY, Entry, PostedHour, Posting
+from trivet.ledger.models import BORNE, SUPPLY, Entry, Period, PostedHour, Posting
 from trivet.ledger.posting import Line
 from trivet.report.closes import NotClosed
 from trivet.report.costs import costs
@@ -113,6 +113,37 @@ def test_hidden_is_kept_apart_even_where_it_names_somebody_and_spread_idle_is_th
     assert [row.amount for row in found.rows] == [3]
     assert (found.totals["USD"].hidden, found.totals["USD"].idle, found.totals["USD"].total) == (2, 4, 9)
     assert (theirs.totals["USD"].total, theirs.apart) == (3, ())
+
+
+@pytest.mark.usefixtures("database")
+def test_as_of_a_close_is_what_was_there_at_it_whatever_came_later():
+    """September closes at 5.00; 1.50 that comes later for its hour is booked in October, and is in what September cost."""
+    hour = datetime(2026, 9, 30, 22, tzinfo=UTC)
+    september = Interval(datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC))
+
+    def posted(amount):
+        lines = {
+            Line("cost_centre", 1, 5, 0, 0, 0, "USD"): amount,
+            Line("supply.metered", 0, 0, 0, 0, 0, "USD"): -amount,
+        }
+        with db.transaction() as session:
+            book.alone(session)
+            book.post(session, Source("metered", "metered", "m"), hour, lines, "Used.")
+
+    def told(as_of=None, group_by=("period",)):
+        with db.transaction() as session:
+            found = costs(session, september, list(group_by), {}, as_of=as_of)
+        return {row.key: row.amount for row in found.rows}, found.close
+
+    posted(Decimal(5))
+    with db.transaction() as session:
+        session.execute(insert(PostedHour).values(id=1, posted_until=START + timedelta(days=DAYS)))
+        who = {"requested_by": "a", "closed_by": "b", "reason": "Done."}
+        session.add(Period(month="2026-09", state="closed", requested_at=START, closed_at=START, **who))
+    posted(Decimal("6.50"))
+    assert told() == ({("2026-09",): Decimal(5), ("2026-10",): Decimal("1.5")}, None)
+    assert told("2026-09") == ({("2026-09",): Decimal(5)}, "2026-09")
+    assert told("2026-09", ["tenant"]) == ({("unattributed",): Decimal(5)}, "2026-09")  # from the other balances
 
 
 @pytest.mark.usefixtures("database")
