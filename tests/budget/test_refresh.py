@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from tests.support.budgets import BEGIN, NOW, budget, crossed, known, prices, rows, scenario, spend, spent, windows
 from tests.support.calls import call, ingest
 
@@ -291,6 +291,15 @@ class TestAtOnce:
             folded = sum(pool.map(one, range(4)))
         assert (folded, spent(), crossed()) == (9, 9, [50, 80, 90])
         assert len(rows(Message)) == 1
+
+    def test_who_finds_another_at_work_leaves_at_once(self):
+        prices()
+        budget()
+        spend("1")
+        with db.transaction() as session:
+            session.execute(text("LOCK TABLE spend_counter IN EXCLUSIVE MODE"))
+            assert refresh(NOW).folded == 0
+        assert refresh(NOW).folded == 1
 
     def test_twenty_four_writers_and_a_refresher_come_to_the_same_pico_as_the_rollups(self):
         prices()

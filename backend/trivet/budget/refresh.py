@@ -1,14 +1,16 @@
 """Bring windows up to what telemetry told: one snapshot, in which nothing is counted twice and nothing is missing.
 
-The table of windows is locked before the transaction's snapshot is taken, so nobody else writes windows meanwhile and two
-refreshers come one after another. In that snapshot holds whose usage is there are released and what ingest counted is
+The table of windows is locked before the transaction's snapshot is taken, so nobody else writes windows meanwhile; of two
+refreshers one does the work and the other leaves. In that snapshot holds whose usage is there are released and what ingest counted is
 added; the lines that this crosses are written with it, so each is told once whatever fails in between.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from trivet import db
@@ -18,6 +20,7 @@ from trivet.budget.seen import Seen
 from trivet.budget.work import Work
 
 DELTAS_MAX = 2_000  # of one round: while it runs, reservations wait
+ONE = text("LOCK TABLE spend_counter IN EXCLUSIVE MODE NOWAIT")
 ALONE = text("LOCK TABLE budget_window IN EXCLUSIVE MODE")
 
 
@@ -36,14 +39,28 @@ db.caches.append(_seen.clear)
 
 
 def refresh(now: datetime) -> Refreshed:
-    """One round, in a transaction of its own."""
+    """One round, in a transaction of its own; nothing is done where another is at it."""
     before = _seen[0] if _seen else Seen()
     with db.transaction() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        session.execute(ALONE)  # the first statement: it takes no snapshot, the next one does
+        if not _first(session):
+            session.rollback()
+            return Refreshed(0, 0, 0, False)
+        session.execute(ALONE)  # locks of tables take no snapshot, the next statement does
         done, seen = _round(session, before, now)
     _seen[:] = [seen]  # only what has been committed was applied
     return done
+
+
+def _first(session: Session) -> bool:
+    """Whether nobody else refreshes. Not to wait keeps workers free for guards and commands."""
+    try:
+        session.execute(ONE)
+    except OperationalError as busy:
+        if isinstance(busy.orig, LockNotAvailable):
+            return False
+        raise
+    return True
 
 
 def _round(session: Session, seen: Seen, now: datetime) -> tuple[Refreshed, Seen]:
