@@ -149,9 +149,9 @@ class TestOverRest:
         told = client.get("/api/v1/periods/2026-10", headers=admin).json()
         assert [each["name"] for each in told["obstacles"]] == ["hours_not_posted"]
 
-    @pytest.mark.parametrize("of", ["2026-13", "26-10", "2026-1", "x", "1999-12"])
-    def test_what_is_no_month_is_refused(self, client, admin, of):
-        assert client.get(f"/api/v1/periods/{of}", headers=admin).status_code == 422
+    def test_what_is_no_month_is_refused(self, client, admin):
+        for of in ("2026-13", "26-10", "2026-1", "x", "1999-12"):
+            assert (client.get(f"/api/v1/periods/{of}", headers=admin).status_code, of) == (422, of)
 
     def test_closing_is_for_finance_and_reading_for_the_platform(self, client, make_key, key):
         steps = [f"/api/v1/periods/2026-10/{step}" for step in ("request-close", "close", "cancel")]

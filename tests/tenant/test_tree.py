@@ -158,10 +158,10 @@ class TestOverRest:
         with db.transaction() as session:
             assert session.scalar(select(CostCentre.owners).where(CostCentre.name == "R&D / EU")) == ["cfo@example.com"]
 
-    @pytest.mark.parametrize("owner", ["nobody", "a@b", "a b@c.de", "a@b.de,c@d.ef", "Ann <a@b.de>", ""])
-    def test_an_owner_is_a_mail_address(self, client, admin, owner):
-        answer = client.post("/api/v1/cost-centres", headers=admin, json={"name": "x", "owners": [owner]})
-        assert answer.status_code == 422
+    def test_an_owner_is_a_mail_address(self, client, admin):
+        for owner in ("nobody", "a@b", "a b@c.de", "a@b.de,c@d.ef", "Ann <a@b.de>", ""):
+            answer = client.post("/api/v1/cost-centres", headers=admin, json={"name": "x", "owners": [owner]})
+            assert (answer.status_code, owner) == (422, owner)
 
     def test_a_move_needs_to_say_where_to(self, client, admin):
         client.post("/api/v1/cost-centres", headers=admin, json={"name": "x"})
