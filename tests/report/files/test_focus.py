@@ -16,6 +16,8 @@ from trivet import db
 from trivet.fleet.models import PoolTerm
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
+from trivet.pricing import quantity, unit
+from trivet.pricing.quantity import Told
 from trivet.report.files import focus_columns, focus_file, focus_rules
 
 DAY = Interval(books.DAY, books.DAY + timedelta(days=1))
@@ -112,6 +114,40 @@ class TestSupply:
             ("Usage", "0.000000000000", "4.000000000000", "Unused", ""),
         ]
         assert {row["PricingCategory"] for row in found} == {"Committed"}
+
+
+class TestUnits:
+    @pytest.fixture
+    def bandwidth(self, database):
+        """12.5 GB of acme's and 2 of crow's at 0.08, beside the morning's tokens; told before the hour was posted."""
+        books.company()
+        with db.transaction() as session:
+            unit.add(
+                session, unit="bandwidth_gb", name="", provider="", pool="", effective_from=books.DAY - timedelta(days=9),
+                currency="USD", price=Decimal("0.08"), source="entered", actor="finance",
+            )  # fmt: skip
+            told = [
+                Told("k1", books.SEVEN, "acme", "bandwidth_gb", Decimal("12.5")),
+                Told("k2", books.SEVEN, "crow", "bandwidth_gb", Decimal(2)),
+            ]
+            quantity.tell(session, told, tenant_id=None, actor="cdn", now=books.DAY + timedelta(days=1))
+        books.a_morning()
+        books.post()
+
+    def test_what_is_no_token_is_a_row_of_its_own_with_its_quantity(self, made, bandwidth):
+        keys = ("x_Tenant", "EffectiveCost", "PricingQuantity", "PricingUnit")
+        found = rows(made("allocation", "focus.csv", grain="1h"))
+        assert sorted(tuple(row[key] for key in keys) for row in of(found, SkuMeter="Bandwidth")) == [
+            ("acme", "1.000000000000", "12.500000000000", "GB"),
+            ("crow", "0.160000000000", "2.000000000000", "GB"),
+        ]
+        assert total(found, "EffectiveCost") == Decimal("12.66")
+        tokens = of(found, x_Tenant="acme", x_Model="gpt-4o")
+        assert total(tokens, "EffectiveCost") == total(tokens, "ContractedCost") == Decimal("3.5")
+
+    def test_as_supply_it_is_everybodys(self, made, bandwidth):
+        (row,) = of(rows(made("supply", "focus.csv", grain="1h")), SkuMeter="Bandwidth")
+        assert (row["BilledCost"], row["PricingQuantity"]) == ("1.160000000000", "14.500000000000")
 
 
 class TestVersions:

@@ -1,6 +1,7 @@
 """Read what FOCUS rows are made of, a charge period's day at a time. Amounts by `costs`, tokens by `usage`, nowhere else."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from trivet.pricing.service import book
 from trivet.report import costs as costing
 from trivet.report import names
 from trivet.report import usage as using
+from trivet.report.files import focus_units
 from trivet.report.files.ask import Question, pieces
 from trivet.report.files.focus_model import TOKENS, USE, Capacity, Group, Of, Sum, Unit, Used
 from trivet.report.files.focus_rows import Facts
@@ -33,10 +35,18 @@ def facts(session: Session, asked: Question) -> Iterator[tuple[Facts, costing.Co
     for piece in pieces(asked):
         found = costing.costs(session, piece, BY, asked.where, grain=grain, as_of=asked.as_of)
         sums = _sums(found, LENGTHS[grain])
+        of_units = focus_units.posted(session, piece, asked.where, grain, asked.as_of)
+        for group, amount in of_units.items():
+            sums[replace(group, account="")].add(amount.copy_negate(), Decimal(0))
+            sums[group] = Sum(amount)
+        counted = focus_units.quantities(session, piece, grain) if of_units else {}
         own = {name: values for name, values in asked.where.items() if name in USED_WHERE}
         keys = {(g.start, g.provider, g.model, names_pool(g.pool)) for g in sums}
         pools = {(g.start, g.end, g.pool) for g in sums if g.pool != "none"}
-        yield Facts(sums, _used(session, piece, own, grain), _units(session, keys), _capacities(session, pools)), found
+        yield (
+            Facts(sums, _used(session, piece, own, grain), _units(session, keys), _capacities(session, pools), counted),
+            found,
+        )
 
 
 def names_pool(pool: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from trivet.kit.money import EXACT, from_picos, split, to_picos
 
@@ -11,7 +12,10 @@ TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
 METERED = "metered"  # what stands for the purchase of supply that is no capacity
 USE = ("cost_centre", "unattributed", "variance")  # accounts that are somebody's use
 UNUSED = ("idle", "headroom", "down", "hidden")  # capacity in which nobody's request ran
+UNIT = "unit:"  # before the name of what is no token and no GPU hour
 ZERO = Decimal(0)
+# Amounts of units by (start, tenant, provider, model, pool, unit).
+Quantities = Mapping[tuple[Any, ...], Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Group:
     @property
     def metered(self) -> bool:
         return self.purchase == METERED
+
+    @property
+    def unit(self) -> str:
+        """The unit that this is of; "" where it is of tokens, capacity or shared cost."""
+        return self.account.removeprefix(UNIT) if self.account.startswith(UNIT) else ""
 
     @property
     def of_usage(self) -> "Of":

@@ -5,13 +5,25 @@ A row is a mapping of column to text, "" for null. Sums of a file's cost column 
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from trivet.kit.clock import rfc3339
 from trivet.kit.money import EXACT, PICO
-from trivet.report.files.focus_model import UNUSED, Capacity, Group, Of, Sum, Unit, Used, by_kind, shared_out
+from trivet.report.files.focus_model import (
+    UNUSED,
+    ZERO,
+    Capacity,
+    Group,
+    Of,
+    Quantities,
+    Sum,
+    Unit,
+    Used,
+    by_kind,
+    shared_out,
+)
 
 METERS = {
     "input": ("Input Tokens", "Input"),
@@ -27,6 +39,15 @@ UNUSED_WORDS = {
     "idle": "Idle capacity", "headroom": "Headroom: awake and not filled", "down": "Capacity that could not serve",
     "hidden": "Capacity that its pool hides from reports",
 }  # fmt: skip
+UNIT_METERS = {
+    "bandwidth_gb": ("Bandwidth", "GB"),
+    "cache_gb_hours": ("Cache Storage", "GB-Hours"),
+    "cache_million_token_hours": ("Context Cache Storage", "1000000 Token-Hours"),
+    "tool_calls": ("Tool Calls", "Calls"),
+    "retrieval_calls": ("Retrievals", "Retrievals"),
+    "web_searches": ("Web Searches", "Searches"),
+    "requests": ("Request Fees", "Requests"),
+}
 NOTHING = "0.000000000000"
 SHARED_METHOD = "shared-rules"
 INTERNAL = {
@@ -44,6 +65,7 @@ class Facts:
     used: Mapping[Of, Used]
     units: Mapping[tuple[datetime, str, str, str], Unit]  # by (start, provider, model, pool)
     capacities: Mapping[tuple[datetime, str], Capacity]  # by (start, pool)
+    quantities: Quantities = field(default_factory=dict)
 
     def unit(self, group: Group) -> Unit | None:
         """The price of a group's tokens, where it is in the group's currency."""
@@ -227,6 +249,8 @@ def _whole(group: Group, amount: Decimal, used: Used, facts: Facts) -> Row:
     if group.account in UNUSED:
         words = f"{UNUSED_WORDS[group.account]} of pool {group.pool}"
         return _of_pool(group, facts, amount, "Unused") | {"ChargeDescription": words}
+    if group.unit:
+        return _of_unit(group, facts)
     if group.account == "shared":
         return {
             "ChargeDescription": "Shared cost", "ServiceName": "Shared cost", "ServiceCategory": "Other",
@@ -266,6 +290,36 @@ def _allocated(group: Group, facts: Facts) -> Row:
         "AllocatedMethodId": found.method, "x_AllocationMethod": found.method, "AllocatedResourceId": group.pool,
         "AllocatedResourceName": group.pool,
     }  # fmt: skip
+
+
+def _of_unit(group: Group, facts: Facts) -> Row:
+    """What is no token: so many of its unit; as an adjustment where nobody knows how many."""
+    meter, unit = UNIT_METERS[group.unit]
+    count = _quantity(group, facts)
+    row = {"SkuMeter": meter, "SkuId": f"{group.provider}/{group.model}/{group.unit}"}
+    if group.corrects or not count:
+        late = {} if group.corrects else {"ChargeCategory": "Adjustment"}
+        return row | late | {"ChargeDescription": f"{meter}, booked apart from their quantity"}
+    told = {
+        "PricingQuantity": decimal(count),
+        "PricingUnit": unit,
+        "ConsumedQuantity": decimal(count),
+        "ConsumedUnit": unit,
+    }
+    return row | told | {"ChargeDescription": meter, "PricingCategory": "Standard"}
+
+
+def _quantity(group: Group, facts: Facts) -> Decimal:
+    """How much of a unit a group's amount is for: a tenant's whole, where one group bears it; of supply everybody's."""
+    if group.tenant:
+        own = (group.start, group.tenant, group.provider, group.model, group.pool, group.unit)
+        alike = [g for g in facts.sums if g.unit == group.unit and not g.corrects and g.of_usage == group.of_usage]
+        return facts.quantities.get(own, ZERO) if len(alike) == 1 else ZERO
+    total, wanted = ZERO, (group.start, group.provider, group.model, group.pool, group.unit)
+    for (start, _, *rest), count in facts.quantities.items():
+        if (start, *rest) == wanted:
+            total = EXACT.add(total, count)
+    return total
 
 
 def _hours(group: Group) -> Row:
