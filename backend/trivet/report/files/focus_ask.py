@@ -20,8 +20,7 @@ from trivet.report import names
 from trivet.report import usage as using
 from trivet.report.files import focus_units
 from trivet.report.files.ask import Question, pieces
-from trivet.report.files.focus_model import TOKENS, USE, Capacity, Group, Of, Sum, Unit, Used
-from trivet.report.files.focus_rows import Facts
+from trivet.report.files.focus_model import TOKENS, USE, Capacity, Facts, Group, Of, Sum, Unit, Used
 
 BY = ("cost_centre", "tenant", "provider", "model", "pool", "purchase", "account", "period")
 USED_BY = ("tenant", "provider", "model", "pool")

@@ -105,6 +105,23 @@ class Capacity:
     method: str
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All there is to say of some charge periods."""
+
+    sums: Mapping[Group, Sum]
+    used: Mapping[Of, Used]
+    units: Mapping[tuple[datetime, str, str, str], Unit]  # by (start, provider, model, pool)
+    capacities: Mapping[tuple[datetime, str], Capacity]  # by (start, pool)
+    quantities: Quantities = field(default_factory=dict)
+
+    def unit(self, group: Group) -> Unit | None:
+        """The price of a group's tokens, where it is in the group's currency."""
+        pool = "" if group.pool == "none" else group.pool
+        found = self.units.get((group.start, group.provider, group.model, pool))
+        return found if found and found.currency == group.currency else None
+
+
 def shared_out(used: Used, weights: Mapping[Group, Decimal]) -> dict[Group, Used]:
     """One tenant's usage over the groups that bear it (a mapping or a purchase that changed within the period), whole tokens.
 
