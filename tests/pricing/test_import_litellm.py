@@ -24,7 +24,8 @@ def read(**entries):
     return litellm.read(json.dumps(entries).encode())
 
 
-PLAIN = {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+PRICES = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+PLAIN = {"litellm_provider": "openai", "mode": "chat", **PRICES}
 
 
 class TestLiteLlmsOwnRule:
@@ -76,6 +77,14 @@ class TestLiteLlmsOwnRule:
         assert dollars("dashscope", "qwen-flash", input=256_000, output=10) == Decimal("0.012804")
         assert dollars("dashscope", "qwen-flash", input=256_001, output=10) == Decimal("0.06402025")
 
+    def test_below_its_first_step_a_cache_costs_what_input_does(self):
+        long = {
+            "input_cost_per_token_above_200k_tokens": 2e-6,
+            "cache_creation_input_token_cost_above_200k_tokens": 25e-7,
+        }
+        (offer,) = read(m=PLAIN | long).offers
+        assert offer.rates["cache_write"] == [[0, "1"], [200_000, "2.5"]]
+
     def test_an_explicit_zero_is_a_price(self):
         assert dollars("gcp.gemini", "gemini-exp-1114", input=5, output=5) == 0
 
@@ -120,7 +129,17 @@ class TestWhatCannotBeSaid:
             ({"input_cost_per_token": "much"}, "input_cost_per_token is no number"),
             ({"input_cost_per_token": True}, "input_cost_per_token is no price"),
             ({"input_cost_per_token": 1e-30}, "more places than we keep"),
-            ({"cache_read_input_token_cost_above_200k_tokens": 1e-6}, "no price for cache_read below 200000 tokens"),
+            (
+                {"input_cost_per_token": None, "input_cost_per_token_above_200k_tokens": 1},
+                "for input below 200000 tokens",
+            ),
+            ({"mode": ["chat"]}, "mode ['chat']"),
+            ({"litellm_provider": "\ud800"}, "its name cannot be stored"),
+            ({"litellm_provider": "p" * 300}, "its name cannot be stored"),
+            ({"tiered_pricing": [{"range": [True, 1], "input_cost_per_token": 1}]}, "range is no price"),
+            ({f"input_cost_per_token_above_{'9' * 5000}k_tokens": 1}, "depends on input_cost_per_token_above_999"),
+            ({"tiered_pricing": [{"range": [n, 0], **PRICES} for n in range(21)]}, "for input has more than 20 steps"),
+            ({"tiered_pricing": [{"range": [n, 0], **PRICES} for n in (0, 10**12)]}, "or one beyond all contexts"),
             ({"tiered_pricing": "yes"}, "tiered_pricing is no list"),
             ({"tiered_pricing": [{"input_cost_per_token": 1e-6}]}, "tiered_pricing has no ranges"),
             ({"a_new_kind_of_price": {"x": 1}}, "depends on a_new_kind_of_price"),
@@ -130,6 +149,21 @@ class TestWhatCannotBeSaid:
         found = read(m=PLAIN | more)
         assert found.offers == ()
         assert reason in found.unsayable[0].reason
+
+    @pytest.mark.parametrize("number", ["1e999999999", "1e-999999999", "1e99999999999999999999", '"1e999999999999"'])
+    def test_numbers_beyond_all_prices_are_refused_at_once_and_are_never_free(self, number):
+        text = json.dumps({"m": PLAIN, "n": PLAIN}).replace("1e-06", number, 1)
+        found = litellm.read(text.encode())
+        assert [offer.sold.model for offer in found.offers] == ["n"]
+        assert found.unsayable[0].reason.startswith("input_cost_per_token is ")
+
+    def test_a_range_that_begins_beyond_all_contexts_is_refused_at_once(self):
+        ranges = [{"range": [start, 9], **PRICES} for start in (0, 7)]
+        text = json.dumps({"m": PLAIN | {"tiered_pricing": ranges}}).replace("[7,", "[1e99999999,")
+        assert litellm.read(text.encode()).unsayable[0].reason == "range is beyond all prices"
+
+    def test_reasons_are_short_and_can_be_sent(self):
+        assert read(m=PLAIN | {"mode": "\ud800" + "m" * 10_000}).unsayable[0].reason == "mode " + "m" * 194
 
     def test_two_entries_of_one_model_that_differ_are_both_left_out(self):
         found = read(**{"azure/m": PLAIN | {"litellm_provider": "azure"}, "m": PLAIN | {"litellm_provider": "azure", "output_cost_per_token": 1}})  # fmt: skip

@@ -17,7 +17,7 @@ from trivet.kit.body import NAME_MAX, is_storable
 from trivet.kit.errors import Invalid
 from trivet.kit.money import EXACT
 from trivet.pricing.importing.offer import ENTRIES_MAX, Offer, PriceList, Sold, Unsayable
-from trivet.pricing.rate import KINDS, NEEDED, plain_price
+from trivet.pricing.rate import KINDS, NEEDED, SAME_AS, STEP_LIMIT, STEPS_MAX, plain_price
 
 CURRENCY: Final = "USD"
 FILE_LIMIT_BYTES: Final = 16 << 20
@@ -34,7 +34,7 @@ BASES: Final = {
 TIERS: Final = {"batches": "batch", "flex": "flex", "priority": "priority", "balanced": "balanced",
                 "ultrafast": "ultrafast"}  # fmt: skip
 _RATE = re.compile(
-    rf"({'|'.join(BASES)})(_above_(?P<hours>\d+)hr)?(?:_above_(?P<thousands>\d+)k_tokens)?(?:_(?P<tier>{'|'.join(TIERS)}))?"
+    rf"({'|'.join(BASES)})(_above_(?P<hours>\d+)hr)?(?:_above_(?P<thousands>\d{{1,9}})k_tokens)?(?:_(?P<tier>{'|'.join(TIERS)}))?"
 )
 _MODAL = re.compile(r"(in|out)put_cost_per_(audio|image|video)_token.*|cache_\w+_(audio|image)_token_cost.*")
 _MONEY = re.compile(r"cost|pric|uplift|multiplier")
@@ -81,6 +81,8 @@ PROVIDERS: Final = {
 _VERTEX = "vertex_ai"
 # Of these a further part of the name is a region or a commitment, with a price of its own.
 REGIONAL: Final = frozenset({"azure.ai.openai", "aws.bedrock"})
+REASON_MAX: Final = 200  # characters; a reason names what the file says
+EXPONENTS: Final = range(-40, 16)  # of prices; what lies beyond is none, and takes no time to refuse
 AT_THE_THRESHOLD: Final = frozenset({"x_ai"})  # long prices hold from the threshold on, not only beyond it
 
 
@@ -103,7 +105,7 @@ def read(data: bytes) -> PriceList:
     if len(data) > FILE_LIMIT_BYTES:
         raise Invalid(f"A price file has at most {FILE_LIMIT_BYTES >> 20} MiB.", field="file")
     try:
-        loaded = json.loads(data, parse_float=Decimal, parse_constant=_no_number)
+        loaded = json.loads(data, parse_float=_number, parse_constant=_no_number)
     except (ValueError, RecursionError) as bad:
         raise Invalid("This is no JSON: give LiteLLM's model_prices_and_context_window.json.", field="file") from bad
     if not isinstance(loaded, dict) or not 0 < len(loaded) <= ENTRIES_MAX:
@@ -117,7 +119,7 @@ def read(data: bytes) -> PriceList:
         try:
             found = offers_of(name, entry)
         except _Cannot as cannot:
-            unsayable.append(Unsayable(name[:NAME_MAX].replace("\0", ""), str(cannot)))
+            unsayable.append(Unsayable(_shown(name, NAME_MAX), _shown(str(cannot), REASON_MAX)))
             continue
         for offer in found:
             before = offers.setdefault(offer.sold, offer)
@@ -129,6 +131,19 @@ def read(data: bytes) -> PriceList:
     return PriceList(f"litellm file, sha256 {digest[:16]}", kept, tuple(unsayable))
 
 
+def _shown(text: str, limit: int) -> str:
+    """What the file says, as far as it can be stored and sent."""
+    return "".join(each for each in text[:limit] if is_storable(each))
+
+
+def _number(text: str) -> Decimal | str:
+    """A number of the file, exactly; as it is written where its exponent is more than a decimal holds."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
+
+
 def _no_number(text: str) -> Decimal:
     raise ValueError(text)
 
@@ -138,7 +153,7 @@ def offers_of(name: str, entry: Any) -> list[Offer]:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("litellm_provider"), str):
         raise _Cannot("it names no provider")
     mode = entry.get("mode")
-    if mode not in MODES and mode is not None:
+    if mode is not None and (not isinstance(mode, str) or mode not in MODES):
         raise _Cannot(f"mode {mode}: it is not paid by text tokens alone")
     provider, model = named(name, entry["litellm_provider"])
     rates, beside = _rates(entry, provider)
@@ -163,8 +178,9 @@ def named(name: str, litellm_provider: str) -> tuple[str, str]:
     )
     if provider in REGIONAL and "/" in model:
         raise _Cannot("it is the price of one region")
-    if not model.strip() or len(model) > NAME_MAX or not is_storable(model):
-        raise _Cannot("its name cannot be stored")
+    for each in (provider, model):
+        if not each.strip() or len(each) > NAME_MAX or not is_storable(each):
+            raise _Cannot("its name cannot be stored")
     return provider, model
 
 
@@ -202,11 +218,12 @@ def _tiered(listed: Any) -> list[_Rate]:
         raise _Cannot("its tiered_pricing is no list")
     for part in listed:
         within = part.get("range") if isinstance(part, Mapping) else None
-        if not isinstance(within, list) or len(within) != 2 or not isinstance(within[0], int | Decimal):
+        if not isinstance(within, list) or len(within) != 2:
             raise _Cannot("its tiered_pricing has no ranges")
+        over = _decimal("range", within[0])
         for field, value in part.items():
             if field in BASES and value is not None:
-                rates.append(_Rate(BASES[field], "", int(within[0]), _decimal(field, value)))
+                rates.append(_Rate(BASES[field], "", int(over), _decimal(field, value)))
             elif field != "range" and _MONEY.search(field) and not _is_free(value):
                 raise _Cannot(f"its tiered price depends on {field}")
     return rates
@@ -221,6 +238,8 @@ def _decimal(field: str, value: Any) -> Decimal:
             raise _Cannot(f"{field} is no number") from bad
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite() or value < 0:
         raise _Cannot(f"{field} is no price")
+    if value and Decimal(value).adjusted() not in EXPONENTS:
+        raise _Cannot(f"{field} is beyond all prices")
     return Decimal(value)
 
 
@@ -232,10 +251,16 @@ def _of_tier(rates: list[_Rate], tier: str) -> dict[str, list[list[Any]]]:
 
 
 def _steps(kind: str, rates: Mapping[tuple[str, int], Decimal]) -> list[list[Any]]:
-    starts = sorted(over for each, over in rates if each == kind)
+    """Steps of a kind. Below its first one a cache is priced as input and reasoning as output, as where it has none."""
+    own = {over: price for (each, over), price in rates.items() if each == kind}
+    first = min(own)
+    own |= {over: price for (each, over), price in rates.items() if each == SAME_AS.get(kind) and over < first}
+    starts = sorted(own)
     if starts[0]:
         raise _Cannot(f"it has no price for {kind} below {starts[0]} tokens")
-    return [[start, _per_million(kind, rates[kind, start])] for start in starts]
+    if len(starts) > STEPS_MAX or starts[-1] >= STEP_LIMIT:
+        raise _Cannot(f"its price for {kind} has more than {STEPS_MAX} steps, or one beyond all contexts")
+    return [[start, _per_million(kind, own[start])] for start in starts]
 
 
 def _per_million(kind: str, price: Decimal) -> str:
