@@ -145,6 +145,7 @@ class TestThePage:
         html = page().text
         assert "1 of 1 budget is past 80\xa0%: daily: tenant acme at 120\xa0% of 5 USD" in html
         assert html.count('class="bar__posted"') == 1 and html.count('class="bar__provisional"') == 1
+        assert "TRIVET_SMTP_HOST" not in html  # it has no owners to tell
         assert "cut off, " in html and " s after the breach" in html
         assert "62" * 16 + "/" + "62" * 8 in html
         assert "Lines crossed: daily" in page("/budgets?budget=daily").text
@@ -157,7 +158,8 @@ class TestThePage:
     def test_makes_one_and_shows_a_refusal_at_its_field(self, client, signed_in):
         given = {"csrf_token": signed_in, "name": "daily", "limit": "50", "window": "day", "owners": "ole@example.com"}
         assert client.post("/budgets", data=given, follow_redirects=False).status_code == 303
-        assert "every tenant, a day in UTC" in client.get("/budgets").text
+        html = client.get("/budgets").text
+        assert "every tenant, a day in UTC" in html and "TRIVET_SMTP_HOST" in html  # its owner would hear nothing
         refused = client.post("/budgets", data=given | {"limit": "0"})
         assert refused.status_code == 422
         assert 'aria-invalid="true"' in refused.text and "A limit is more than nothing." in refused.text

@@ -36,6 +36,7 @@ from trivet.console.pages import show
 from trivet.console.views import Choice, Reader
 from trivet.kit.errors import Forbidden, Invalid, TrivetError
 from trivet.kit.money import EXACT, plain_amount
+from trivet.settings import get_settings
 
 router = APIRouter()
 BUDGETS_MAX = 200
@@ -123,17 +124,25 @@ def _page(session: Session, looking: Reader, asking: Asking, chosen: str, errors
     crossings = reading.crossings(
         session, now, budget_id=wanted[0] if wanted else None, limit=HISTORY_MAX, telling=True
     )
-    units = {one.row.name: _unit(one) for one in every}
+    known = {one.row.name: one for one in every}
     return BudgetsPage(
         reader=looking,
         sentence=words.sentence([_standing(one, now) for one in ordered]),
         bars=draw([_shape(one) for one in ordered]),
         tables=tuple(_tables([*ordered, *rest])),
-        crossings=tuple(_crossing(each, units) for each in crossings),
+        crossings=tuple(_crossing(each, known.get(each.budget)) for each in crossings),
         over=tuple(_over(session, [one for one in every if one.over and (not wanted or one.row.id in wanted)])),
         chosen=chosen if wanted else "",
+        unheard=_unheard(every),
         form=_form(asking, looking, errors) if looking.may_book else None,
     )
+
+
+def _unheard(every: Iterable[OneBudget]) -> str:
+    """Why owners hear nothing, where that is so."""
+    if get_settings().smtp_host or not any(one.terms.owners for one in every):
+        return ""
+    return "No mail server is set (TRIVET_SMTP_HOST), so owners read of lines here only."
 
 
 def _unit(one: OneBudget) -> str:
@@ -187,7 +196,7 @@ def _row(one: OneBudget) -> BudgetRow:
     near = "spent" if percent >= FULL else "near" if percent >= words.PAST else "fine"
     return BudgetRow(
         name=one.row.name,
-        of=found.whose if found else "",
+        of=found.whose if found and one.row.subject_id == 0 and found.row.subject_id else "",
         rule=_rule(one),
         spent=spent,
         held=window.held if window else Decimal(0),
@@ -218,12 +227,12 @@ def _hard(one: OneBudget) -> str:
     return {"refuse": "refuses", "break": "cuts off", "degrade": f"degrades to {terms.level}"}[terms.action]
 
 
-def _crossing(one: Crossing, units: dict[str, str]) -> CrossingRow:
+def _crossing(one: Crossing, budget: OneBudget | None) -> CrossingRow:
     line = one.row
-    unit = units.get(one.budget, "")
+    unit = _unit(budget) if budget else ""
     kinds = [act.kind for act, _, _ in one.acts]
     outcomes = [act.outcome for act, _, _ in one.acts]
-    done = "told"
+    done = "told" if budget and budget.terms.owners else "noted: it has no owners to tell"
     if line.hard and not kinds:
         done = words.NOTHING if line.reason.endswith((NOTHING, LATE)) else words.REFUSES
     elif line.hard:

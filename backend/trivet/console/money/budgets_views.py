@@ -89,7 +89,9 @@ class BudgetForm:
 
 @dataclass(frozen=True, slots=True)
 class BudgetsPage:
-    """`chosen` is the budget whose history is shown, '' for all. `form` None: the reader may not make any."""
+    """`chosen` is the budget whose history is shown, '' for all. `unheard` says why nobody gets mail. `form` None: the reader
+    may not make any.
+    """
 
     reader: Reader
     sentence: str
@@ -98,4 +100,5 @@ class BudgetsPage:
     crossings: tuple[CrossingRow, ...]
     over: tuple[OverRow, ...]
     chosen: str
+    unheard: str
     form: BudgetForm | None
