@@ -7,7 +7,9 @@ from openapi_spec_validator import validate
 
 DESCRIBED = (
     "/api/v1/requests", "/api/v1/interactions", "/api/v1/interactions/{kind}/{id}", "/api/v1/signals", "/api/v1/engines",
-    "/api/v1/caches", "/api/v1/gpus", "/api/v1/archive",
+    "/api/v1/caches", "/api/v1/gpus", "/api/v1/archive", "/api/v1/costs/unit", "/api/v1/costs/formula", "/api/v1/costs/why",
+    "/api/v1/costs/forecast", "/api/v1/costs/anomalies", "/api/v1/costs/quadrants", "/api/v1/costs/value",
+    "/api/v1/business-values",
 )  # fmt: skip
 
 

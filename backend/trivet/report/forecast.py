@@ -20,6 +20,8 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
+from trivet.kit.money import EXACT
+
 METHOD = "weekday-robust-1"
 WEEK = 7
 HISTORY_MAX = 26  # seasons that are looked at
@@ -161,13 +163,20 @@ def month_end(daily: Sequence[Decimal], spent: Decimal, first_left: date, days_l
     """
     told = forecast([float(amount) for amount in daily], days_left)
     steps = [max(_money(step), begun if n == 0 else _money(0.0)) for n, step in enumerate(told.steps)]
-    expected = sum(steps, Decimal(0)) - (begun if steps else Decimal(0))
-    low = None if told.low is None else spent + max(_money(told.low) - begun, Decimal(0))
-    high = None if told.high is None else spent + max(_money(told.high) - begun, expected)
-    total = spent + expected
+    expected = EXACT.subtract(_sum(steps), begun if steps else Decimal(0))
+    low = None if told.low is None else EXACT.add(spent, max(EXACT.subtract(_money(told.low), begun), Decimal(0)))
+    high = None if told.high is None else EXACT.add(spent, max(EXACT.subtract(_money(told.high), begun), expected))
+    total = EXACT.add(spent, expected)
     days = tuple((first_left + timedelta(days=n), step) for n, step in enumerate(steps))
     return MonthEnd(spent, expected, total, None if low is None else min(low, total), high, days, told.errors)
 
 
+def _sum(amounts: Sequence[Decimal]) -> Decimal:
+    total = Decimal(0)
+    for each in amounts:
+        total = EXACT.add(total, each)
+    return total
+
+
 def _money(value: float) -> Decimal:
-    return Decimal(repr(value)).quantize(PLACES)
+    return EXACT.quantize(Decimal(repr(value)), PLACES)

@@ -6,7 +6,7 @@ from typing import Any
 
 from trivet.kit.clock import rfc3339
 from trivet.kit.interval import Interval
-from trivet.kit.money import money, plain
+from trivet.kit.money import EXACT, money, plain
 from trivet.report.asking import share
 from trivet.report.models import Anomaly, BusinessValue
 from trivet.report.moved import Moved, PerToken
@@ -110,7 +110,7 @@ def anomaly(tenant: str, row: Anomaly) -> dict[str, Any]:
         "currency": row.currency,
         "amount": plain(row.amount),
         "expected": plain(row.expected),
-        "excess": plain(row.amount - row.expected),
+        "excess": plain(EXACT.subtract(row.amount, row.expected)),
         "score": float(row.score),
         "method": row.method,
         "drivers": row.drivers,

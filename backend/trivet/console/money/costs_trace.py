@@ -1,6 +1,7 @@
 """What a figure is made of: the entries behind it with their postings' method and reason, then the requests of an hour."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -15,16 +16,17 @@ from trivet import db
 from trivet.console import format as say
 from trivet.console.door import Looking
 from trivet.console.money.costs_asked import Asked, Query, settle
-from trivet.console.money.costs_views import BehindRow, EntryLine, PostingsPage, RequestsPage
+from trivet.console.money.costs_views import BehindRow, EntryLine, Link, PostingsPage, RequestsPage
 from trivet.console.money.costs_words import during
 from trivet.console.pages import show
 from trivet.kit.body import Asked as Text
 from trivet.kit.body import Instant
 from trivet.kit.interval import Interval
+from trivet.kit.money import EXACT
 from trivet.kit.page import INT8, from_cursor, to_cursor
 from trivet.ledger.models import BORNE, Entry, Posting
 from trivet.report import centres, names, rows
-from trivet.report.costs import costs
+from trivet.report.costs import Totals, costs
 from trivet.report.names import Labels
 from trivet.rollup.read import one_of
 
@@ -52,25 +54,21 @@ class RequestsQuery(BaseModel):
 
 @router.get("/costs/postings")
 def postings(looking: Looking, query: Annotated[PostingsQuery, Ask()]) -> HTMLResponse:
-    """Newest first, a page at a time."""
+    """Newest first, a page at a time, in one currency: the one asked for, else the one with most of it."""
     asked = settle(query, looking.now)
     with db.transaction() as session:
         given = {name: [said] for name, said in asked.filters.items()}
         where = centres.with_descendants(session, names.where(session, given), asked.interval.end)
-        found = session.execute(_behind(asked, where, query.before)).all()
-        labels = names.labels(session, WHOSE, [_ids(entry) for entry, _ in found])
         totals = costs(session, asked.interval, [], where, basis=asked.basis, as_of=asked.as_of or None).totals
+        currency = asked.currency or max(totals, key=lambda each: (totals[each].total, each), default="")
+        found = session.execute(_behind(asked, where, currency, query.before)).all()
+        labels = names.labels(session, WHOSE, [_ids(entry) for entry, _ in found])
     older = found[SHOWN - 1] if len(found) > SHOWN else None
-    said = " and ".join(
-        f"{say.amount(each.total - each.provisional, say.watched_places([each.total]))} {currency}"
-        for currency, each in totals.items()
-    )
-    of = ", ".join(asked.filters.values()) or "everything"
     page = PostingsPage(
         looking,
-        f"The entries behind {during(asked.interval, running=asked.running, of=of)}: {said or 'nothing'} is posted. "
-        "Open hours have none yet.",
-        ", ".join(totals),
+        _sentence(asked, totals.get(currency), currency),
+        currency,
+        tuple(Link(each, asked.url("/costs/postings", currency=each, before=""), each == currency) for each in totals),
         asked.url(before=""),
         tuple(_line(entry, posting, labels) for entry, posting in found[:SHOWN]),
         asked.url("/costs/postings", before=to_cursor([older[1].id, older[0].line])) if older else None,
@@ -78,17 +76,23 @@ def postings(looking: Looking, query: Annotated[PostingsQuery, Ask()]) -> HTMLRe
     return show("costs/postings.html", page)
 
 
-def _behind(asked: Asked, where: Any, before: str) -> Any:
+def _sentence(asked: Asked, totals: Totals | None, currency: str) -> str:
+    of = ", ".join(asked.filters.values()) or "everything"
+    posted = EXACT.subtract(totals.total, totals.provisional) if totals else Decimal(0)
+    said = f"{say.amount(posted, say.watched_places([posted]))} {currency}" if posted else "nothing"
+    rest = " Open hours have none yet." if asked.running else ""
+    return f"The entries behind {during(asked.interval, running=asked.running, of=of)}: {said} is posted.{rest}"
+
+
+def _behind(asked: Asked, where: Any, currency: str, before: str) -> Any:
     query = (
         select(Entry, Posting)
         .join(Posting, Posting.id == Entry.posting_id)
         .where(Posting.hour >= asked.interval.start, Posting.hour < asked.interval.end, Entry.account.in_(BORNE))
-        .where(*(one_of(_column(name), values) for name, values in where.items()))
+        .where(*(one_of(_column(name), values) for name, values in where.items()), Entry.currency == currency)
         .order_by(Posting.id.desc(), Entry.line.desc())
         .limit(SHOWN + 1)
     )
-    if asked.currency:
-        query = query.where(Entry.currency == asked.currency)
     if asked.as_of:
         query = query.where(Posting.period <= asked.as_of)
     if before:

@@ -177,6 +177,7 @@ class PostingsPage:
     reader: Reader
     sentence: str
     currency: str
+    currencies: tuple[Link, ...]
     back_url: str
     entries: tuple[EntryLine, ...]
     older_url: str | None
