@@ -269,7 +269,7 @@ def focus_columns(focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Argument(help="What it is for; the audit log names it so.")],
-    scopes: Annotated[str, typer.Option(help="Some of ingest, policy, read, admin, comma-separated.")],
+    scopes: Annotated[str, typer.Option(help="Some of ingest, policy, read, finance, admin, comma-separated.")],
     tenant: Annotated[
         str | None, typer.Option(help="Bind it to one tenant: it sends and sees only that one's.")
     ] = None,

@@ -62,7 +62,7 @@ class TestKeysCreate:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            (("a", "--scopes", "everything"), "Scopes are some of ingest, policy, read, admin."),
+            (("a", "--scopes", "everything"), "Scopes are some of ingest, policy, read, finance, admin."),
             (("a", "--scopes", " , "), "Scopes are some of"),
             (("a", "--scopes", "admin", "--tenant", "acme"), "Admin concerns the platform"),
             ((" ", "--scopes", "ingest"), "' ' is no name"),

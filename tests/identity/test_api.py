@@ -118,6 +118,16 @@ class TestIdempotencyKeys:
         assert other.status_code == 422
         assert other.json()["errors"][0]["field"] == "Idempotency-Key"
 
+    def test_the_same_body_at_another_address_is_refused(self, client: TestClient, admin: dict[str, str]) -> None:
+        once = admin | {"Idempotency-Key": "look, then do"}
+        body = "tenant,cost_centre\nacme,CC-7\n"
+        client.post("/api/v1/cost-centres", json={"name": "CC-7"}, headers=admin)
+        looked = client.post("/api/v1/tenants/mapping?preview=true", content=body, headers=once)
+        assert looked.status_code == 200, looked.text
+        done = client.post("/api/v1/tenants/mapping?preview=false", content=body, headers=once)
+        assert done.status_code == 422
+        assert "another address or body" in done.json()["detail"]
+
     def test_one_still_in_flight_is_a_conflict(self, client: TestClient, admin: dict[str, str]) -> None:
         headers = admin | {"Idempotency-Key": "third"}
         body = {"name": "a", "scopes": ["read"]}
@@ -167,7 +177,18 @@ class TestTheFront:
         assert answer.status_code == 422, answer.text
 
 
+class TestKeysOfFinance:
+    def test_book_and_do_not_administer(self, client: TestClient, make_key: MakeKey) -> None:
+        headers = {"Authorization": f"Bearer {make_key(['read', 'finance'])}"}
+        assert client.post("/api/v1/cost-centres", json={"name": "CC-7"}, headers=headers).status_code == 201
+        assert client.get("/api/v1/keys", headers=headers).status_code == 403
+
+
 class TestKeysOfOneTenant:
+    def test_cannot_book(self, client: TestClient, admin: dict[str, str]) -> None:
+        body = {"name": "acme", "tenant": "acme", "scopes": ["finance"]}
+        assert client.post("/api/v1/keys", json=body, headers=admin).status_code == 422
+
     def test_cannot_be_admin(self, client: TestClient, admin: dict[str, str]) -> None:
         body = {"name": "x", "tenant": "acme", "scopes": ["admin"]}
         assert client.post("/api/v1/keys", json=body, headers=admin).status_code == 422

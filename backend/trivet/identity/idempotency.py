@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POST: the same body within 24 h replays the answer, another body is 422, still in flight 409.
+"""`Idempotency-Key` on POST: the same address and body within 24 h replay the answer, others are 422, still in flight 409.
 
 The caller is known before (see `front`), and a key belongs to its caller. The row is made before the work and marked done
 in the work's own transaction, so that work is never done twice, also where the process dies before it has answered. Only
@@ -51,7 +51,8 @@ class Idempotency:
 
     async def _once(self, request: Request, principal: Principal, key: str, send: Send) -> None:
         body = await request.body()
-        digest = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
+        asked = (request.url.path.encode(), request.url.query.encode(), body)
+        digest = hashlib.sha256(b"\0".join(asked)).digest()
         row_id, earlier = await run_in_threadpool(_claim, caller(principal), key, digest)
         if earlier is not None:
             await JSONResponse(earlier[1], earlier[0], {"Idempotency-Replayed": "true"})(request.scope, _ended, send)
@@ -121,7 +122,7 @@ def _claim(actor: str, key: str, digest: bytes) -> tuple[int, tuple[int, Any] | 
             return row_id, None
         row = session.scalars(select(table).where(table.actor == actor, table.key == key)).one()
         if row.request_hash != digest:
-            raise Invalid(f"This {HEADER} was used with another body: choose a new one.", field=HEADER)
+            raise Invalid(f"This {HEADER} was used with another address or body: choose a new one.", field=HEADER)
         return row.id, _earlier(row)
 
 

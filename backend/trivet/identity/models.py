@@ -10,7 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trivet.db import Base
 
 ROLES = ("admin", "finance", "sre", "product_owner", "viewer")
-SCOPES = ("ingest", "policy", "read", "admin")
+SCOPES = ("ingest", "policy", "read", "finance", "admin")  # of keys; `finance` books, as a person of that role does
+PLATFORM_WIDE = ("admin", "finance")  # of no key that is bound to one tenant
 
 
 class User(Base):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet.identity import audit
-from trivet.identity.models import ROLES, SCOPES, ApiKey, User, WebSession
+from trivet.identity.models import PLATFORM_WIDE, ROLES, SCOPES, ApiKey, User, WebSession
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.ids import KEY_PREFIX, new_key, new_token, secret_hash
 from trivet.kit.locks import Lock
@@ -117,8 +117,10 @@ def create_key(
 ) -> NewKey:
     """A new key, bound to a tenant where one is named. `secret` only for the bootstrap key, which a person chose."""
     wrong = sorted(set(scopes) - set(SCOPES))
-    if tenant and "admin" in scopes:
-        raise Invalid("Admin concerns the platform as a whole: a key of one tenant cannot have it.", field="scopes")
+    for scope in PLATFORM_WIDE:
+        if tenant and scope in scopes:
+            said = f"{scope.title()} concerns the platform as a whole: a key of one tenant cannot have it."
+            raise Invalid(said, field="scopes")
     if tenant == SHARED_TENANT:
         raise Invalid(f"{tenant!r} is many tenants: those that keys had too many of. Choose another.", field="tenant")
     if wrong or not scopes:
