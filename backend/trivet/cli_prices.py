@@ -71,6 +71,8 @@ def enter_price(
     given = {"input": input_price, "output": output_price, "cache_read": cache_read, "cache_write": cache_write,
              "reasoning": reasoning}  # fmt: skip
     with _book(data_dir) as (session, actor):
+        _named(provider, "provider")
+        _named(model, "model")
         known = tier_of(tier or "standard")
         if known is None:
             raise Invalid("A tier is a word such as batch, flex or priority.", field="tier")
@@ -128,7 +130,8 @@ def show_gaps(
         found = gaps.gaps(session, Interval(now - timedelta(days=days), now))
     for gap in found.models:
         typer.echo(
-            f"{gap.provider} {gap.model} {gap.reason}: {gap.requests:,} requests, {gap.total:,} tokens\n  {gap.to_do}"
+            f"{gap.provider} {gap.model}{f' [{gap.tier}]' if gap.tier else ''} {gap.reason}: {gap.requests:,} "
+            f"request{'s' * (gap.requests != 1)}, {gap.total:,} tokens\n  {gap.to_do}"
         )
     for each in found.units:
         typer.echo(f"{each.of.unit} {each.of.name}: {each.amount.normalize():f}\n  {each.to_do}")
@@ -148,6 +151,18 @@ def _book(data_dir: Path | None) -> Iterator[tuple[Any, str]]:
             yield session, f"cli:{cli.os_user()}"
     except TrivetError as refused:
         cli.fail(refused.detail)
+
+
+def _named(text: str, what: str) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from trivet.kit.body import Name
+    from trivet.kit.errors import Invalid
+
+    try:
+        TypeAdapter(Name).validate_python(text)
+    except ValidationError as bad:
+        raise Invalid(f"Name the {what} as spans do.", field=what) from bad
 
 
 def _instant(text: str) -> datetime:

@@ -62,6 +62,10 @@ class TestSentence:
     def test_nothing_measured(self):
         assert "we measured nothing of it: 5.90 is" in sentence(told(measured=Decimal(0)))
 
+    def test_tells_a_cause_once_that_does_not_name_the_kind_of_token(self):
+        parts = {("unknown_model", "input"): Decimal(2), ("unknown_model", "output"): Decimal(3)}
+        assert sentence(told(parts=parts)).endswith(": 5.00 is names that are no model of ours.")
+
     def test_no_rate(self):
         parts = {("no_rate", "input"): Decimal(3)}
         assert "is in a currency that no rate leads from: 3.00 is" in sentence(told(measured=Decimal(0), parts=parts))

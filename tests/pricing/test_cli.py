@@ -1,5 +1,6 @@
 """`trivet prices …` on a real database."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,11 +49,18 @@ class TestEnter:
     def test_enters_what_a_gap_told(self):
         ingest(call(utc_now(), provider="house", model="own", input_tokens=5, tier="batch"), now=utc_now())
         told = trivet("gaps").stdout
-        assert "house own no_price: 1 requests, 5 tokens" in told
+        assert "house own [batch] no_price: 1 request, 5 tokens" in told
         command = next(line for line in told.splitlines() if line.startswith("  trivet prices"))
         words = command.replace("--input …", "--input 1.5").replace("--output …", "--output 6").split()
         assert trivet(*words[2:]).exit_code == 0
         assert str(price("house", "own", "batch").rates.output[0][1]) == "6"
+
+    def test_enters_what_a_gap_told_of_names_that_no_shell_takes_as_they_are(self):
+        ingest(call(utc_now(), provider="we're", model='-x $(id) "q"', input_tokens=5), now=utc_now())
+        command = next(line for line in trivet("gaps").stdout.splitlines() if line.startswith("  trivet prices"))
+        words = shlex.split(command.replace("…", "1"))
+        assert trivet(*words[2:]).exit_code == 0
+        assert price("we're", '-x $(id) "q"') is not None
 
     def test_a_unit_too(self):
         made = trivet("unit", "bandwidth_gb", "--price", "0.08", "--from", "2026-11-01T00:00:00Z")
@@ -69,4 +77,9 @@ class TestEnter:
     )  # fmt: skip
     def test_says_what_is_wrong(self, arguments, why):
         refused = trivet("enter", "p", "m", "--input", "1", "--output", "1", *arguments)
+        assert (refused.exit_code, why in refused.stderr) == (1, True)
+
+    @pytest.mark.parametrize(("names", "why"), [(("", "m"), "Name the provider"), (("p", " "), "Name the model")])
+    def test_needs_names(self, names, why):
+        refused = trivet("enter", *names, "--input", "1", "--output", "1")
         assert (refused.exit_code, why in refused.stderr) == (1, True)

@@ -79,7 +79,14 @@ def _share(difference: Decimal, of: Decimal) -> str:
 
 def causes(parts: Parts) -> str:
     """`5.90 is cache writes we saw no tokens for, 0.23 unexplained`: the largest, then the rest as one."""
-    ranked = sorted(((key, amount) for key, amount in parts.items() if amount), key=lambda p: (-abs(p[1]), p[0]))
+    told: Parts = {}
+    for (cause, kind), amount in parts.items():
+        key = (
+            cause,
+            kind if cause == "volume" or "{kind}" in _WORDS.get(cause, "") else "",
+        )  # of what is said alike, one
+        told[key] = EXACT.add(told.get(key, _ZERO), amount)
+    ranked = sorted(((key, amount) for key, amount in told.items() if amount), key=lambda p: (-abs(p[1]), p[0]))
     said = [_cause(*key, amount) for key, amount in ranked[:CAUSES_SAID]]
     rest = _ZERO
     for _, amount in ranked[CAUSES_SAID:]:

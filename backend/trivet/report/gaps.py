@@ -66,9 +66,10 @@ class ModelGap:
         if self.reason in TO_DO:
             return TO_DO[self.reason]
         start = self.first_seen.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        named = ["trivet", "prices", "enter", self.provider, self.model, "--from", rfc3339(start), "--currency", "USD"]
-        named += ["--tier", self.tier] if self.tier else []
-        return f"{shlex.join(named)} --input … --output …"
+        options = ["--from", rfc3339(start), "--currency", "USD"] + (["--tier", self.tier] if self.tier else [])
+        names, told = shlex.join([self.provider, self.model]), f"{shlex.join(options)} --input … --output …"
+        dashed = self.provider.startswith("-") or self.model.startswith("-")  # else read as options
+        return f"trivet prices enter {told} -- {names}" if dashed else f"trivet prices enter {names} {told}"
 
 
 @dataclass(frozen=True, slots=True)
