@@ -118,6 +118,27 @@ class TestPosting:
         assert standing() == set()
 
 
+    def test_a_call_of_many_hours_counts_in_each_of_them_however_late_it_is_told(self):
+        """Nine hours on two GPUs at 3 USD: told when it ends, after the hours it ran in were posted as idle."""
+        books.company()
+        now = books.SEVEN + timedelta(hours=10, minutes=2)
+        books.post(now)
+        ingest(books.on_pool("acme", "07:00", "16:00", input_tokens=9_000_000))
+        rollup.fold()
+        books.post(now)
+        with db.transaction() as session:
+            borne = dict(
+                session.execute(
+                    select(Posting.hour, func.sum(Entry.amount))
+                    .join(Entry, Entry.posting_id == Posting.id)
+                    .where(Entry.tenant_id != 0)
+                    .group_by(Posting.hour)
+                    .having(func.sum(Entry.amount) != 0)
+                ).all()
+            )
+        assert borne == {books.SEVEN + timedelta(hours=n): Decimal(6) for n in range(9)}
+
+
 def some_calls(rng):
     return [
         maker(rng.choice(["acme", "bolt", "crow"]), *at, input_tokens=rng.randrange(10**6), output_tokens=rng.randrange(10**5))

@@ -18,8 +18,8 @@ from trivet.ledger import period_figures, service
 from trivet.ledger.models import BalancePeriod, HourDue
 from trivet.ledger.month import bounds
 from trivet.ledger.periods import shut
+from trivet.rollup.rebuild import LONGEST
 
-LONGEST = timedelta(days=1)  # how long before the month a request of it can have started
 COUNTED_MAX = 100_000
 
 

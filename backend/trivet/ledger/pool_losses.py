@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from trivet.fleet.capacity import Stretch
 from trivet.ingest.request.fact import CAUSES, ERROR, TIMEOUT
 from trivet.kit.interval import Interval
-from trivet.ledger.reading import HOUR, REACH, UNITS
+from trivet.ledger.reading import HOUR, UNITS
+from trivet.rollup.rebuild import LONGEST
 
 RETRIED_WITHIN = timedelta(minutes=10)
 SPOT = "spot"
@@ -74,7 +75,7 @@ def mark(session: Session, hour: datetime, capacity: Mapping[int, Sequence[Stret
     if not capacity:
         return
     at = {
-        "pools": sorted(capacity), "start": hour, "end": hour + HOUR, "reach": hour - REACH, "before": hour - HOUR,
+        "pools": sorted(capacity), "start": hour, "end": hour + HOUR, "reach": hour - LONGEST, "before": hour - HOUR,
         "spot": [pool_id for pool_id, parts in capacity.items() if any(part.purchase == SPOT for part in parts)],
         "failed": [ERROR, TIMEOUT], "unavailable": CAUSES.index("unavailable"), "within": RETRIED_WITHIN,
     }  # fmt: skip

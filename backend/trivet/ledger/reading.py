@@ -17,11 +17,10 @@ from trivet.ledger.pool_share import Phases
 from trivet.ledger.pool_states import Span
 from trivet.ledger.work import CONTEXT, CONTEXT_DOUBLES_AT, DECODE, PREFILL, WEIGHTS
 from trivet.rollup.read import cost
+from trivet.rollup.rebuild import LONGEST
 
 HOUR_S = 3600
 HOUR = timedelta(hours=1)
-# A request that ran longer than this counts for the hours before only as far back as this.
-REACH = timedelta(hours=6)
 REJECTED = 4
 LINE = ("account", "cost_centre_id", "tenant_id", "scenario_id", "model_id", "pool_id", "currency", "purchase")
 
@@ -135,7 +134,7 @@ def _at(hour: datetime, pools: Collection[int]) -> dict[str, Any]:
     return {
         "start": hour,
         "end": hour + HOUR,
-        "reach": hour - REACH,
+        "reach": hour - LONGEST,
         "pools": sorted(pools),
         "rejected": REJECTED,
     }
