@@ -10,7 +10,7 @@ from tests.support import commanding, governed
 from tests.support.budgets import NOW, BudgetAct, budget, known, prices, refresh, rows, spend
 
 from trivet import db
-from trivet.budget import acting, making
+from trivet.budget import acting, making, returning
 from trivet.budget.lines import overshoot
 from trivet.budget.models import BudgetLine
 from trivet.command.models import Command, DesiredState
@@ -32,7 +32,8 @@ def go(now):
     """What the task does."""
     refresh(now)
     acting.act(now)
-    acting.come_back(now)
+    if returning.come_back(now):
+        acting.act(now)
 
 
 def commands():
@@ -88,7 +89,7 @@ class TestCutOff:
         go(TOMORROW)
         assert {broken for _, broken in desired().values()} == {True}
         [line] = [row for row in rows(BudgetLine) if row.hard]
-        acting.take_back(line.id, actor_of="ole@example.com", why="paid", now=TOMORROW)
+        returning.take_back(line.id, actor_of="ole@example.com", why="paid", now=TOMORROW)
         assert desired() == {}
         assert commands()[-1].actor == "ole@example.com"
 
@@ -143,6 +144,123 @@ class TestDegrade:
         assert "Another command came after it" in rows(BudgetAct)[0].outcome
 
 
+MINUTE = timedelta(minutes=1)
+
+
+class TestLaterTerms:
+    """A budget that is over its limit commands what its terms say now, whatever they said when it was crossed."""
+
+    def test_a_soft_budget_that_becomes_hard_commands_what_is_over_already(self, scenarios):
+        budget("s", limit="5")
+        spend("6")
+        go(NOW)
+        assert desired() == {}
+        budget("s", limit="5", hard=True, action="degrade", level=1, begin=NOW + MINUTE)
+        go(NOW + MINUTE)
+        go(NOW + MINUTE)
+        assert set(desired().values()) == {(1, False)}
+        assert [c.kind for c in commands()] == ["degrade", "degrade"]
+
+    def test_a_limit_that_is_raised_and_lowered_again_commands_again(self, scenarios):
+        spend("6")
+        for minutes, limit in enumerate(("5", "50", "5")):
+            now = NOW + minutes * MINUTE
+            budget("s", limit=limit, hard=True, action="degrade", level=1, begin=now)
+            go(now)
+        assert set(desired().values()) == {(1, False)}
+        assert [c.kind for c in commands()] == ["degrade", "degrade", "restore", "restore", "degrade", "degrade"]
+
+    def test_one_that_is_hard_no_more_takes_its_commands_back(self, scenarios):
+        budget("s", limit="5", hard=True, action="degrade", level=1)
+        spend("6")
+        go(NOW)
+        budget("s", limit="5", begin=NOW + MINUTE)
+        go(NOW + MINUTE)
+        assert set(desired().values()) == {(0, False)}
+        assert {c.reason for c in commands() if c.kind == "restore"} == {"Budget s: its terms changed"}
+
+    @pytest.mark.parametrize(
+        ("first", "then", "stands"),
+        [
+            ({"action": "degrade", "level": 1}, {"action": "break"}, (0, True)),
+            ({"action": "break"}, {"action": "degrade", "level": 1}, (1, False)),
+        ],
+    )
+    def test_another_action_takes_the_place_of_the_first(self, scenarios, first, then, stands):
+        budget("t", scope="tenant", limit="5", hard=True, **first)
+        spend("6")
+        go(NOW)
+        budget("t", scope="tenant", limit="5", hard=True, **then, begin=NOW + MINUTE)
+        go(NOW + MINUTE)
+        assert set(desired().values()) == {stands}
+
+    def test_other_owners_command_nothing_anew_also_after_somebody_restored(self, scenarios):
+        budget("s", limit="5", hard=True, action="degrade", level=1)
+        spend("6")
+        go(NOW)
+        [line] = [row for row in rows(BudgetLine) if row.hard]
+        returning.take_back(line.id, actor_of="ole@example.com", why="paid", now=NOW)
+        budget("s", limit="5", hard=True, action="degrade", level=1, owners=("a@example.com",), begin=NOW + MINUTE)
+        go(NOW + MINUTE)
+        assert set(desired().values()) == {(0, False)}
+
+    def test_a_soft_line_that_is_drawn_below_what_is_spent_is_told_of(self):
+        prices()
+        budget("s", limit="10", lines=(90,))
+        spend("6")
+        refresh(NOW)
+        budget("s", limit="10", lines=(50, 90), begin=NOW + MINUTE)
+        refresh(NOW + MINUTE)
+        refresh(NOW + MINUTE)
+        assert [row.line for row in rows(BudgetLine)] == [50]
+
+
+class TestTwoBudgets:
+    """Of two budgets that are over, the end of one leaves what the other says."""
+
+    @pytest.mark.parametrize("later", ["month", "day"])
+    def test_what_the_other_commands_follows_when_the_first_ends(self, scenarios, later):
+        sooner = "day" if later == "month" else "month"
+        budget("first", scope="tenant", limit="5", hard=True, action="break", window=sooner)
+        spend("6")
+        go(NOW)
+        budget("second", scope="tenant", limit="5", hard=True, action="break", window=later, begin=NOW + MINUTE)
+        go(NOW + MINUTE)
+        assert len(commands()) == 2  # it was cut off already
+        go(TOMORROW)
+        assert set(desired().values()) == {(0, True)}
+        [standing] = {c.cause.split(":")[0] for c in _states()}
+        assert standing == ("Budget second" if later == "month" else "Budget first")
+
+    def test_a_lower_level_follows_a_higher_one_that_came_on_top_of_it(self, scenarios):
+        budget("month", limit="5", hard=True, action="degrade", level=1, window="month")
+        spend("6")
+        go(NOW)
+        budget("day", limit="5", hard=True, action="degrade", level=2, begin=NOW + MINUTE)
+        go(NOW + MINUTE)
+        assert set(desired().values()) == {(2, False)}
+        go(TOMORROW)
+        assert set(desired().values()) == {(1, False)}
+
+    def test_a_level_of_the_ladder_that_ends_leaves_the_budgets(self, scenarios):
+        chat, _ = scenarios
+        commanding.issue(NOW, level=2, scenario_id=chat)
+        budget("s", limit="5", hard=True, action="degrade", level=1)
+        spend("6")
+        go(NOW)
+        commanding.issue(NOW, kind="restore", level=None, scenario_id=chat)
+        go(NOW + MINUTE)
+        assert set(desired().values()) == {(1, False)}
+
+    def test_a_day_that_begins_over_its_limit_is_commanded_though_nobody_was_there_at_midnight(self, scenarios):
+        budget("s", limit="5", hard=True, action="degrade", level=1)
+        spend("6")
+        go(NOW)
+        spend("6", at=TOMORROW)
+        go(TOMORROW + MINUTE)
+        assert set(desired().values()) == {(1, False)}
+
+
 class TestOnce:
     def test_four_workers_and_one_that_dies_between_command_and_note_give_one_command(self, scenarios):
         budget("daily", scope="scenario", subject="chat", limit="5", hard=True, action="degrade", level=1)
@@ -151,7 +269,7 @@ class TestOnce:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: acting.act(NOW), range(4)))
         with db.transaction() as session:  # as if it had died before it noted that it commanded
-            session.execute(update(BudgetLine).values(commanded_at=None))
+            session.execute(update(BudgetLine).values(acted_at=None))
         acting.act(NOW)
         assert [c.kind for c in commands()] == ["degrade"]
         assert [row.commanded_at for row in rows(BudgetLine) if row.hard] == [NOW]
@@ -217,6 +335,11 @@ class TestWhatCannotBeCommanded:
             with pytest.raises(Invalid) as refused:
                 budget("wrong", **more)
             assert refused.value.field == field
+
+
+def _states():
+    with db.transaction() as session:
+        return list(session.scalars(select(DesiredState)))
 
 
 def _named(name):

@@ -1,26 +1,25 @@
-"""What hard lines command, and how it is taken back: one command for each scenario and tenant, each in a transaction of its own.
+"""What hard lines command: one command for each scenario and tenant, each in a transaction of its own.
 
 A row of `budget_act` is written with its command, and there is one at most for a line, a scenario and a tenant: two workers,
-or one that starts again, give no second command.
+or one that starts again, give no second command. Where something stands that is no lower, it waits until that ends.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.budget.book import Standing, book
+from trivet.budget.book import Book, Standing, book
 from trivet.budget.centres import centres
-from trivet.budget.models import Budget, BudgetAct, BudgetLine, BudgetTerms, BudgetWindow
+from trivet.budget.models import BudgetAct, BudgetLine, BudgetWindow
 from trivet.budget.words import date
 from trivet.card import service as cards
 from trivet.command import service as commands
-from trivet.command.models import Command, DesiredState
+from trivet.command.models import DesiredState
 from trivet.identity.models import ApiKey
 from trivet.kit.errors import TrivetError
 from trivet.tenant.models import TenantCostCentre
@@ -55,7 +54,10 @@ def act(now: datetime) -> int:
     """Command what hard lines say; how many commands were given."""
     with db.transaction() as session:
         due = list(_due(session, now))
-    return sum(_act(each, now) for each in due)
+    given = sum(_act(each, now) for each in due)
+    with db.transaction() as session:
+        waited = list(_waited(session, now))
+    return given + sum(_command(each, target, now) for each, target in waited)
 
 
 def _due(session: Session, now: datetime) -> Iterator[Due]:
@@ -63,16 +65,55 @@ def _due(session: Session, now: datetime) -> Iterator[Due]:
     query = (
         select(BudgetLine, BudgetWindow)
         .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
-        .where(BudgetLine.hard, BudgetLine.returned_at.is_(None), BudgetLine.commanded_at.is_(None))
+        .where(BudgetLine.hard, BudgetLine.returned_at.is_(None), BudgetLine.acted_at.is_(None))
         .order_by(BudgetLine.id)
         .limit(LINES_MAX)
     )
     for line, window in session.execute(query):
-        standing = budgets.one(window.budget_id, now)
-        if standing is None or window.ends_at <= now:
+        due = _still(budgets, line, window, now)
+        if due is None:
             line.returned_at = now  # it ended before anything was done
         else:
-            yield Due(line.id, line.reason, window.subject_id, window.ends_at, standing)
+            yield due
+
+
+def _still(budgets: Book, line: BudgetLine, window: BudgetWindow, now: datetime) -> Due | None:
+    """The line with its budget; None where that commands it no more."""
+    standing = budgets.one(window.budget_id, now)
+    if standing is None or window.ends_at <= now or budgets.ordered_since(standing) != line.terms_id:
+        return None
+    return Due(line.id, line.reason, window.subject_id, window.ends_at, standing)
+
+
+def _waited(session: Session, now: datetime) -> Iterator[tuple[Due, Target]]:
+    """What waited for something that stood no lower, and that is over."""
+    budgets = book(session)
+    state = DesiredState
+    lower = or_(
+        state.command_id.is_(None), ~state.broken & or_(BudgetAct.kind == "break", state.level < BudgetAct.level)
+    )
+    query = (
+        select(BudgetLine, BudgetWindow, BudgetAct.scenario_id, BudgetAct.tenant_id)
+        .join(BudgetLine, BudgetLine.id == BudgetAct.line_id)
+        .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
+        .outerjoin(
+            state,
+            and_(
+                state.scenario_id == BudgetAct.scenario_id,
+                state.tenant_id == BudgetAct.tenant_id,
+                state.backend_id == 0,
+            ),
+        )
+        .where(BudgetAct.waits, BudgetLine.hard, BudgetLine.returned_at.is_(None), BudgetWindow.ends_at > now, lower)
+        .order_by(BudgetAct.id)
+        .limit(LINES_MAX)
+    )
+    rows = session.execute(query).all()
+    active = cards.active(session, sorted({scenario_id for _, _, scenario_id, _ in rows})) if rows else {}
+    for line, window, scenario_id, tenant_id in rows:
+        due = _still(budgets, line, window, now)
+        if due is not None and scenario_id in active:
+            yield due, Target(scenario_id, tenant_id, active[scenario_id].card.top)
 
 
 def _act(due: Due, now: datetime) -> int:
@@ -81,15 +122,9 @@ def _act(due: Due, now: datetime) -> int:
     given = sum(_command(due, target, now) for target in targets)
     with db.transaction() as session:
         line = session.get_one(BudgetLine, due.line_id, with_for_update=True)
-        first = (
-            select(Command.created_at)
-            .join(BudgetAct, BudgetAct.command_id == Command.id)
-            .where(BudgetAct.line_id == due.line_id)
-            .order_by(Command.id)
-            .limit(1)
-        )
-        line.commanded_at = session.scalar(first)
-        if line.commanded_at is None:
+        line.acted_at = now
+        mine = select(BudgetAct.id).where(BudgetAct.line_id == due.line_id)
+        if session.scalar(mine.where(BudgetAct.waits | BudgetAct.command_id.is_not(None)).limit(1)) is None:
             line.returned_at = now
             line.reason = f"{line.reason}; {NOTHING}" if not targets else line.reason
     return given
@@ -127,21 +162,22 @@ def _command(due: Due, target: Target, now: datetime) -> int:
             return _issue(session, due, target, now)
     except TrivetError as refused:
         with db.transaction() as session:
-            _once(session, due, target, f"Refused: {refused.detail}")
+            if act_id := _mine(session, due, target):
+                _note(session, act_id, waits=False, outcome=f"Refused: {refused.detail}")
         return 0
 
 
 def _issue(session: Session, due: Due, target: Target, now: datetime) -> int:
     commands.lock_generation(session, target.scenario_id, now, step=0)
-    act_id = _once(session, due, target, "")
+    act_id = _mine(session, due, target)
     if act_id is None:
         return 0
     standing = due.standing
-    level = min(standing.terms.level or 0, target.top) or None
+    level = _level(due, target)
     held = _held(session, target)
     if held is not None and (held.broken or (standing.terms.action == "degrade" and held.level >= (level or 0))):
         what = "cut off" if held.broken else f"at level {held.level}"
-        _outcome(session, act_id, f"It was {what} already: {held.cause}")
+        _note(session, act_id, waits=True, outcome=f"It was {what} already: {held.cause}")
         return 0
     breaks = standing.terms.action == "break"
     command = commands.issue(
@@ -156,24 +192,34 @@ def _issue(session: Session, due: Due, target: Target, now: datetime) -> int:
         message=_message(due) if breaks else None,
         now=now,
     )
-    session.execute(update(BudgetAct).where(BudgetAct.id == act_id).values(command_id=command.id, outcome="Commanded."))
+    _note(session, act_id, command_id=command.id, waits=False, outcome="Commanded.")
+    first = (BudgetLine.id == due.line_id, BudgetLine.commanded_at.is_(None))
+    session.execute(update(BudgetLine).where(*first).values(commanded_at=now))
     return 1
 
 
-def _once(session: Session, due: Due, target: Target, outcome: str) -> int | None:
-    terms = due.standing.terms
+def _level(due: Due, target: Target) -> int | None:
+    return min(due.standing.terms.level or 0, target.top) or None
+
+
+def _mine(session: Session, due: Due, target: Target) -> int | None:
+    """The row of this line and place, new or one that waits; None where it was acted on."""
     values = {
-        "line_id": due.line_id, "scenario_id": target.scenario_id, "tenant_id": target.tenant_id, "kind": terms.action,
-        "level": terms.level, "outcome": outcome,
+        "line_id": due.line_id, "scenario_id": target.scenario_id, "tenant_id": target.tenant_id,
+        "kind": due.standing.terms.action, "level": _level(due, target), "outcome": "",
     }  # fmt: skip
     made: int | None = session.scalar(
         insert(BudgetAct).values(values).on_conflict_do_nothing().returning(BudgetAct.id)
     )  # fmt: skip
-    return made
+    if made is not None:
+        return made
+    own = (getattr(BudgetAct, name) == values[name] for name in ("line_id", "scenario_id", "tenant_id"))
+    found: int | None = session.scalar(select(BudgetAct.id).where(*own, BudgetAct.waits).with_for_update())
+    return found
 
 
-def _outcome(session: Session, act_id: int, words: str) -> None:
-    session.execute(update(BudgetAct).where(BudgetAct.id == act_id).values(outcome=words))
+def _note(session: Session, act_id: int, **values: object) -> None:
+    session.execute(update(BudgetAct).where(BudgetAct.id == act_id).values(**values))
 
 
 def _held(session: Session, target: Target) -> DesiredState | None:
@@ -195,83 +241,3 @@ def _message(due: Due) -> str:
 def actor(budget: str) -> str:
     """Under which name a budget commands."""
     return f"budget:{budget}"
-
-
-def come_back(now: datetime) -> int:
-    """Take back what standing lines commanded, where their time is over; how many lines."""
-    with db.transaction() as session:
-        over = [(line_id, why) for line_id, _, why in _over(session, now)]
-    for line_id, why in over:
-        take_back(line_id, actor_of=None, why=why, now=now)
-    return len(over)
-
-
-def _over(session: Session, now: datetime) -> Iterator[tuple[int, str, str]]:
-    """Standing lines whose commands are over, each with the budget's name and why."""
-    budgets = book(session)
-    query = (
-        select(BudgetLine.id, BudgetLine.limit, BudgetWindow.limit, BudgetWindow.spent, BudgetWindow.ends_at)
-        .add_columns(Budget.id, Budget.name, _newest_way_back())
-        .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
-        .join(Budget, Budget.id == BudgetWindow.budget_id)
-        .where(BudgetLine.hard, BudgetLine.returned_at.is_(None), BudgetLine.commanded_at.is_not(None))
-        .order_by(BudgetLine.id)
-    )
-    for line_id, drawn_at, limit, spent, ends_at, budget_id, name, way_back in session.execute(query):
-        if budgets.one(budget_id, now) is None:
-            yield line_id, name, f"Budget {name} has ended"
-        elif way_back == "next_window" and ends_at <= now:
-            yield line_id, name, f"Budget {name}: a new window began"
-        elif limit > drawn_at and spent < limit:
-            yield line_id, name, f"Budget {name}: its limit was raised"
-
-
-def _newest_way_back() -> Any:
-    newest = select(BudgetTerms.way_back).where(BudgetTerms.budget_id == Budget.id)
-    return newest.order_by(BudgetTerms.effective_from.desc()).limit(1).scalar_subquery()
-
-
-def take_back(line_id: int, *, actor_of: str | None, why: str, now: datetime) -> int:
-    """Restore what one line commanded and nobody has changed since; how many scopes. By the budget, or by a person."""
-    with db.transaction() as session:
-        query = select(BudgetAct.id).where(BudgetAct.line_id == line_id, BudgetAct.command_id.is_not(None))
-        acts = list(session.scalars(query.where(BudgetAct.returned_by.is_(None)).order_by(BudgetAct.id)))
-    restored = sum(_restore(act_id, actor_of, why, now) for act_id in acts)
-    with db.transaction() as session:
-        session.execute(
-            update(BudgetLine).where(BudgetLine.id == line_id, BudgetLine.returned_at.is_(None)).values(returned_at=now)
-        )
-    return restored
-
-
-def _restore(act_id: int, actor_of: str | None, why: str, now: datetime) -> int:
-    with db.transaction() as session:
-        act_ = session.get_one(BudgetAct, act_id)
-        commands.lock_generation(session, act_.scenario_id, now, step=0)
-        session.refresh(act_, with_for_update=True)
-        if act_.returned_by is not None:
-            return 0
-        held = session.get(DesiredState, (act_.scenario_id, act_.tenant_id, 0), populate_existing=True)
-        if held is None or held.command_id != act_.command_id:
-            act_.outcome = "Another command came after it, so it was left alone."
-            return 0
-        given = session.get_one(Command, act_.command_id)
-        command = commands.issue(
-            session, kind="restore", scenario_id=act_.scenario_id, tenant_id=act_.tenant_id or None, reason=why,
-            actor=actor_of or given.actor, now=now,
-        )  # fmt: skip
-        act_.returned_by, act_.outcome = command.id, "Taken back."
-        return 1
-
-
-def standing_lines(session: Session, budget_id: int) -> list[int]:
-    """Hard lines of a budget whose commands were not taken back."""
-    query = (
-        select(BudgetLine.id)
-        .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
-        .where(BudgetWindow.budget_id == budget_id, BudgetLine.hard, BudgetLine.commanded_at.is_not(None))
-        .where(BudgetLine.returned_at.is_(None))
-        .order_by(BudgetLine.id)
-        .limit(LINES_MAX)
-    )
-    return list(session.scalars(query))

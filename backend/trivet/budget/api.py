@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.budget import acting, answers, making, reading
+from trivet.budget import answers, making, reading, returning
 from trivet.budget.draft import Asked, Identity
 from trivet.budget.lines import LINES, LINES_MAX
 from trivet.budget.reserve import api as reservations
@@ -134,11 +134,11 @@ def end(name: str, body: Why, principal: Write) -> dict[str, Any]:
 def restore(name: str, body: Reason, principal: Write) -> dict[str, Any]:
     """Take back what its hard lines commanded and nobody has changed since; in this window they command no more."""
     with db.transaction() as session:
-        lines = acting.standing_lines(session, making.by_name(session, name).id)
+        lines = returning.standing_lines(session, making.by_name(session, name).id)
     now = utc_now()
     return {
         "restored": sum(
-            acting.take_back(line_id, actor_of=principal.actor, why=body.reason, now=now) for line_id in lines
+            returning.take_back(line_id, actor_of=principal.actor, why=body.reason, now=now) for line_id in lines
         )
     }
 

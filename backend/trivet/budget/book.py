@@ -35,6 +35,11 @@ class Terms:
     unreachable: str
     ended: bool
 
+    @property
+    def orders(self) -> tuple[object, ...]:
+        """What is commanded, and from which limit on."""
+        return self.limit, self.hard, self.action, self.level, self.ended
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -80,6 +85,19 @@ class Book:
     def at(self, at: datetime) -> Iterator[Standing]:
         """Budgets that hold at an instant, by id."""
         return (found for id_ in self.budgets if (found := self.one(id_, at)) is not None)
+
+    def terms(self, budget_id: int, terms_id: int) -> Standing | None:
+        """A budget by what it once said; None where that are no terms of it."""
+        return next((each for each in self.budgets.get(budget_id, ()) if each.terms.id == terms_id), None)
+
+    def ordered_since(self, standing: Standing) -> int:
+        """Id of the terms with which it began to command what it does: later ones that change nothing of it go on with it."""
+        first = standing.terms.id
+        for each in reversed([own for own in self.budgets[standing.id] if own.terms.id <= first]):
+            if each.terms.orders != standing.terms.orders:
+                break
+            first = each.terms.id
+        return first
 
     def one(self, budget_id: int, at: datetime) -> Standing | None:
         """One budget where it holds at an instant; None before its start and after its end."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet.budget import words
-from trivet.budget.book import Standing
+from trivet.budget.book import Book, Standing
 from trivet.budget.kept import Window
 from trivet.budget.lines import FULL, breached_at, crossed, drawn
 from trivet.budget.models import BudgetLine
@@ -25,8 +25,11 @@ from trivet.rollup.read import one_of
 LATE = "; it came in after its window had ended, so nothing was commanded"
 
 
-def judge(session: Session, pairs: Iterable[tuple[Window, Standing]], now: datetime) -> int:
-    """Write the lines that these windows crossed since they were judged last; how many are new."""
+def judge(session: Session, budgets: Book, pairs: Iterable[tuple[Window, Standing]], now: datetime) -> int:
+    """Write the lines that these windows crossed since they were judged last; how many are new.
+
+    A soft line is told of once, a hard one once for the terms that order it: a limit that comes again commands again.
+    """
     reached = [
         (window, standing, lines)
         for window, standing in pairs
@@ -39,9 +42,11 @@ def judge(session: Session, pairs: Iterable[tuple[Window, Standing]], now: datet
     labels = names(session, [(standing.scope, window.subject_id) for window, standing, _ in reached])
     count = 0
     for window, standing, lines in reached:
-        new = tuple(line for line in lines if (line, window.limit) not in known[window.id])
+        since = budgets.ordered_since(standing) if standing.terms.hard else 0
+        new = tuple(n for n in lines if (n, window.limit, since if n == FULL else 0) not in known[window.id])
         if new:
-            _write(session, Crossing(window, standing, new, whose(standing.scope, labels, window.subject_id)), now)
+            of = whose(standing.scope, labels, window.subject_id)
+            _write(session, Crossing(window, standing, new, of, since if FULL in new else 0), now)
             count += len(new)
     return count
 
@@ -54,6 +59,7 @@ class Crossing:
     standing: Standing
     lines: tuple[int, ...]
     whose: str
+    since: int  # the terms that order its hard line; 0 where it crosses none
 
     @property
     def why(self) -> str:
@@ -65,11 +71,12 @@ def _before(window: Window) -> Decimal:
     return window.before if window.limit == window.limit_before else ZERO
 
 
-def _known(session: Session, ids: list[int]) -> dict[int, set[tuple[int, object]]]:
-    found: dict[int, set[tuple[int, object]]] = defaultdict(set)
-    query = select(BudgetLine.window_id, BudgetLine.line, BudgetLine.limit).where(one_of(BudgetLine.window_id, ids))
-    for window_id, line, limit in session.execute(query):
-        found[window_id].add((line, limit))
+def _known(session: Session, ids: list[int]) -> dict[int, set[tuple[int, Decimal, int]]]:
+    """Lines told of, by window: with the terms that order them, and with 0, for who asks for a soft one."""
+    found: dict[int, set[tuple[int, Decimal, int]]] = defaultdict(set)
+    columns = (BudgetLine.window_id, BudgetLine.line, BudgetLine.limit, BudgetLine.terms_id)
+    for window_id, line, limit, since in session.execute(select(*columns).where(one_of(BudgetLine.window_id, ids))):
+        found[window_id] |= {(line, limit, since), (line, limit, 0)}
     return found
 
 
@@ -82,7 +89,7 @@ def _write(session: Session, found: Crossing, now: datetime) -> None:
         acts = hard and terms.action != "refuse" and not over
         rows.append({
             "window_id": window.id, "line": line, "limit": window.limit, "hard": hard, "spent": window.spent,
-            "held": window.held, "crossed_at": now, "told": line == found.lines[-1],
+            "terms_id": found.since if hard else 0, "held": window.held, "crossed_at": now, "told": line == found.lines[-1],
             "breached_at": _breached_at(session, found) if hard else None,
             "returned_at": now if hard and not acts else None,  # nothing is commanded, so nothing is to be taken back
             "reason": f"{found.why}{LATE if hard and over else ''}",
@@ -101,9 +108,10 @@ def _breached_at(session: Session, found: Crossing) -> datetime | None:
 
 def _tell(session: Session, found: Crossing, now: datetime) -> None:
     window, standing, (*lower, highest) = found.window, found.standing, found.lines
+    ordered = f":{found.since}" if found.since else ""
     notify.enqueue(
         session,
-        key=f"budget:{window.id}:{highest}:{window.limit.normalize():f}",
+        key=f"budget:{window.id}:{highest}:{window.limit.normalize():f}{ordered}",
         to=standing.terms.owners,
         subject=words.subject(standing, found.whose, highest, window.spent, window.limit),
         text=words.text(

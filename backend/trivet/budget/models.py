@@ -131,16 +131,18 @@ class BudgetLine(Base):
     line: Mapped[int] = mapped_column(SmallInteger)  # % of the limit
     limit: Mapped[Decimal] = mapped_column(Numeric(38, 12))
     hard: Mapped[bool]
+    terms_id: Mapped[int] = mapped_column(server_default="0")  # of a hard line: since when it is commanded so
     spent: Mapped[Decimal] = mapped_column(Numeric(38, 12))
     held: Mapped[Decimal] = mapped_column(Numeric(38, 12))
     crossed_at: Mapped[datetime]
     told: Mapped[bool]  # the highest of those crossed at once: the one its message names
     breached_at: Mapped[datetime | None]  # when the first span over a hard line was received
+    acted_at: Mapped[datetime | None]  # when each scope it concerns had been looked at
     commanded_at: Mapped[datetime | None]
     returned_at: Mapped[datetime | None]  # when what was commanded was taken back
     reason: Mapped[str]
     __table_args__ = (
-        UniqueConstraint("window_id", "line", "limit"),
+        UniqueConstraint("window_id", "line", "limit", "terms_id"),
         Index(None, "crossed_at"),
         Index("ix_budget_line_standing", "id", postgresql_where="hard AND returned_at IS NULL"),
     )
@@ -159,6 +161,7 @@ class BudgetAct(Base):
     level: Mapped[int | None] = mapped_column(SmallInteger)
     command_id: Mapped[int | None] = mapped_column(BigInteger)  # none where it was refused: `outcome` says why
     returned_by: Mapped[int | None] = mapped_column(BigInteger)  # the command that took it back
+    waits: Mapped[bool] = mapped_column(server_default="false")  # for what stands already to end: then it is commanded
     outcome: Mapped[str]
     __table_args__ = (UniqueConstraint("line_id", "scenario_id", "tenant_id"),)
 

@@ -64,7 +64,8 @@ def _first(session: Session) -> bool:
 
 
 def _round(session: Session, seen: Seen, now: datetime) -> tuple[Refreshed, Seen]:
-    work = Work(session, book(session), now)
+    budgets = book(session)
+    work = Work(session, budgets, now)
     held = work.held_interactions()
     deltas = counters.take(session, DELTAS_MAX)
     released = settle.release_settled(session, now)  # of what was taken: what waits for the next round is still held
@@ -76,6 +77,6 @@ def _round(session: Session, seen: Seen, now: datetime) -> tuple[Refreshed, Seen
     work.take_new()
     work.convert(seen)
     kept.write(session, work.windows.values(), now)
-    crossed = crossing.judge(session, work.pairs(), now)
+    crossed = crossing.judge(session, budgets, work.judged(), now)
     applied = Seen({each.id: each.terms.id for each in work.standings.values()}, work.exchange)
     return Refreshed(released, len(deltas), crossed, len(deltas) == DELTAS_MAX), applied

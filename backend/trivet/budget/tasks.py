@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from trivet.budget import acting, over
+from trivet.budget import acting, over, returning
 from trivet.budget.refresh import refresh
 from trivet.budget.reserve import tasks as reserving
 from trivet.kit.clock import utc_now
@@ -22,7 +22,8 @@ def refresh_all() -> int:
             break
     over.judge(utc_now())
     acting.act(utc_now())
-    acting.come_back(utc_now())
+    if returning.come_back(utc_now()):
+        acting.act(utc_now())  # what waited for it
     return counted
 
 

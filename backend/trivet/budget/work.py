@@ -13,9 +13,10 @@ from trivet.budget.centres import Centres
 from trivet.budget.counters import Delta
 from trivet.budget.kept import Window
 from trivet.budget.limits import WindowKey
+from trivet.budget.lines import amount_at, drawn
 from trivet.budget.models import BudgetWindow
 from trivet.budget.seen import Seen
-from trivet.budget.sums import figures
+from trivet.budget.sums import ZERO, figures
 from trivet.budget.windows import CALENDAR, window_at
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT
@@ -37,15 +38,21 @@ class Work:
         self.exchange = rates(session)
         self.tree = opening.tree_for(session, self.standings.values())
         self.windows: dict[int, Window] = {}
+        self._anew: dict[int, Window] = {}  # whose lines are drawn by new terms
         self.foreign: set[int] = set()  # windows that need converting
         self._calendar: dict[tuple[str, str, datetime], Interval] = {}
 
     def pairs(self) -> Iterator[tuple[Window, Standing]]:
-        """Windows with their budgets, in the order of ids."""
-        for id_ in sorted(self.windows):
-            window = self.windows[id_]
+        """Windows in hand with their budgets, in the order of ids."""
+        for _, window in sorted(self.windows.items()):
             if window.budget_id in self.standings:
                 yield window, self.standings[window.budget_id]
+
+    def judged(self) -> Iterator[tuple[Window, Standing]]:
+        """Windows whose lines may be crossed: those in hand, and those whose lines new terms drew below what is spent."""
+        for id_, window in self._anew.items():
+            self.windows.setdefault(id_, window).before = ZERO
+        return self.pairs()
 
     def hold(self, windows: Iterable[Window]) -> list[Window]:
         """The same windows, or what they are in hand already."""
@@ -102,10 +109,12 @@ class Work:
         there = kept.by_key(self.session, keys)
         self._make(key for key in keys if key not in there)
         for window in kept.open_of(self.session, [each.id for each in new], self.now):
-            limit = self.standings[window.budget_id].terms.limit
-            if window.limit != limit:
+            terms = self.standings[window.budget_id].terms
+            if window.limit != terms.limit:
                 [mine] = self.hold([window])
-                mine.limit = limit
+                mine.limit = terms.limit
+            if any(window.spent >= amount_at(line, terms.limit) for line in drawn(terms)):
+                self._anew[window.id] = window
 
     def _whoever(self, standing: Standing) -> Iterator[WindowKey]:
         """Windows of those who spent something before their budget began."""
