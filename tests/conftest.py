@@ -10,6 +10,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -113,14 +114,21 @@ def _empty(engine: Engine) -> None:
             connection.execute(text(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE"))
 
 
+@lru_cache
+def _app(*_: int) -> "FastAPI":  # noqa: F821  # imported late: most tests need no app
+    """One app for all tests of a process: making it takes longer than most of them. It keeps no state but the limits."""
+    from trivet.app import create_app
+
+    return create_app()
+
+
 @pytest.fixture
 def client(database: str) -> Iterator["TestClient"]:  # noqa: F821  # imported late: most tests need no app
     from fastapi.testclient import TestClient
     from tests.support.answers import hold_against_the_document
 
-    from trivet.app import create_app
-
-    app = create_app()
+    settings = get_settings()
+    app = _app(settings.rest_body_limit_bytes, settings.bill_file_limit_bytes)
     with TestClient(app, base_url="http://127.0.0.1") as made:
         hold_against_the_document(made, app)
         yield made
