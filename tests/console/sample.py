@@ -19,7 +19,7 @@ def ago(seconds: float) -> datetime:
 
 
 def reader(role: str = "sre") -> views.Reader:
-    return views.Reader("Robin Sato", "robin@example.com", role, "token", ZONE, NOW)
+    return views.Reader("Robin Sato", "robin@example.com", role, "token", ZONE, NOW, "http://127.0.0.1:8170")
 
 
 def verdict(guard: str, state: str, reason: str, since_s: float = 400) -> views.Verdict:

@@ -70,7 +70,7 @@ def reader(request: Request) -> Reader:
             found = service.who(session, token, now)
             if found:
                 user, web_session = found
-                return Reader(user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now)
+                return Reader(user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now, address_of(request))
     raise SignedOut
 
 
@@ -81,6 +81,11 @@ def check_token(looking: Reader, given: str) -> None:
     """`Forbidden` unless the form carries this session's own token."""
     if not secrets.compare_digest(looking.csrf_token.encode(), given.encode()):
         raise Forbidden("This form belongs to another session, so nothing was changed. Reload the page and try again.")
+
+
+def address_of(request: Request) -> str:
+    """Scheme, host and port that the browser asked for, as commands on pages name them."""
+    return f"{request.url.scheme}://{request.url.netloc}"
 
 
 def zone_of(request: Request) -> ZoneInfo:

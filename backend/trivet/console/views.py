@@ -22,6 +22,7 @@ class Reader:
     csrf_token: str
     zone: tzinfo
     now: datetime
+    address: str  # of this server as the browser asked for it: `http://127.0.0.1:8000`
 
     @property
     def may_command(self) -> bool:

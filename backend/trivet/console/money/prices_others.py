@@ -13,40 +13,39 @@ from trivet.pricing.dated import plain
 from trivet.pricing.models import Discount, ExchangeRate, GpuPrice, UnitPrice
 
 OTHERS_SHOWN = 20
-_HEADER = "curl -H 'Authorization: Bearer tvt_…' -H 'Content-Type: application/json' localhost:8000/api/v1"
 
-# Title, table, heads and columns, which of them are numbers; then what an empty one teaches.
+# Title, table, heads and columns, which of them are numbers; then what an empty one says, and the body that enters the first.
 _KINDS: tuple[tuple[str, str, Any, tuple[tuple[str, str], ...], tuple[int, ...], str, str], ...] = (
     (
         "discounts", "Contract discounts", Discount,
         (("Provider", "provider"), ("Model", "model"), ("Pool", "pool"), ("Percent off", "percent"), ("From", "effective_from"), ("Until", "ends"), ("Source", "source"), ("Author", "author")),
         (3,), "No contract takes anything off a list price.",
-        f"""{_HEADER}/discounts -d '{{"provider": "openai", "percent": "12.5", "effective_from": "2026-11-01T00:00:00Z"}}'""",
+        '{"provider": "openai", "percent": "12.5", "effective_from": "2026-11-01T00:00:00Z"}',
     ),
     (
         "exchange-rates", "Rates of exchange", ExchangeRate,
         (("From", "from_currency"), ("To", "to_currency"), ("Rate", "rate"), ("Day", "effective_from"), ("Source", "source"), ("Author", "author")),
         (2,), "No rate has been entered: amounts of other currencies stand apart and are never added.",
-        f"""{_HEADER}/exchange-rates -d '{{"from_currency": "EUR", "to_currency": "USD", "effective_from": "2026-11-01", "rate": "1.10"}}'""",
+        '{"from_currency": "EUR", "to_currency": "USD", "effective_from": "2026-11-01", "rate": "1.10"}',
     ),
     (
         "gpu-prices", "GPU hours", GpuPrice,
         (("GPU", "gpu_type"), ("Bought", "purchase"), ("Region", "region"), ("An hour", "price_per_hour"), ("Currency", "currency"), ("From", "effective_from"), ("Source", "source"), ("Author", "author")),
         (3,), "No GPU hour has a price here: pools say their own.",
-        f"""{_HEADER}/gpu-prices -d '{{"gpu_type": "H100", "purchase": "on_demand", "price_per_hour": "2.95", "currency": "USD", "effective_from": "2026-11-01T00:00:00Z"}}'""",
+        '{"gpu_type": "H100", "purchase": "on_demand", "price_per_hour": "2.95", "currency": "USD", "effective_from": "2026-11-01T00:00:00Z"}',
     ),
     (
         "unit-prices", "Units", UnitPrice,
         (("Unit", "unit"), ("Of", "name"), ("Provider", "provider"), ("Pool", "pool"), ("One", "price"), ("Currency", "currency"), ("From", "effective_from"), ("Source", "source"), ("Author", "author")),
         (4,), "Bandwidth, storage, calls of tools and searches have no price yet.",
-        "trivet prices unit tool_calls --name search --price 0.01 --currency USD",
+        '{"unit": "tool_calls", "name": "search", "price": "0.01", "currency": "USD", "effective_from": "2026-11-01T00:00:00Z"}',
     ),
 )  # fmt: skip
 
 
 def others(session: Session) -> Iterable[DatedTable]:
     """The newest rows of each other kind of price."""
-    for key, title, table, columns, numbers, empty, command in _KINDS:
+    for key, title, table, columns, numbers, empty, body in _KINDS:
         rows = session.scalars(select(table).order_by(table.id.desc()).limit(OTHERS_SHOWN)).all()
         count = session.scalar(select(func.count()).select_from(table)) or 0
         yield DatedTable(
@@ -57,7 +56,7 @@ def others(session: Session) -> Iterable[DatedTable]:
             tuple(tuple(_cell(getattr(row, name)) for _, name in columns) for row in rows),
             count - len(rows),
             empty,
-            command,
+            body,
         )
 
 

@@ -48,7 +48,7 @@ class PriceTable:
 
 @dataclass(frozen=True, slots=True)
 class DatedTable:
-    """Dated rows of another kind of price, in words; empty, it teaches the command that enters the first."""
+    """Dated rows of another kind of price, in words; empty, it teaches the body of the call that enters the first."""
 
     key: str
     title: str
@@ -57,7 +57,7 @@ class DatedTable:
     rows: tuple[tuple[str, ...], ...]
     more: int
     empty: str
-    command: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
