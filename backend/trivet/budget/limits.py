@@ -62,7 +62,7 @@ def falls_under(
                 yield standing, subject.tenant_id  # two tenants may call theirs the same
             continue
         for id_ in own[standing.scope]:
-            if id_ == standing.subject_id or (standing.each and id_):
+            if id_ if standing.each else id_ == standing.subject_id:  # of "each", nobody is not one
                 yield standing, id_
 
 

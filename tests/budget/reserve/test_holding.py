@@ -144,6 +144,12 @@ class TestEveryLayer:
         assert (refused.value.problem()["layer"], refused.value.problem()["resets_at"]) == ("interaction", None)
         one(hold("9"))  # of no interaction that is named
 
+    def test_of_each_end_user_is_nobodys_where_none_is_named(self) -> None:
+        budget("each user", "3", scope="end_user")
+        one(hold("2"))
+        one(hold("2"))
+        assert windows() == []
+
     def test_is_told_the_narrowest_first(self) -> None:
         budget("all", "1")
         budget("each tenant", "1", scope="tenant")
@@ -163,6 +169,13 @@ class TestAnUnknownPrice:
         budget("all", "10", unknown_price="open")
         told = one(hold(tokens_of(model="nobody-knows", provider="nobody", input_tokens=1, max_output_tokens=1)))
         assert (told.unbounded, held()) == ("the model has no price", 0)
+
+    def test_in_a_currency_without_a_rate_is_held_at_nothing_too(self) -> None:
+        budget("all", "10", currency="EUR", unknown_price="open")
+        told = one(hold("2"))
+        assert (told.unbounded[:23], held()) == ("No rate from USD to EUR", 0)
+        one(post(told.id, "3"))
+        assert held() == 0
 
     def test_without_any_bound_of_the_input_is_the_same(self) -> None:
         budget("all", "10")

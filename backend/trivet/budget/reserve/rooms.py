@@ -15,7 +15,7 @@ from trivet.budget.centres import centres_of
 from trivet.budget.limits import Subject, WindowKey, falls_under, window_key
 from trivet.budget.reserve.costs import Bounded, Market
 from trivet.budget.reserve.decide import ONE, Layer, in_window
-from trivet.budget.reserve.standing import Amounts, Measure
+from trivet.budget.reserve.standing import NONE, Amounts, Measure
 from trivet.budget.service import windows_of
 from trivet.identity.models import ApiKey
 from trivet.kit.money import EXACT
@@ -126,7 +126,7 @@ def _rate(market: Market, terms: Terms, bounded: Bounded) -> tuple[Decimal, str]
     try:
         return kept_rate(market.rates.rate_at(bounded.currency, terms.currency, market.now).rate), ""
     except exchange.NoRate as unknown:
-        return ONE, str(unknown)
+        return NONE, str(unknown)  # its sum is in money that this budget does not know: held at nothing
 
 
 def kept_rate(rate: Decimal) -> Decimal:
