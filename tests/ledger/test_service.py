@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from tests.support import books
 from tests.support.calls import call, ingest
 from tests.support.seeded import seeded
@@ -77,6 +77,29 @@ class TestPosting:
         now = books.SEVEN + timedelta(hours=service.HOURS_MAX + 20, minutes=5)
         assert [books.post(now) for _ in range(3)] == [service.HOURS_MAX, 20, 0]
 
+    def test_a_transaction_takes_no_further_hour_once_its_time_is_over(self):
+        """So that a close, a bill and every change wait for seconds only. What was due and what is new both go on."""
+        books.pool()
+        now = books.NINE + timedelta(minutes=2)
+        assert [books.post(now, seconds_max=0) for _ in range(3)] == [1, 1, 0]
+        tasks.pool_changed(1, "2026-11-20T07:00:00Z")
+        assert [books.post(now + timedelta(hours=1), seconds_max=0) for _ in range(4)] == [1, 1, 1, 0]
+        assert (count(HourDue), count(Posting)) == (0, 3)
+
+    def test_a_change_that_could_not_be_told_is_told_again(self):
+        """The outbox hands each over once: posting that takes long, or a database that is away, must not lose it."""
+        told_once = [task for task in vars(tasks).values() if str(getattr(task, "name", "")).startswith("ledger.")]
+        told_once = [task for task in told_once if task.name not in tasks.SCHEDULE]
+        assert {task.name for task in told_once} >= {
+            "ledger.pool_changed",
+            "ledger.tenant_changed",
+            "ledger.tree_changed",
+        }
+        assert all(OperationalError in task.autoretry_for and task.max_retries == 30 for task in told_once)
+        with db.transaction() as session:
+            service.terms_changed(session, books.SEVEN)
+            assert session.scalar(text("SHOW lock_timeout")) == "2min"
+
     def test_a_pool_without_terms_is_metered(self):
         books.price("house", "small", input="1", output="4")
         books.ingest(books.on_pool("acme", "07:00", "07:30", input_tokens=1_000_000))
@@ -116,7 +139,6 @@ class TestPosting:
             session.execute(text("UPDATE pool_term SET gpus = 0"))
             service.post_hour(session, books.SEVEN)
         assert standing() == set()
-
 
     def test_a_call_of_many_hours_counts_in_each_of_them_however_late_it_is_told(self):
         """Nine hours on two GPUs at 3 USD: told when it ends, after the hours it ran in were posted as idle."""

@@ -101,7 +101,7 @@ def a_late_request():
     rollup.fold()
 
 
-def post(now=EIGHT + timedelta(minutes=2)):
+def post(now=EIGHT + timedelta(minutes=2), **bounds):
     """Post what is due at `now`; how many hours."""
     with db.transaction() as session:
-        return ledger.post_due(session, now, GRACE_S)
+        return ledger.post_due(session, now, GRACE_S, **bounds)

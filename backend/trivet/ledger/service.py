@@ -1,5 +1,7 @@
 """Post hours: load, decide (in `posting`), save. An hour posted twice is posted once."""
 
+import math
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -12,13 +14,14 @@ from trivet.fleet import service as fleet
 from trivet.fleet.models import PoolTerm
 from trivet.kit.clock import floor
 from trivet.kit.locks import Lock
-from trivet.ledger import metered, pool_hour, reading, shared_hour, shared_rows, units
+from trivet.ledger import book, metered, pool_hour, reading, shared_hour, shared_rows, units
 from trivet.ledger.hour import Known, known_of
 from trivet.ledger.models import HourDue, PostedHour
 from trivet.ledger.reading import HOUR, HOUR_S
 from trivet.rollup.models import Rollup1h
 
 HOURS_MAX = 100  # posted in one transaction; the next run goes on
+_PATIENTLY = text("SELECT set_config('lock_timeout', '120s', true), set_config('statement_timeout', '120s', true)")
 _POINTER = 1
 
 
@@ -32,25 +35,45 @@ SOURCES: tuple[Callable[[Session, Known], Iterable[int | None]], ...] = (
 )
 
 
-def post_due(session: Session, now: datetime, grace_s: int) -> int | None:
-    """Post the complete hours that are due, at most `HOURS_MAX` and what they reach back to; how many hours.
+def post_due(session: Session, now: datetime, grace_s: int, seconds_max: float = math.inf) -> int | None:
+    """Post the complete hours that are due, at most `HOURS_MAX` and what they reach back to; how many hours were.
 
-    None where another process is posting. Due are hours whose usage changed and hours not looked at yet.
+    None where another process is posting. Due are hours whose usage changed and hours not looked at yet. Once
+    `seconds_max` are over no further one is taken: the rest stays due.
     """
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": Lock.POST}):
         return None
     complete = floor(now - timedelta(seconds=grace_s), HOUR_S)
     fresh = _fresh(session, complete)
     due = {*fresh, *_take_due(session, complete)}
-    hours = _with_reach(session, due)
-    for hour in hours:
-        post_hour(session, hour)
+    hours = _within_time(session, due, seconds_max)
+    left = due.difference(hours)
+    _mark(session, left.difference(fresh))
     if fresh:
-        _point_to(session, fresh[-1] + HOUR)
+        _point_to(session, min(left.intersection(fresh), default=fresh[-1] + HOUR))
     until = posted_until(session)
     if until:
         shared_hour.post_days(session, hours, until)
-    return len(due)
+    return len(due) - len(left)
+
+
+def _within_time(session: Session, due: Iterable[datetime], seconds_max: float) -> set[datetime]:
+    """Post hours, oldest first and one at least, until the time is over; those posted.
+
+    With each go the hours before in which its pool requests had begun.
+    """
+    done: set[datetime] = set()
+    pools = fleet.terms(session).keys()
+    start = time.monotonic()
+    for hour in sorted(due):
+        if done and time.monotonic() - start >= seconds_max:
+            break
+        back = reading.reaches_back_to(session, hour, pools)
+        for each in (back + HOUR * n for n in range(int((hour - back) / HOUR) + 1)):
+            if each not in done:
+                post_hour(session, each)
+                done.add(each)
+    return done
 
 
 def posted_until(session: Session) -> datetime | None:
@@ -78,18 +101,6 @@ def _take_due(session: Session, complete: datetime) -> list[datetime]:
     oldest = select(HourDue.hour).where(HourDue.hour < complete).order_by(HourDue.hour).limit(HOURS_MAX)
     taken = delete(HourDue).where(HourDue.hour.in_(oldest.scalar_subquery())).returning(HourDue.hour)
     return list(session.scalars(taken))
-
-
-def _with_reach(session: Session, hours: set[datetime]) -> list[datetime]:
-    """The hours, oldest first, and those before in which their pool requests had begun."""
-    pools = fleet.terms(session).keys()
-    wanted = set(hours)
-    for hour in hours:
-        back = reading.reaches_back_to(session, hour, pools)
-        while back < hour:
-            wanted.add(back)
-            back += HOUR
-    return sorted(wanted)
 
 
 def _point_to(session: Session, until: datetime) -> None:
@@ -135,8 +146,10 @@ def hours_due(session: Session, hours: Iterable[datetime]) -> int:
     return _mark(session, (hour for hour in hours if until is None or hour < until))
 
 
-def tree_changed(session: Session, start: datetime) -> int:
-    """Cost centres were moved from an hour on: hours since are due again where shared costs are split by usage."""
+def weights_changed(session: Session, start: datetime) -> int:
+    """What usage is weighed by changed from an hour on (the tree, a rate of exchange): hours since are due again where
+    shared costs are split by usage.
+    """
     _wait_for_posters(session)
     first = shared_rows.first_proportional(session)
     return _mark(session, _posted_since(session, max(start, first))) if first else 0
@@ -152,7 +165,8 @@ def _posted_since(session: Session, start: datetime) -> list[datetime]:
 
 def _wait_for_posters(session: Session) -> None:
     """A poster that read the old state may still be at work; what it did is seen once it has committed."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.POST})
+    session.execute(_PATIENTLY)
+    book.alone(session)
 
 
 def _mark(session: Session, hours: Iterable[datetime]) -> int:

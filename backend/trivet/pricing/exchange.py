@@ -9,7 +9,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Self
 
@@ -17,8 +17,9 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from trivet import db
+from trivet import db, outbox
 from trivet.identity import audit
+from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Conflict, Invalid
 from trivet.kit.money import EXACT, PICO
 from trivet.pricing.models import ExchangeRate
@@ -153,6 +154,7 @@ def add_rate(
             "with a later effective_from.",
             field="effective_from",
         )
+    outbox.send(session, "ledger.rate_added", rfc3339(datetime.combine(effective_from, time(), UTC)))
     after = row | {"effective_from": effective_from.isoformat(), "rate": format(rate, "f")}
     audit.record(session, actor=actor, action="exchange_rate.add", subject=f"exchange_rate:{made.id}", after=after)
     return made
