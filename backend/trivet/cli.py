@@ -199,7 +199,9 @@ def import_bill(
     form: Annotated[str, typer.Option("--format", help="What it is; its header says so where left out.")] = "",
     provider: Annotated[str, typer.Option(help="Who bills, where the file does not say.")] = "",
     zone: Annotated[str, typer.Option(help="Whose days it counts in: UTC, America/Los_Angeles.")] = "",
-    services: Annotated[str, typer.Option(help="Services to take, as a pattern; * takes all.")] = "",
+    services: Annotated[
+        str, typer.Option(help="Services to take, by parts of their names with | between; * takes all.")
+    ] = "",
     replaces: Annotated[int | None, typer.Option(help="The bill whose place it takes.")] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read.")] = False,
     post: Annotated[bool, typer.Option("--post", help="Post the differences at once.")] = False,
@@ -207,14 +209,19 @@ def import_bill(
     data_dir: DataDir = None,
 ) -> None:
     """Import a bill, and say how it compares with what was measured."""
+    from pydantic import ValidationError
+
     from trivet.bill.asked import Given
     from trivet.bill.command import run
     from trivet.kit.errors import TrivetError
 
     use_database(data_dir)
-    given = Given(
-        format=form, provider=provider, zone=zone, services=services, replaces=replaces, skip_bad=skip_bad
-    )  # fmt: skip
+    try:
+        given = Given(
+            format=form, provider=provider, zone=zone, services=services, replaces=replaces, skip_bad=skip_bad
+        )  # fmt: skip
+    except ValidationError as wrong:
+        fail("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in wrong.errors()))
     try:
         run(file, usage, given, spread=spread if post else "", actor=f"cli:{os_user()}", say=say)
     except TrivetError as refused:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tempfile
 import zlib
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from tests.support.bills import as_csv, bring_in, row, the_bill
 
 from trivet import db
 from trivet.bill.models import Bill, BillAlias, BillLine
-from trivet.bill.read.table import Limits
+from trivet.bill.read.table import Limits, open_table
 from trivet.kit.errors import Invalid, TooLarge, TrivetError
 
 
@@ -58,6 +59,7 @@ class TestCells:
             ("ChargeCategory", "Gift", "is of the category 'Gift', which is none of adjustment"),
             ("ChargePeriodStart", "yesterday", "is no date such as 2026-10-31"),
             ("ChargePeriodStart", "2026-13-01", "is no date"),
+            ("ChargePeriodEnd", "2026-11-01", "line 3 ends on 2026-11-01, before it starts on 2026-11-17"),
             ("ChargePeriodStart", "0001-01-01T00:00:00+23:59", "is no(t a day| date)"),
             ("ChargePeriodStart", "9999-12-31T23:59:59Z", "is not a day from 2000"),
             ("x_Model", "m" * 257, "at most 256 characters"),
@@ -133,6 +135,30 @@ class TestFiles:
 
     def test_a_gzip_cut_short_is_refused(self):
         refused(gzip.compress(as_csv(the_bill() * 50))[:-30], "gzip file is broken")
+
+    def test_a_small_gzip_is_read_from_a_file_that_is_kept_in_memory(self):
+        """As an upload is: such a file says that it is open for writing."""
+        with tempfile.SpooledTemporaryFile(1 << 20) as kept:
+            kept.write(gzip.compress(b"a,b\n1,2\n"))
+            kept.seek(0)
+            assert list(open_table(kept, Limits(1 << 20, 10)).rows) == [(1, ["a", "b"]), (2, ["1", "2"])]
+
+    def test_services_are_parts_of_names_and_no_patterns(self):
+        count = len(the_bill())
+        refused(as_csv(the_bill()), f"None of its {count} lines is of a service", services="(((S+)+)+)$|(")
+        assert bring_in(as_csv(the_bill()), services="(|openai api")[0].lines == count
+
+    def test_a_column_that_counts_and_is_there_twice(self):
+        lines = as_csv(the_bill()).decode().splitlines()
+        doubled = [lines[0] + ",BilledCost", *(line + ",7" for line in lines[1:])]
+        refused("\n".join(doubled).encode(), "has the column BilledCost twice")
+
+    def test_a_long_text_costs_no_more_time_than_a_short_one(self):
+        """Patterns take the square of it: only what a name may have is looked at."""
+        rows = [{**the_bill()[0], "x_Model": "", "x_SkuMeterName": "a" * n + " Input Tokens"} for n in (200, 300)]
+        bring_in(as_csv(rows))
+        with db.transaction() as session:
+            assert list(session.scalars(select(BillAlias.name))) == ["a" * 200]
 
     def test_only_a_header_bills_nothing(self):
         refused(as_csv(the_bill()).split(b"\n")[0], "The file bills nothing")

@@ -87,7 +87,8 @@ class Intake:
         more = "more than " if self.tally.bad > BAD_MAX else ""
         rest = f"; and {self.tally.bad - len(self.tally.shown)} more" if self.tally.bad > len(self.tally.shown) else ""
         advice = "" if self.tally.bad > BAD_MAX else " Put them right, or leave them out with skip_bad."
-        return f"{more}{self.tally.bad} rows cannot be read, so nothing was imported: {'; '.join(self.tally.shown)}{rest}.{advice}"
+        rows = "row" if self.tally.bad == 1 else "rows"
+        return f"{more}{self.tally.bad} {rows} cannot be read, so nothing was imported: {'; '.join(self.tally.shown)}{rest}.{advice}"
 
     def _header(self, own: Format | None) -> tuple[Format, Sequence[str], str]:
         """The format, its header, and the currency that a line before the header names."""

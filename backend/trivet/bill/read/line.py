@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from trivet.bill.read import value
 from trivet.bill.read.formats import CONSTANT, Finder, Format, kinds, plain
 from trivet.bill.read.value import BadCellError
+from trivet.kit.errors import Invalid
 from trivet.kit.money import EXACT
 
 MULTIPLES = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
@@ -57,13 +58,17 @@ class Reader:
     def __init__(self, of: Format, header: Sequence[str], zone: ZoneInfo, services: str, currency: str) -> None:
         self.format, self.zone = of, zone
         self._currency = currency or of.currency
-        self._services = re.compile(services, re.IGNORECASE) if services else None
+        self._services = re.compile("|".join(map(re.escape, services.split("|"))), re.IGNORECASE) if services else None
         self._where = re.compile(of.kind_where, re.IGNORECASE)
         self._header = list(header)
         self._at: dict[str, int] = {}
         for index, name in enumerate(header):
             self._at.setdefault(plain(name), index)
         self._columns = {key: found for key in of.columns if (found := self._first(of.columns[key])) is not None}
+        named = [plain(name) for name in header]
+        twice = next((header[index] for index in self._columns.values() if named.count(named[index]) > 1), "")
+        if twice:
+            raise Invalid(f"The file has the column {twice} twice: leave one of them out.", field="file")
 
     def charges(self, number: int, cells: Sequence[str]) -> list[Charge]:
         """What the row charges: one charge as a rule, none where it tells that there was nothing."""
@@ -151,14 +156,13 @@ class Reader:
         return found, correction
 
     def _days(self, cells: Sequence[str], start: date) -> int:
-        last = self._get(cells, "end_day")
-        if last:
-            return max((value.day(last, self.zone, self.format.date_pattern) - start).days + 1, 1)
-        end = self._get(cells, "end")
-        if not end:
+        last, end = self._get(cells, "end_day"), self._get(cells, "end")
+        if not (last or end):
             return 1
-        until = value.day(end, self.zone, self.format.date_pattern)
-        return max((until - start).days, 1)
+        until = value.day(last or end, self.zone, self.format.date_pattern)
+        if until < start:
+            raise BadCellError(f"ends on {until}, before it starts on {start}")
+        return (until - start).days + 1 if last else max((until - start).days, 1)
 
     def _period(self, cells: Sequence[str]) -> tuple[date, date] | None:
         start, end = self._get(cells, "period_start"), self._get(cells, "period_end")
@@ -212,7 +216,7 @@ class Reader:
         if told and finder.key:
             told = _of_json(told, finder.key)
         if told and finder.pattern:
-            match = finder.pattern.search(told)
+            match = finder.pattern.search(told[: value.TEXT_MAX])  # patterns take the square of a text's length
             told = next((part for part in match.groupdict().values() if part), "") if match else ""
         return finder.lead + told if told else ""
 

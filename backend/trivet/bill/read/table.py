@@ -57,7 +57,9 @@ def open_table(file: IO[bytes], limits: Limits) -> Table:
     if start.startswith(ZIP):
         raise Invalid("This is a zip archive: unpack it, and import the file that is in it.", field="file")
     if start.startswith(GZIP):
-        file = io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=file), limits.bytes * EXPANDS_MAX), READ_BYTES)
+        file = io.BufferedReader(
+            _Bounded(gzip.GzipFile(fileobj=file, mode="rb"), limits.bytes * EXPANDS_MAX), READ_BYTES
+        )
         start = _peek(file)
     if not start.strip(b"\0 \t\r\n"):
         raise Invalid("The file is empty.", field="file")
