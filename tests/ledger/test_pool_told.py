@@ -96,6 +96,23 @@ class TestInterruptions:
         books.post()
         assert (pools.split().used_us, pools.split().down_us) == (1_200_000_000, 900_000_000)
 
+    def test_gpus_that_come_back_are_told_once_when_they_are_back(self, client, admin):
+        books.company()
+        books.a_morning()
+        assert self.lose(client, admin).status_code == 201
+        again = self.lose(client, admin)
+        assert again.status_code == 409
+        assert "Say it again with `restored_at`" in again.json()["detail"]
+        ended = self.lose(client, admin, restored_at="2026-11-20T07:45:00Z", cause="another word")
+        assert ended.status_code == 201
+        assert (ended.json()["restored_at"], ended.json()["cause"]) == (
+            "2026-11-20T07:45:00Z",
+            "spot capacity taken back",
+        )
+        assert self.lose(client, admin, restored_at="2026-11-20T07:50:00Z").status_code == 409
+        books.post()
+        assert pools.split().down_us == 900_000_000
+
     def test_are_told_once_listed_and_asked_for_again_by_the_ledger(self, client, admin):
         books.company()
         assert self.lose(client, admin, gpus=1).status_code == 201

@@ -122,7 +122,10 @@ def add_pool(body: NewPool, principal: Write) -> dict[str, Any]:
 
 @router.post("/pools/{name}/interruptions", status_code=201, response_model=Interruption)
 def record_interruption(name: Asked, body: NewInterruption, principal: Write) -> dict[str, Any]:
-    """A pool lost GPUs: its requests that failed then are marked, and what they cost is told with its hours."""
+    """A pool lost GPUs: its requests that failed then are marked, and what they cost is told with its hours.
+
+    The same `interrupted_at` again, with `restored_at`, says when they came back.
+    """
     with db.transaction() as session:
         row = interruptions.record(session, name=name, actor=principal.actor, now=utc_now(), **body.model_dump())
         return interruptions.body(row, name)

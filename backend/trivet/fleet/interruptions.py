@@ -29,7 +29,10 @@ def record(
     actor: str,
     now: datetime,
 ) -> PoolInterruption:
-    """One interruption. The ledger looks at the pool's hours since again (`ledger.pool_changed`)."""
+    """One interruption; the same instant again, with `restored_at`, says when it ended, once.
+
+    The ledger looks at the pool's hours since again (`ledger.pool_changed`).
+    """
     if restored_at is not None and restored_at <= interrupted_at:
         raise Invalid("`restored_at` must be later than `interrupted_at`.", field="restored_at")
     if interrupted_at > now:
@@ -43,13 +46,30 @@ def record(
     made: PoolInterruption | None = session.scalar(
         insert(PoolInterruption).values(values).on_conflict_do_nothing().returning(PoolInterruption)
     )
+    before = None
     if made is None:
-        raise Conflict(
-            f"An interruption of {name} at {rfc3339(interrupted_at)} is recorded already.", field="interrupted_at"
-        )
+        made, before = _restored(session, values, name)
     outbox.send(session, "ledger.pool_changed", made.pool_id, rfc3339(interrupted_at))
-    audit.record(session, actor=actor, action="pool.interruption", subject=f"pool:{name}", after=body(made, name))
+    audit.record(
+        session, actor=actor, action="pool.interruption", subject=f"pool:{name}", before=before, after=body(made, name)
+    )
     return made
+
+
+def _restored(session: Session, values: dict[str, Any], name: str) -> tuple[PoolInterruption, dict[str, Any]]:
+    """The one recorded at that instant, ended now, and what was said of it before; `Conflict` where it had ended."""
+    at, end = values["interrupted_at"], values["restored_at"]
+    of_then = select(PoolInterruption).where(
+        PoolInterruption.pool_id == values["pool_id"], PoolInterruption.interrupted_at == at
+    )
+    row = session.scalars(of_then.with_for_update()).one()
+    if row.restored_at is not None or end is None:
+        more = "" if row.restored_at else " Say it again with `restored_at` when its GPUs are back."
+        raise Conflict(f"An interruption of {name} at {rfc3339(at)} is recorded already.{more}", field="interrupted_at")
+    before = body(row, name)
+    row.restored_at = end
+    session.flush()
+    return row, before
 
 
 def newest(session: Session, *, name: str, before: int | None, limit: int) -> Sequence[PoolInterruption]:
