@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from tests.support import books
+from tests.budget.reserve import support as reservations
+from tests.support import books, budgets
 
 from trivet import db
-from trivet.invariant import service, tasks
+from trivet.invariant import budgets_add_up, service, tasks
 from trivet.invariant.rollup_equals_requests import check_hour
 from trivet.kit.interval import Interval
 from trivet.tenant import service as tenant
@@ -96,6 +97,33 @@ class TestPromises:
     def test_unfolded_usage_is_no_fault(self):
         books.ingest(books.metered("acme", "07:31", input_tokens=5))
         assert broken() == {}
+
+
+class TestBudgets:
+    @pytest.fixture(autouse=True)
+    def spent(self):
+        budgets.prices()
+        budgets.budget("each", scope="tenant", limit="10")
+        budgets.spend("4")
+        budgets.refresh(budgets.NOW)
+        reservations.one(reservations.hold("2"), now=budgets.NOW)
+
+    def found(self):
+        with db.transaction() as session:
+            return budgets_add_up.check(session, budgets.NOW)
+
+    def test_hold_what_reservations_hold_and_spent_what_was_counted(self):
+        assert (self.found().holds, self.found().detail) == (True, "what is held; budget each, 1 windows")
+
+    def test_that_hold_more_than_their_reservations_are_found(self):
+        force("UPDATE budget_window SET held = held + 1e-12")
+        said = "budget window 1 says 2.000000000001 is held, its reservations 2.000000000000"
+        assert self.found().detail == said
+
+    def test_that_lost_a_pico_of_what_was_spent_are_found(self):
+        force("UPDATE budget_window SET own = own - 1e-12, spent = spent - 1e-12")
+        said = "3.999999999999 of 1 requests, counted are 4.000000000000 of 1"
+        assert self.found().detail == f"budget each, window 1: {said}"
 
 
 class TestFindings:

@@ -11,6 +11,7 @@ from trivet import db
 from trivet.invariant import (
     audit_chain,
     balances_equal_entries,
+    budgets_add_up,
     capacity_equals_terms,
     centres_equal_entries,
     closed_periods_stand,
@@ -29,6 +30,7 @@ PROMISES: Mapping[str, Callable[[Session, datetime], Finding]] = {
     "closed_periods_stand": closed_periods_stand.check,
     "capacity_equals_terms": capacity_equals_terms.check,
     "rollup_equals_requests": rollup_equals_requests.check,
+    "budgets_add_up": budgets_add_up.check,
     "audit_chain": audit_chain.check,
 }
 
