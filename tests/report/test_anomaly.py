@@ -15,7 +15,7 @@ from trivet.ledger.book import Source
 from trivet.ledger.models import PostedHour
 from trivet.ledger.posting import Line
 from trivet.pricing.models import Model
-from trivet.report import anomalies, anomaly
+from trivet.report import anomalies, anomaly, tasks
 from trivet.report.anomaly import Driver, Part
 from trivet.report.models import Anomaly
 from trivet.rollup import tasks as rollup
@@ -112,6 +112,16 @@ def judge(now=NOW):
         return anomalies.judge(session, now, ONE)
 
 
+def credit():
+    """The bill of the one odd day takes its excess back."""
+    with db.transaction() as session:
+        book.alone(session)
+        row = session.scalars(select(Anomaly)).one()
+        who = Line("bill_variance", 0, row.tenant_id, 0, 0, 0, "USD")
+        lines = {who: Decimal("-22.5"), Line("supply.bill", 0, 0, 0, 0, 0, "USD"): Decimal("22.5")}
+        book.post(session, Source("bill", "credit", "m"), datetime(2026, 11, 20, 9, tzinfo=UTC), lines, "Credit.")
+
+
 def told(client, headers, **params):
     answer = client.get("/api/v1/costs/anomalies", params={"to": "2026-11-21"} | params, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -141,12 +151,7 @@ class TestKept:
 
     def test_until_later_postings_make_the_day_like_others(self, client, admin):
         judge()
-        with db.transaction() as session:
-            book.alone(session)
-            row = session.scalars(select(Anomaly)).one()
-            who = Line("bill_variance", 0, row.tenant_id, 0, 0, 0, "USD")
-            lines = {who: Decimal("-22.5"), Line("supply.bill", 0, 0, 0, 0, 0, "USD"): Decimal("22.5")}
-            book.post(session, Source("bill", "credit", "m"), datetime(2026, 11, 20, 9, tzinfo=UTC), lines, "Credit.")
+        credit()
         assert judge(NOW + timedelta(hours=1)) == 0
         assert told(client, admin) == []
         with db.transaction() as session:
@@ -163,3 +168,11 @@ class TestKept:
         assert client.post(path.replace("20/", "19/"), json={"reason": "None."}, headers=admin).status_code == 404
         judge(NOW + timedelta(hours=1))
         assert told(client, admin)[0]["acknowledged_reason"] == "A migration."
+
+
+@pytest.mark.usefixtures("fortnight")
+def test_looked_for_once_days_are_posted_and_again_when_more_is_posted_for_them(monkeypatch):
+    monkeypatch.setattr(tasks, "utc_now", lambda: NOW)
+    assert (tasks.find(), tasks.find()) == (1, None)
+    credit()
+    assert (tasks.find(), tasks.find()) == (0, None)

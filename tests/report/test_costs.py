@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from tests.support import books
@@ -10,6 +11,8 @@ from trivet import db
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
+from trivet.ledger import shared_service
+from trivet.ledger.shared_service import Share, Split
 from trivet.report.costs import halves
 from trivet.report.export import export
 from trivet.tenant import service
@@ -117,6 +120,38 @@ class TestPosted:
         assert by(answer, "tenant") == {("bolt",): ("1.666666666667", "4.000000000000", NOTHING)}
         assert (answer["idle"], answer["total"]) == (dollars("0"), dollars("1.666666666667"))
         assert ask(headers=own, group_by="tenant", tenant="acme")["items"] == []
+
+
+class TestWhatACostCentreBearsItself:
+    @pytest.fixture(autouse=True)
+    def support(self, morning):
+        """24.00 of the day: of each hour CC-7 bears 0.75 itself and bolt, on CC-9, 0.25."""
+        whole = (Share("CC-7", percent=Decimal(75)), Share(tenant="bolt", percent=Decimal(25)))
+        with db.transaction() as session:
+            shared_service.add(
+                session, name="support", recurs="once", start=books.DAY, end=books.DAY + timedelta(days=1),
+                amount=Decimal(24), currency="USD", split=Split("fixed", whole), note="", actor="t", now=books.DAY,
+            )  # fmt: skip
+        books.post()
+
+    def test_is_no_tenants_and_not_unattributed(self, ask):
+        answer = ask(group_by="cost_centre,tenant,account")
+        assert [i["amount"] for i in answer["items"] if i["account"] == "shared"] == [
+            "0.750000000000",
+            "0.250000000000",
+        ]
+        assert [(i["cost_centre"], i["tenant"]) for i in answer["items"] if i["account"] == "shared"] == [
+            ("CC-7", "no tenant"), ("CC-9", "bolt"),
+        ]  # fmt: skip
+        assert answer["unattributed"] == dollars("1.666666666666")  # crow's alone
+        assert [i["tenant"] for i in ask(group_by="tenant")["items"]] == ["acme", "bolt", "crow", "no tenant"]
+
+    def test_and_is_found_by_that_name_alone_or_beside_others(self, ask):
+        assert ask(tenant="no tenant")["total"] == dollars("0.75")
+        assert ask(tenant=["no tenant", "crow"], group_by="")["total"] == dollars("2.416666666666")
+        assert ask(tenant="unattributed")["total"] == dollars("0")
+        day = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"}  # whole days are told from balances
+        assert ask(tenant="no tenant", **day)["total"] == dollars("6")
 
 
 @pytest.mark.usefixtures("morning")

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,7 @@ from trivet.identity import audit
 from trivet.kit.errors import Conflict, NotFound
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, plain
+from trivet.ledger.models import Posting
 from trivet.ledger.service import posted_until
 from trivet.report import anomaly, borne, limits, names, reference, tokens
 from trivet.report.anomaly import WEEKS, Driver, Odd, Part
@@ -33,12 +34,23 @@ USED = ("scenario_id", "model_id", "pool_id")
 Key = tuple[int, str]  # tenant id, currency
 
 
-def judge(session: Session, now: datetime, least: Decimal) -> int:
-    """Judge the last whole days that are posted; how many anomalies stand. Doing it again changes nothing."""
+def posted(session: Session, now: datetime) -> tuple[datetime | None, int]:
+    """What `judge` would look at: the end of the last whole day that is posted, and the last posting of the days before.
+
+    Who posts does so alone, so that postings are seen in the order of their ids.
+    """
     until = posted_until(session)
     if until is None:
-        return 0
+        return None, 0
     end = DAY.floor(min(until, now))
+    return end, session.scalar(select(func.max(Posting.id)).where(Posting.hour < end)) or 0
+
+
+def judge(session: Session, now: datetime, least: Decimal) -> int:
+    """Judge the last whole days that are posted; how many anomalies stand. Doing it again changes nothing."""
+    end, _ = posted(session, now)
+    if end is None:
+        return 0
     days = [(end - timedelta(days=n)).date() for n in range(LOOK_BACK, 0, -1)]
     found: list[tuple[Key, Odd]] = []
     for batch in _tenants(session):

@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
 from trivet.ledger.models import BORNE, BalanceCentre, BalanceDay, Entry, Posting
-from trivet.report import limits
+from trivet.report import limits, names
 from trivet.report.gathered import ALWAYS_APART, CHARGED, OWN, ZERO, Gathered, shows_apart
 from trivet.report.grain import DAY, HOUR, Grain
-from trivet.rollup.read import one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def _query(days: bool, part: Interval, asked: Asked, into: Gathered) -> Select[A
         query = query.where(source.column("period") <= asked.until_period)
     if not shows_apart(asked.where):
         query = query.where(apart == "")
-    query = query.where(*(one_of(source.column(name), values) for name, values in asked.where.items()))
+    query = query.where(*(source.among(name, values) for name, values in asked.where.items()))
     return query.group_by(apart, *(keys if asked.grain else keys[1:])).limit(into.groups_max + 1)
 
 
@@ -86,7 +85,12 @@ class _Source:
     at: Any
 
     def column(self, name: str) -> Any:
+        if name == "tenant_id":
+            return names.tenants(self.table).label(name)
         return Posting.period if self.table is Entry and name == "period" else getattr(self.table, name)
+
+    def among(self, name: str, values: Collection[Any]) -> ColumnElement[bool]:
+        return names.among(Posting if self.table is Entry and name == "period" else self.table, name, values)
 
     def apart(self) -> ColumnElement[str]:
         """The account of a line that is kept apart; '' for one that somebody bears."""

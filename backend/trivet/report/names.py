@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, Integer, any_, collate, func, literal, select, union_all
+from sqlalchemy import ARRAY, ColumnElement, Integer, and_, any_, case, collate, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from trivet.fleet.models import Backend, Pool, Region
 from trivet.ingest.request.context import CLASSES
 from trivet.kit.errors import Invalid
 from trivet.pricing.models import Model, ModelVersion
+from trivet.rollup.read import one_of
 from trivet.tenant.models import CostCentre, Scenario, Tenant
 
 TABLES: Mapping[str, tuple[str, Any]] = {
@@ -31,6 +32,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {"context_class": CLASSES, "streamed": ("
 TEXTS: Mapping[str, str] = {"purchase": "metered", "account": "none", "period": "none"}
 BUCKET = "bucket"
 NONE = {"cost_centre": "unattributed", "tenant": "unattributed"}
+# What a cost centre bears itself, as a shared cost that is charged to it: of no tenant, and yet not unattributed.
+NO_TENANT, NO_TENANT_ID = "no tenant", -1
 USAGE_BY = (
     "tenant", "model", "provider", "scenario", "backend", "pool", "level", "revision", "context_class", "model_version",
     "region", "streamed",
@@ -59,6 +62,23 @@ def columns(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(column(name) for name in names))
 
 
+def of_no_tenant(rows: Any) -> ColumnElement[bool]:
+    """Whether a row of the ledger is what a cost centre bears itself."""
+    return and_(rows.tenant_id == 0, rows.cost_centre_id != 0)
+
+
+def tenants(rows: Any) -> ColumnElement[int]:
+    """Tenants of rows of the ledger, with `NO_TENANT_ID` for what cost centres bear themselves."""
+    return case((of_no_tenant(rows), NO_TENANT_ID), else_=rows.tenant_id)
+
+
+def among(rows: Any, name: str, values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column of rows of the ledger has one of some values."""
+    if name == "tenant_id" and min(values, default=1) <= 0:
+        return one_of(tenants(rows), values)
+    return one_of(getattr(rows, name), values)
+
+
 def said(name: str, label: str | None) -> str:
     """A name as it is shown; nothing is shown blank."""
     return label or NONE.get(name, "none")
@@ -75,6 +95,8 @@ class Labels:
         return tuple(self._said(name, ids[column(name)]) for name in names)
 
     def _said(self, name: str, value: Any) -> Any:
+        if name == "tenant" and value == NO_TENANT_ID:
+            return NO_TENANT
         if name in TABLES:
             return said(name, self.by_name[name].get(value))
         if name in TEXTS:
@@ -127,7 +149,10 @@ def stretch(
 
 
 def where(session: Session, given: Mapping[str, Sequence[Any] | None]) -> dict[str, list[Any]]:
-    """{column: ids} out of {dimension: names}; a name nobody has matches nothing, `unattributed` and `none` match 0."""
+    """{column: ids} out of {dimension: names}; a name nobody has matches nothing, `unattributed` and `none` match 0.
+
+    `NO_TENANT` is an id of its own, which rows of the ledger have by `tenants` and nothing else has.
+    """
     found: dict[str, list[Any]] = {}
     for name, values in given.items():
         if values:
@@ -151,4 +176,5 @@ def _held(session: Session, name: str, values: list[Any]) -> list[Any]:
 def _ids(session: Session, name: str, values: list[str]) -> list[int]:
     _, table = TABLES[name]
     ids = list(session.scalars(select(table.id).where(_text(name).in_(values))))
-    return [*ids, 0] if said(name, None) in values else ids
+    ids += [0] if said(name, None) in values else []
+    return ids + ([NO_TENANT_ID] if name == "tenant" and NO_TENANT in values else [])

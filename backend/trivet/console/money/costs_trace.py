@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi import Query as Ask
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from trivet import db
@@ -28,7 +28,6 @@ from trivet.ledger.models import BORNE, Entry, Posting
 from trivet.report import centres, names, rows
 from trivet.report.costs import Totals, costs
 from trivet.report.names import Labels
-from trivet.rollup.read import one_of
 
 router = APIRouter()
 SHOWN = 50
@@ -89,7 +88,7 @@ def _behind(asked: Asked, where: Any, currency: str, before: str) -> Any:
         select(Entry, Posting)
         .join(Posting, Posting.id == Entry.posting_id)
         .where(Posting.hour >= asked.interval.start, Posting.hour < asked.interval.end, Entry.account.in_(BORNE))
-        .where(*(one_of(_column(name), values) for name, values in where.items()), Entry.currency == currency)
+        .where(*(names.among(_table(name), name, values) for name, values in where.items()), Entry.currency == currency)
         .order_by(Posting.id.desc(), Entry.line.desc())
         .limit(SHOWN + 1)
     )
@@ -100,8 +99,8 @@ def _behind(asked: Asked, where: Any, currency: str, before: str) -> Any:
     return query
 
 
-def _column(name: str) -> ColumnElement[Any]:
-    return getattr(Posting if name == "period" else Entry, name)  # type: ignore[no-any-return]  # a mapped column
+def _table(column: str) -> type[Posting | Entry]:
+    return Posting if column == "period" else Entry
 
 
 def _ids(entry: Entry) -> dict[str, int]:

@@ -68,7 +68,7 @@ def _group(key: tuple[Any, ...], currency: str, length: timedelta, apart: str = 
     centre, tenant, provider, model, pool, purchase, account, period, bucket = key
     start = datetime.fromisoformat(bucket)
     kind = apart or ("" if account in USE else account)
-    tenant = "" if kind == "shared" and tenant == names.NONE["tenant"] else tenant
+    tenant = "" if tenant == names.NO_TENANT else tenant
     return Group(
         start, start + length, period, centre, tenant, provider, model, pool, purchase, kind, currency
     )  # fmt: skip
