@@ -113,14 +113,14 @@ class TestPicture:
         picture = draw(Decimal(100), Decimal(104), [("tax", Decimal(6)), ("credit", Decimal(-2))], "USD", posted=False)
         wide = RIGHT - LEFT
         assert [(s.x, s.width, s.words, s.amount) for s in picture.steps] == [
-            (LEFT, wide, "tax", "+6.00"),
-            (round(LEFT + wide * 4 / 6, 2), round(wide * 2 / 6, 2), "credit", "−2.00"),
+            (LEFT, wide, "tax", "+6.000"),
+            (round(LEFT + wide * 4 / 6, 2), round(wide * 2 / 6, 2), "credit", "−2.000"),
         ]
         assert [(m.x, m.words) for m in picture.marks] == [
             (LEFT, "measured 100.00"),
             (round(LEFT + wide * 4 / 6, 2), "billed 104.00"),
         ]
-        assert picture.says == "Measured 100.00 USD; tax +6.00; credit −2.00; billed 104.00 USD."
+        assert picture.says == "Measured 100.00 USD; tax +6.000; credit −2.000; billed 104.00 USD."
 
     def test_solid_is_posted(self):
         for posted in (True, False):
@@ -134,9 +134,26 @@ class TestPicture:
         assert len(picture.steps) == BARS_MAX + 1 and picture.steps[-1].words == "3 smaller causes"
         assert picture.height == HEAD + (BARS_MAX + 1) * ROW + 8
 
+    def test_amounts_have_the_same_places_and_what_is_less_says_so(self):
+        causes = [("fee", Decimal("4.9")), ("rounding", Decimal("0.000097")), ("tax", Decimal("-0.0000102"))]
+        assert [s.amount for s in draw(Decimal(1), Decimal(6), causes, "USD", posted=True).steps] == [
+            "+4.900", "<\N{NARROW NO-BREAK SPACE}0.001", ">\N{NARROW NO-BREAK SPACE}−0.001",
+        ]  # fmt: skip
+
     def test_nothing_is_one_mark(self):
         picture = draw(Decimal(5), Decimal(5), [], "USD", posted=True)
         assert (picture.steps, len(picture.marks)) == ((), 1)
+
+
+class TestCauses:
+    def test_a_row_tells_each_cause_once_in_the_places_of_its_table(self):
+        parts = [["volume", "input", "0.02"], ["volume", "output", "0.0151"], ["rounding", "input", "-0.000026"]]
+        assert words.causes([*parts, ["tax", "", "-0.81"]], 3) == "tax −0.810; volume 0.035"
+
+    def test_where_all_is_less_than_shows_the_largest_says_so(self):
+        parts = [["rounding", "input", "0.00002"], ["day_boundary", "input", "0.0001"]]
+        assert words.causes(parts, 3) == "day boundary <\N{NARROW NO-BREAK SPACE}0.001"
+        assert words.causes([], 3) == ""
 
 
 class TestPreview:
@@ -172,7 +189,7 @@ class TestPage:
         assert "OpenAI&#39;s bill of 1 to 19 November 2026 is 8.59 USD; we measured 9.40; 8.6 % less:" in page.replace(
             "\xa0", " "
         )
-        assert 'aria-label="Measured 9.40 USD; volume, input −2.50;' in page
+        assert 'aria-label="Measured 9.40 USD; volume, input −2.500;' in page
         assert f'action="/bills/{bill.id}/names"' in page and "mystery" in page
         assert "guessed: the same without provider, region and date or version" in page
         found = client.get(f"/api/v1/bills/{bill.id}").json()

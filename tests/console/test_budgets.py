@@ -127,7 +127,7 @@ class TestThePage:
     def test_teaches_the_command_where_there_is_none(self, page):
         html = page().text
         assert "No budget holds now" in html
-        assert "/api/v1/budgets -d" in html
+        assert "testserver/api/v1/budgets -d" in html
 
     def test_shows_bars_lines_and_what_was_done(self, page):
         prices()
@@ -146,6 +146,9 @@ class TestThePage:
         assert "1 of 1 budget is past 80\xa0%: daily: tenant acme at 120\xa0% of 5 USD" in html
         assert html.count('class="bar__posted"') == 1 and html.count('class="bar__provisional"') == 1
         assert "TRIVET_SMTP_HOST" not in html  # it has no owners to tell
+        assert html.count("6.000 USD</td>") == 2 * html.count(
+            'data-label="came to"'
+        )  # crossed and over, in the same places
         assert "cut off, " in html and " s after the breach" in html
         assert "62" * 16 + "/" + "62" * 8 in html
         assert "Lines crossed: daily" in page("/budgets?budget=daily").text

@@ -49,7 +49,7 @@ class TestTheSentence:
             SO_FAR, running=True, currency="USD", total=Decimal(5), before=BEFORE, was=Decimal(0), ends_at=Decimal(8)
         )
         assert sentence(spent) == (
-            "November so far cost 5.000 USD; October's first 20 days cost nothing; at this pace the month ends at 8.0, "
+            "November so far cost 5.000 USD, and nothing is on record for October's first 20 days; at this pace the month ends at 8.0, "
             "told from too few days for an interval."
         )
         assert nothing(SO_FAR, running=True, of="") == "November so far has cost nothing that Trivet knows of."

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from html import unescape as html_unescaped
 
 import pytest
 from jinja2 import meta, nodes
@@ -73,6 +74,36 @@ class TestPolicy:
     def test_htmx_triggers_have_no_filter_that_would_need_eval(self):
         for path in (WEB / "templates").rglob("*.html"):
             assert not re.search(r'hx-(trigger|vals|headers)="[^"]*[\[{]', path.read_text()), path
+
+
+class TestCommands:
+    """What an empty page teaches can be pasted: it makes a key and names the address that the browser asked for."""
+
+    def test_a_call_names_this_server_and_makes_its_key(self, env):
+        call = env.get_template("_parts/places.html").module.call(sample.reader(), "/pools", '{"name": "h100"}')
+        assert html_unescaped(call) == (
+            "KEY=$(trivet keys create me --scopes admin)\n"
+            """curl -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' """
+            """http://127.0.0.1:8170/api/v1/pools -d '{"name": "h100"}'"""
+        )
+
+    def test_one_that_only_asks_carries_no_body(self, env):
+        call = env.get_template("_parts/places.html").module.call(sample.reader(), "/periods/2026-10")
+        assert html_unescaped(call).endswith('Bearer $KEY" http://127.0.0.1:8170/api/v1/periods/2026-10')
+
+    @pytest.mark.parametrize("place", ["bills", "budgets", "costs", "periods", "prices", "statements"])
+    def test_no_page_about_money_writes_an_address_of_its_own(self, place):
+        for path in (WEB / "templates" / place).glob("*.html"):
+            assert "curl " not in path.read_text(), path
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("place", ["bills", "budgets", "costs", "periods", "prices", "statements"])
+    def test_they_stand_above_the_sentence_and_the_rail_says_costs(self, place):
+        for path in (WEB / "templates" / place).glob("*.html"):
+            text = path.read_text()
+            assert re.search(r'{% block content %}\n{{ money_places\("[a-z-]+"\) }}\n<header>', text), path
+            assert '{% set here = "costs" %}' in text, path
 
 
 class TestOverview:

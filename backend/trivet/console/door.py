@@ -70,7 +70,9 @@ def reader(request: Request) -> Reader:
             found = service.who(session, token, now)
             if found:
                 user, web_session = found
-                return Reader(user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now, address_of(request))
+                return Reader(
+                    user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now, address_of(request)
+                )
     raise SignedOut
 
 

@@ -62,7 +62,7 @@ def enter(client: httpx.Client, data_dir: Path, centres: dict[str, str], now: da
 def _bill(client: httpx.Client, now: datetime) -> None:
     """The provider's bill of the month before, as far as there is a past of it, as a FOCUS file."""
     month_start = floor(now, DAY_S).replace(day=1)
-    first = max(floor(history.first_hour(now), DAY_S) + DAY, (month_start - DAY).replace(day=1))
+    first = max(floor(history.first_hour(now), DAY_S), (month_start - DAY).replace(day=1))
     if first >= month_start:
         return
     asked: dict[str, str | int] = {

@@ -207,6 +207,7 @@ def _row(bill: Bill, measured: Decimal, unexplained: Decimal, *, chosen: bool) -
 def _chosen(session: Session, looking: Reader, bill: Bill, rows: Sequence[BillMatch], of: Told) -> Chosen:
     ranked = _ranked(of.parts)
     names = _names(session, bill)
+    places = say.watched_places([row.billed for row in rows] + [row.measured for row in rows])
     return Chosen(
         id=bill.id,
         title=f"{telling.title(bill.provider)}, {telling.days(bill.starts_on, bill.ends_on)}",
@@ -221,9 +222,9 @@ def _chosen(session: Session, looking: Reader, bill: Bill, rows: Sequence[BillMa
             posted=bill.state == "posted",
         ),
         causes=tuple(CauseRow(words.cause(*key), words.meaning(key[0]), amount) for key, amount in ranked),
-        days=tuple(_day(row) for row in rows[:DAYS_SHOWN]),
+        days=tuple(_day(row, places) for row in rows[:DAYS_SHOWN]),
         days_left_out=max(len(rows) - DAYS_SHOWN, 0),
-        places=say.watched_places([row.billed for row in rows] + [row.measured for row in rows]),
+        places=places,
         unknown=tuple(name for name in names if not name.is_),
         guessed=tuple(name for name in names if name.is_),
         models=_models(session, bill),
@@ -235,7 +236,7 @@ def _ranked(parts: Parts) -> list[tuple[tuple[str, str], Decimal]]:
     return sorted(parts.items(), key=lambda item: (-abs(item[1]), item[0]))
 
 
-def _day(row: BillMatch) -> DayRow:
+def _day(row: BillMatch, places: int) -> DayRow:
     billed = "–" if row.billed_tokens is None else f"{row.billed_tokens:,.0f}"
     return DayRow(
         day=row.day,
@@ -244,7 +245,7 @@ def _day(row: BillMatch) -> DayRow:
         measured=row.measured,
         difference=EXACT.subtract(row.billed, row.measured),
         tokens=f"{billed} / {row.measured_tokens:,}" if row.billed_tokens is not None or row.measured_tokens else "–",
-        causes=words.causes(row.parts),
+        causes=words.causes(row.parts, places),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trivet.bill.telling import shown
+from trivet.console import format as say
 from trivet.kit.money import EXACT
 
 WIDTH, ROW, HEAD, FOOT = 960, 26, 24, 8
@@ -52,6 +53,7 @@ def draw(
 ) -> Waterfall:
     """From causes in words, the largest first; the smallest are drawn as one."""
     bars = _joined(causes)
+    places = say.watched_places([amount for _, amount in bars])
     ends = [_ZERO]
     for _, amount in bars:
         ends.append(EXACT.add(ends[-1], amount))
@@ -64,12 +66,12 @@ def draw(
     steps = tuple(
         Step(
             min(at(start), at(end)), HEAD + n * ROW + 5, max(round(abs(at(end) - at(start)), 2), 1.0), words,
-            _signed(amount), posted,
+            _signed(amount, places), posted,
         )
         for n, ((words, amount), start, end) in enumerate(zip(bars, ends, ends[1:], strict=False))
     )  # fmt: skip
     marks = _marks(at(_ZERO), at(ends[-1]), shown(measured), shown(billed))
-    said = "; ".join(f"{words} {_signed(amount)}" for words, amount in bars) or "nothing differs"
+    said = "; ".join(f"{words} {_signed(amount, places)}" for words, amount in bars) or "nothing differs"
     says = f"Measured {shown(measured)} {currency}; {said}; billed {shown(billed)} {currency}."
     return Waterfall(HEAD + len(bars) * ROW + FOOT, steps, marks, says)
 
@@ -91,5 +93,6 @@ def _marks(start: float, end: float, measured: str, billed: str) -> tuple[Mark, 
     return Mark(start, f"measured {measured}", first), Mark(end, f"billed {billed}", second)
 
 
-def _signed(amount: Decimal) -> str:
-    return f"+{shown(amount)}" if amount > 0 else shown(amount)
+def _signed(amount: Decimal, places: int) -> str:
+    text = say.amount(amount, places)
+    return f"+{text}" if text[0].isdigit() and amount else text

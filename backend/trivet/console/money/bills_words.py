@@ -1,11 +1,14 @@
 """What the page of bills says. Pure."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 
 from trivet.bill import telling
 from trivet.bill.match import CAUSES
 from trivet.bill.telling import KIND_WORDS, Told, shown
+from trivet.console import format as say
+from trivet.kit.money import EXACT
 
 NONE = (
     "No bill has been imported: with one, each day and model shows what the provider charged against what was measured, "
@@ -34,10 +37,14 @@ def meaning(name: str) -> str:
     return CAUSES[name]
 
 
-def causes(parts: Sequence[Sequence[str]]) -> str:
-    """`volume, cache writes 0.50; tax 0.81` of one row, the largest first."""
-    ranked = sorted(parts, key=lambda part: (-abs(Decimal(part[2])), part[0], part[1]))
-    return "; ".join(f"{cause(name, kind)} {shown(Decimal(amount))}" for name, kind, amount in ranked)
+def causes(parts: Sequence[Sequence[str]], places: int) -> str:
+    """`volume 0.500; tax 0.081` of one row, the largest first; kinds of tokens together, and not what shows as nothing."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for name, _, amount in parts:
+        found[name] = EXACT.add(found[name], Decimal(amount))
+    ranked = sorted(found.items(), key=lambda part: (-abs(part[1]), part[0]))
+    seen = [part for part in ranked if round(part[1], places)] or ranked[:1]
+    return "; ".join(f"{cause(name, '')} {say.amount(amount, places)}" for name, amount in seen)
 
 
 def about(*, file_name: str, author: str, lines: int, zone: str, invoices: Sequence[str], rest: Sequence[str]) -> str:

@@ -125,12 +125,15 @@ def _page(session: Session, looking: Reader, asking: Asking, chosen: str, errors
         session, now, budget_id=wanted[0] if wanted else None, limit=HISTORY_MAX, telling=True
     )
     known = {one.row.name: one for one in every}
+    places = say.watched_places(
+        [each.row.spent for each in crossings if (one := known.get(each.budget)) and one.row.currency]
+    )
     return BudgetsPage(
         reader=looking,
         sentence=words.sentence([_standing(one, now) for one in ordered]),
         bars=draw([_shape(one) for one in ordered]),
         tables=tuple(_tables([*ordered, *rest])),
-        crossings=tuple(_crossing(each, known.get(each.budget)) for each in crossings),
+        crossings=tuple(_crossing(each, known.get(each.budget), places) for each in crossings),
         over=tuple(_over(session, [one for one in every if one.over and (not wanted or one.row.id in wanted)])),
         chosen=chosen if wanted else "",
         unheard=_unheard(every),
@@ -227,7 +230,7 @@ def _hard(one: OneBudget) -> str:
     return {"refuse": "refuses", "break": "cuts off", "degrade": f"degrades to {terms.level}"}[terms.action]
 
 
-def _crossing(one: Crossing, budget: OneBudget | None) -> CrossingRow:
+def _crossing(one: Crossing, budget: OneBudget | None, places: int) -> CrossingRow:
     line = one.row
     unit = _unit(budget) if budget else ""
     kinds = [act.kind for act, _, _ in one.acts]
@@ -245,21 +248,23 @@ def _crossing(one: Crossing, budget: OneBudget | None) -> CrossingRow:
         of=one.window.whose,
         line=line.line,
         hard=line.hard,
-        spent=_amount(line.spent, unit),
+        spent=_amount(line.spent, unit, places),
         done=done,
-        over=_amount(one.overshoot.over, unit) if line.hard and one.overshoot.over else "–",
+        over=_amount(one.overshoot.over, unit, places) if line.hard and one.overshoot.over else "–",
         reason=line.reason,
     )
 
 
-def _amount(value: Decimal, unit: str) -> str:
-    return words.amount(value, unit if unit in ("tokens", "requests") else "money", unit)
+def _amount(value: Decimal, unit: str, places: int) -> str:
+    return f"{say.amount(value, 0 if unit in {'tokens', 'requests'} else places)} {unit}"
 
 
 def _over(session: Session, every: Iterable[OneBudget]) -> Iterable[OverRow]:
-    for one in every:
-        for row, tenant, scenario in reading.over(session, one.row.id, limit=HISTORY_MAX):
-            amount = _amount(row.amount, _unit(one))
+    found = [(one, reading.over(session, one.row.id, limit=HISTORY_MAX)) for one in every]
+    places = say.watched_places([row.amount for one, rows in found if one.row.currency for row, _, _ in rows])
+    for one, rows in found:
+        for row, tenant, scenario in rows:
+            amount = _amount(row.amount, _unit(one), places)
             done = _hard(one) if row.command_id else "listed"
             yield OverRow(row.at, one.row.name, row.what, tenant or "–", scenario or "–", amount, done)
 

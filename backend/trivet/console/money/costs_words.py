@@ -87,7 +87,7 @@ def _against(spent: Spent) -> str:
         return ""
     than = when(spent.before)
     if spent.was <= 0:
-        return f"; {than} cost nothing"
+        return f", and nothing is on record for {than}" if spent.was == 0 else ""
     change = (spent.total - spent.was) / spent.was
     words = say.change(float(change))
     compared = f"as {than}" if words == "the same" else f"than {than}"
