@@ -59,6 +59,7 @@ class TestCells:
             ("ChargeCategory", "Gift", "is of the category 'Gift', which is none of adjustment"),
             ("ChargePeriodStart", "yesterday", "is no date such as 2026-10-31"),
             ("ChargePeriodStart", "2026-13-01", "is no date"),
+            ("ChargePeriodEnd", "2062-11-18", "line 3 covers 131.. days, from 2026-11-17 to 2062-11-18"),
             ("ChargePeriodEnd", "2026-11-01", "line 3 ends on 2026-11-01, before it starts on 2026-11-17"),
             ("ChargePeriodStart", "0001-01-01T00:00:00+23:59", "is no(t a day| date)"),
             ("ChargePeriodStart", "9999-12-31T23:59:59Z", "is not a day from 2000"),

@@ -19,6 +19,7 @@ _COUNTED = re.compile(
     r"(?i)^\s*(?P<count>[0-9]+)?\s*(?P<multiple>[kmb])?\s*(?:units? of )?(?:input |output )?tokens?\s*$"
 )
 DAY = timedelta(days=1)
+DAYS_MAX = 1_100  # of one charge: three years of a commitment; a wrong year would keep months from closing
 CORRECTION = "correction"
 
 
@@ -162,7 +163,10 @@ class Reader:
         until = value.day(last or end, self.zone, self.format.date_pattern)
         if until < start:
             raise BadCellError(f"ends on {until}, before it starts on {start}")
-        return (until - start).days + 1 if last else max((until - start).days, 1)
+        days = (until - start).days + 1 if last else max((until - start).days, 1)
+        if days > DAYS_MAX:
+            raise BadCellError(f"covers {days} days, from {start} to {until}; a charge covers {DAYS_MAX} at most")
+        return days
 
     def _period(self, cells: Sequence[str]) -> tuple[date, date] | None:
         start, end = self._get(cells, "period_start"), self._get(cells, "period_end")
