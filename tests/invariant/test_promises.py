@@ -8,7 +8,8 @@ from tests.budget.reserve import support as reservations
 from tests.support import books, budgets
 
 from trivet import db
-from trivet.invariant import budgets_add_up, service, tasks
+from trivet.invariant import budgets_add_up, entries_balance, service, tasks
+from trivet.invariant.finding import EVERY_S
 from trivet.invariant.rollup_equals_requests import check_hour
 from trivet.kit.interval import Interval
 from trivet.tenant import service as tenant
@@ -48,6 +49,20 @@ class TestPromises:
             "balances_equal_entries": "2026-11-20: a balance of idle says 4.000000000000 USD, its entries 4.000000000001",
             "centres_equal_entries": "2026-11-20: a cost centre's idle says 4.000000000000 USD, its entries 4.000000000001",
         }
+
+    def test_an_old_posting_that_does_not_balance_is_found_when_its_turn_comes(self, monkeypatch):
+        """A run looks at some of them, whatever the ledger has grown to."""
+        monkeypatch.setattr(entries_balance, "POSTINGS", 1)
+        force("UPDATE entry SET amount = amount + 1e-12 WHERE posting_id = 1 AND line = 0")
+        with db.transaction() as session:
+            newest = session.scalar(text("SELECT max(id) FROM posting"))
+            runs = [entries_balance.check(session, NOW + timedelta(seconds=EVERY_S * n)) for n in range(newest + 1)]
+        assert newest > 1
+        assert [run.detail for run in runs if not run.holds] == ["posting 1 sums to 1E-12 USD"]
+
+    def test_a_ledger_whose_balances_do_not_sum_to_zero_is_found(self):
+        force("UPDATE balance_period SET amount = amount + 1e-12 WHERE account = 'idle'")
+        assert broken() == {"entries_balance": "the ledger sums to 1E-12 USD"}
 
     def test_a_balance_that_its_entries_do_not_make_is_found(self):
         force("UPDATE balance_day SET amount = amount - 1e-12 WHERE account = 'supply.capacity'")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from trivet.invariant.finding import Finding
+from trivet.invariant.finding import Finding, turn
 from trivet.kit.clock import floor
 
 DAYS = timedelta(days=62)
@@ -31,7 +31,7 @@ def check(session: Session, now: datetime) -> Finding:
     days = list(session.scalars(_DAYS, {"since": floor(now, DAY_S) - DAYS}))
     if not days:
         return Finding(True, "nothing is posted")
-    return check_day(session, days[int(now.timestamp()) // 60 % len(days)])
+    return check_day(session, days[turn(now, len(days))])
 
 
 def check_day(session: Session, day: datetime) -> Finding:

@@ -13,7 +13,7 @@ from trivet.budget.book import Standing, book
 from trivet.budget.models import BudgetWindow
 from trivet.budget.sums import figures
 from trivet.budget.windows import CALENDAR
-from trivet.invariant.finding import Finding
+from trivet.invariant.finding import Finding, turn
 
 WINDOWS_MAX = 1_000  # of one budget
 _HELD = text("""
@@ -35,7 +35,7 @@ def check(session: Session, now: datetime) -> Finding:
     standings = [each for each in book(session).at(now) if each.window in CALENDAR]
     if not standings:
         return Finding(True, "what is held; there is no budget over time")
-    return check_budget(session, standings[int(now.timestamp()) // 60 % len(standings)], now)
+    return check_budget(session, standings[turn(now, len(standings))], now)
 
 
 def check_budget(session: Session, standing: Standing, now: datetime) -> Finding:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trivet.fleet.capacity import Stretch, capacity_cost
 from trivet.fleet.models import PoolTerm
-from trivet.invariant.finding import Finding
+from trivet.invariant.finding import Finding, turn
 from trivet.kit.clock import floor
 from trivet.ledger.models import Entry, HourDue, Posting
 from trivet.ledger.pool_capacity import capacities
@@ -34,7 +34,7 @@ def check(session: Session, now: datetime) -> Finding:
     if until is None or begun is None or begun >= until:
         return Finding(True, "nothing is posted")
     hours = int((until - begun) / HOUR)
-    return check_hour(session, begun + HOUR * (int(now.timestamp()) // 60 % hours), now)
+    return check_hour(session, begun + HOUR * turn(now, hours), now)
 
 
 def check_hour(session: Session, hour: datetime, now: datetime) -> Finding:

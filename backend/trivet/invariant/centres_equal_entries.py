@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from trivet.invariant.finding import Finding
+from trivet.invariant.finding import Finding, turn
 from trivet.kit.clock import floor
 
 DAYS = timedelta(days=62)
@@ -33,7 +33,7 @@ def check(session: Session, now: datetime) -> Finding:
     days = list(session.scalars(_DAYS, {"since": floor(now, DAY_S) - DAYS}))
     if not days:
         return Finding(True, "nothing is posted")
-    day = days[int(now.timestamp()) // 60 % len(days)]
+    day = days[turn(now, len(days))]
     odd = session.execute(_ODD, {"day": day}).first()
     if odd:
         account, currency, kept, summed = odd

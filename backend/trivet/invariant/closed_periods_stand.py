@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from trivet.invariant.finding import Finding
+from trivet.invariant.finding import Finding, turn
 from trivet.ledger.models import Period
 from trivet.ledger.period_figures import balances_hash, figures
 from trivet.ledger.periods import CLOSED, closed
@@ -25,7 +25,7 @@ def check(session: Session, now: datetime) -> Finding:
     months = closed(session)
     if not months:
         return Finding(True, "no month is closed")
-    return check_month(session, months[int(now.timestamp()) // 60 % len(months)])
+    return check_month(session, months[turn(now, len(months))])
 
 
 def check_month(session: Session, month: str) -> Finding:

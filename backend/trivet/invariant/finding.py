@@ -1,6 +1,9 @@
 """What a check of a promise comes to."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+EVERY_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,3 +12,8 @@ class Finding:
 
     holds: bool
     detail: str
+
+
+def turn(now: datetime, count: int) -> int:
+    """Which of `count` things the run at `now` looks at: runs are `EVERY_S` apart, and each takes the next one."""
+    return int(now.timestamp()) // EVERY_S % count

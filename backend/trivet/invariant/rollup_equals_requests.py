@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from trivet.invariant.finding import Finding
+from trivet.invariant.finding import Finding, turn
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.rollup.models import GRAINS_S
@@ -31,7 +31,7 @@ _USED = text("SELECT DISTINCT bucket FROM rollup_1h WHERE bucket >= :since ORDER
 def check(session: Session, now: datetime) -> Finding:
     """Read only; needs one snapshot for all its statements. Each run takes another hour among those with usage."""
     hours = list(session.scalars(_USED, {"since": floor(now, 3600) - HOUR * HOURS}))
-    hour = hours[int(now.timestamp()) // 60 % len(hours)] if hours else floor(now, 3600)
+    hour = hours[turn(now, len(hours))] if hours else floor(now, 3600)
     return check_hour(session, Interval(hour, hour + HOUR))
 
 

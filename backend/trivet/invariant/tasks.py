@@ -3,9 +3,10 @@
 from celery import shared_task
 
 from trivet.invariant import service
+from trivet.invariant.finding import EVERY_S
 from trivet.kit.clock import utc_now
 
-SCHEDULE = {"invariant.check": (300.0, "work")}
+SCHEDULE = {"invariant.check": (float(EVERY_S), "work")}
 
 
 @shared_task(name="invariant.check")
