@@ -1,7 +1,7 @@
 """Statements: what the page shows and the PDF prints is what costs say, and it stands still once the month is closed."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pypdf
@@ -231,6 +231,28 @@ class TestWords:
         told = statement.Statement("CC", "2026-10", "closed", books.DAY, (section,), Counted())
         assert statement_words.sentence(told) == (
             "CC bore 112.00 USD in October 2026, its use 12 % more than the month before, most of that by the number of tokens."
+        )
+
+    def test_a_month_that_goes_on_is_held_against_the_same_days(self):
+        november = statement.month_interval("2026-11")
+        whole = statement.month_before(november, november.end)
+        assert (whole.start.day, whole.end) == (1, november.start)
+        running = statement.month_before(november, books.SEVEN)
+        assert (running.start, running.end) == (
+            datetime(2026, 10, 1, tzinfo=UTC),
+            datetime(2026, 10, 20, 7, tzinfo=UTC),
+        )
+        march = statement.month_interval("2027-03")  # longer than the month before, of which all is taken then
+        assert statement.month_before(march, march.end - timedelta(days=1)).end == march.start
+
+    def test_and_says_so(self):
+        section = statement.Section(
+            "USD", Decimal(50), Decimal(0), Decimal(100), (), (), (), (), None, {"volume": Decimal(-50)}, None, True
+        )  # fmt: skip
+        told = statement.Statement("CC", "2026-11", "open", books.SEVEN, (section,), Counted())
+        assert statement_words.sentence(told) == (
+            "CC bore 50.00 USD in November 2026, its use 50 % less than the same days of the month before, "
+            "most of that by the number of tokens."
         )
 
     def test_of_nothing(self):

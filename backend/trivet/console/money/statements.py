@@ -166,7 +166,7 @@ def _part(section: Section) -> CurrencyPart:
     booked.append(Amount("Use of the month", section.use, strong=True))
     booked += [Amount(f"Adjusts {statement_words.month_words(month)}", amount) for month, amount in section.adjustments]
     booked.append(Amount("Total", section.total, strong=True))
-    booked.append(Amount("Use of the month before", section.before))
+    booked.append(Amount(f"Use of {statement_words.beside(section)}", section.before))
     if section.budget is not None:
         booked.append(Amount("Budget of the month", section.budget))
     why = [(statement_words.WHY.get(name, name).capitalize(), part) for name, part in section.why.items() if part]
@@ -177,6 +177,7 @@ def _part(section: Section) -> CurrencyPart:
         booked=tuple(booked),
         why=tuple(Amount(name, part) for name, part in why) if section.before else (),
         change=EXACT.subtract(section.use, section.before),
+        beside=statement_words.beside(section),
         lines=tuple(
             LineRow(line.centre, line.tenant, line.model, line.amount, line.tokens, line.per_million) for line in shown
         ),

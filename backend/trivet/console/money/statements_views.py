@@ -38,6 +38,7 @@ class CurrencyPart:
     booked: tuple[Amount, ...]
     why: tuple[Amount, ...]
     change: Decimal
+    beside: str
     lines: tuple[LineRow, ...]
     left_out: int
 

@@ -132,7 +132,7 @@ def _section(section: Section, width: float) -> list[Flowable]:
         ]
         if rows:
             change = words.signed(EXACT.subtract(section.use, section.before))
-            title = f"Why use moved by {change} since the month before, {code}"
+            title = f"Why use moved by {change} against {words.beside(section)}, {code}"
             story += [Paragraph(_long(title, bold=True), HEAD), _table(["", "Part"], rows, [0.7, 0.3], width)]
     story.append(Paragraph(f"By tenant and model, {code}", HEAD))
     shown = section.lines[:LINES_MAX]
@@ -159,7 +159,7 @@ def _booked(section: Section) -> list[list[str]]:
     rows.append(["Use of the month", words.signed(section.use)])
     rows += [[f"Adjusts {words.month_words(month)}", words.signed(amount)] for month, amount in section.adjustments]
     rows.append(["Total", words.signed(section.total)])
-    rows.append(["Use of the month before", words.signed(section.before)])
+    rows.append([f"Use of {words.beside(section)}", words.signed(section.before)])
     if section.budget is not None:
         rows.append(["Budget of the month", words.signed(section.budget)])
     return rows

@@ -65,7 +65,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One currency of a statement. `total` = `use` + adjustments; `lines` and `kinds` each add up to `use`."""
+    """One currency of a statement. `total` = `use` + adjustments; `lines` and `kinds` each add up to `use`.
+
+    `before` is the use of the month before; where `running`, of as much of it as is posted of this one.
+    """
 
     currency: str
     use: Decimal
@@ -78,6 +81,7 @@ class Section:
     budget: Decimal | None
     why: Mapping[str, Decimal]
     unattributed_share: Decimal | None
+    running: bool = False
 
     @property
     def adjusted(self) -> Decimal:
@@ -128,7 +132,7 @@ def read(session: Session, centre: str, month: str) -> Statement:
     lines = costs(session, interval, ["cost_centre", "tenant", "model", "account"], booked)
     days = costs(session, interval, [], booked, grain="1d")
     adjusted = costs(session, earlier, [], booked, grain="1mo")
-    before_of = Interval(MONTH.floor(interval.start - timedelta(days=1)), interval.start)
+    before_of = month_before(interval, lines.as_of)
     before = costs(session, before_of, [], upto)
     everyone = costs(session, interval, [], {"period": [month]})
     state = periods.state(session, month)
@@ -145,6 +149,12 @@ def read(session: Session, centre: str, month: str) -> Statement:
     currencies = sorted({*lines.totals, *adjusted.totals, *before.totals})
     sections = tuple(_section(currency, interval, read_) for currency in currencies)
     return Statement(centre, month, state, min(lines.as_of, interval.end), sections, counted)
+
+
+def month_before(month: Interval, posted_until: datetime) -> Interval:
+    """What a month is held against: the month before, and of one that goes on as long a stretch from its start. Pure."""
+    running = month.start < posted_until < month.end
+    return compare.previous(Interval(month.start, posted_until) if running else month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +212,7 @@ def _section(currency: str, interval: Interval, own: _Read) -> Section:
         budget=own.counted.budgets.get(currency),
         why=own.counted.why.get(currency, {}),
         unattributed_share=everyone.unattributed_share if everyone else None,
+        running=interval.start < own.lines.as_of < interval.end,
     )
 
 

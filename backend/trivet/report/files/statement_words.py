@@ -59,15 +59,20 @@ def _of_currency(statement: Statement, section: Section) -> str:
     return words + "."
 
 
+def beside(section: Section) -> str:
+    """What the use is held against."""
+    return "the same days of the month before" if section.running else "the month before"
+
+
 def _against(section: Section) -> str:
     """`, 12 % more than the month before, most of it more tokens`."""
     change = EXACT.subtract(section.use, section.before)
-    if not section.before:
+    if section.before <= 0:
         return ""
     if not change:
-        return ", as much use as the month before"
+        return f", as much use as {beside(section)}"
     more = "more" if change > 0 else "less"
-    words = f", its use {per_cent(abs(change), section.before)} {more} than the month before"
+    words = f", its use {per_cent(abs(change), section.before)} {more} than {beside(section)}"
     same_way = {name: part for name, part in section.why.items() if part * change > 0}
     if same_way:
         name = max(same_way, key=lambda each: abs(same_way[each]))
