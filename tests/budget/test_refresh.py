@@ -13,7 +13,7 @@ from tests.support.calls import call, ingest
 from trivet import db
 from trivet.budget.limits import Subject
 from trivet.budget.models import SpendCounter
-from trivet.budget.refresh import refresh
+from trivet.budget.refresh import refresh, size_after
 from trivet.budget.service import limits_of
 from trivet.ingest.models import SpendDelta
 from trivet.ingest.request.fact import REJECTED
@@ -273,6 +273,20 @@ class TestLines:
         refresh(NOW)
         [message] = rows(Message)
         assert "The figure is at least this" in message.text
+
+
+class TestSizeOfARound:
+    def test_falls_where_reservations_waited_long_and_rises_else(self):
+        assert [size_after(2_000, 0.3), size_after(150, 9.0), size_after(250, 0.1), size_after(1_500, 0.1)] == [
+            1_000, 100, 500, 2_000,
+        ]  # fmt: skip
+
+    def test_leaves_the_rest_to_the_next(self):
+        prices()
+        budget()
+        for _ in range(3):
+            spend("1")
+        assert [refresh(NOW, 2).more, spent(), refresh(NOW, 2).more, spent()] == [True, 2, False, 3]
 
 
 class TestAtOnce:

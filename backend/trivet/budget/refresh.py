@@ -19,7 +19,8 @@ from trivet.budget.book import book
 from trivet.budget.seen import Seen
 from trivet.budget.work import Work
 
-DELTAS_MAX = 2_000  # of one round: while it runs, reservations wait
+DELTAS_MIN, DELTAS_FIRST, DELTAS_MAX = 100, 250, 2_000  # of one round: while it runs, reservations wait
+LONG_S = 0.25  # a round that took longer is followed by a smaller one
 ONE = text("LOCK TABLE spend_counter IN EXCLUSIVE MODE NOWAIT")
 ALONE = text("LOCK TABLE budget_window IN EXCLUSIVE MODE")
 
@@ -38,8 +39,13 @@ _seen: list[Seen] = []
 db.caches.append(_seen.clear)
 
 
-def refresh(now: datetime) -> Refreshed:
-    """One round, in a transaction of its own; nothing is done where another is at it."""
+def size_after(size: int, took_s: float) -> int:
+    """How many deltas the next round takes: with many budgets each of them touches many windows."""
+    return max(size // 2, DELTAS_MIN) if took_s > LONG_S else min(size * 2, DELTAS_MAX)
+
+
+def refresh(now: datetime, size: int | None = None) -> Refreshed:
+    """One round of at most `size` deltas, in a transaction of its own; nothing is done where another is at it."""
     before = _seen[0] if _seen else Seen()
     with db.transaction() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -47,7 +53,7 @@ def refresh(now: datetime) -> Refreshed:
             session.rollback()
             return Refreshed(0, 0, 0, False)
         session.execute(ALONE)  # locks of tables take no snapshot, the next statement does
-        done, seen = _round(session, before, now)
+        done, seen = _round(session, before, now, size or DELTAS_MAX)
     _seen[:] = [seen]  # only what has been committed was applied
     return done
 
@@ -63,11 +69,11 @@ def _first(session: Session) -> bool:
     return True
 
 
-def _round(session: Session, seen: Seen, now: datetime) -> tuple[Refreshed, Seen]:
+def _round(session: Session, seen: Seen, now: datetime, size: int) -> tuple[Refreshed, Seen]:
     budgets = book(session)
     work = Work(session, budgets, now)
     held = work.held_interactions()
-    deltas = counters.take(session, DELTAS_MAX)
+    deltas = counters.take(session, size)
     released = settle.release_settled(session, now)  # of what was taken: what waits for the next round is still held
     counters.fold(session, deltas)
     work.count(deltas)
@@ -79,4 +85,4 @@ def _round(session: Session, seen: Seen, now: datetime) -> tuple[Refreshed, Seen
     kept.write(session, work.windows.values(), now)
     crossed = crossing.judge(session, budgets, work.judged(), now)
     applied = Seen({each.id: each.terms.id for each in work.standings.values()}, work.exchange)
-    return Refreshed(released, len(deltas), crossed, len(deltas) == DELTAS_MAX), applied
+    return Refreshed(released, len(deltas), crossed, len(deltas) == size), applied

@@ -1,9 +1,11 @@
 """Budgets by the clock: what was told is counted, hard lines command, and what is over is taken back."""
 
+from time import monotonic
+
 from celery import shared_task
 
 from trivet.budget import acting, over, returning
-from trivet.budget.refresh import refresh
+from trivet.budget.refresh import DELTAS_FIRST, refresh, size_after
 from trivet.budget.reserve import tasks as reserving
 from trivet.kit.clock import utc_now
 
@@ -14,10 +16,12 @@ SCHEDULE = {"budget.refresh": (1.0, "control"), "budget.prune": (3_600.0, "work"
 @shared_task(name="budget.refresh")
 def refresh_all() -> int:
     """Bring every window up to date, then do what its lines say; how many deltas were counted."""
-    counted = 0
+    counted, size = 0, DELTAS_FIRST
     for _ in range(ROUNDS):
-        done = refresh(utc_now())
+        begun = monotonic()
+        done = refresh(utc_now(), size)
         counted += done.folded
+        size = size_after(size, monotonic() - begun)
         if not done.more:
             break
     over.judge(utc_now())
