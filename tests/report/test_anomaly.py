@@ -170,6 +170,11 @@ class TestKept:
         assert told(client, admin)[0]["acknowledged_reason"] == "A migration."
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_days_that_no_calendar_of_ours_has_are_refused(client, admin, day):
+    assert client.get("/api/v1/costs/anomalies", params={"to": day}, headers=admin).status_code == 422
+
+
 @pytest.mark.usefixtures("fortnight")
 def test_looked_for_once_days_are_posted_and_again_when_more_is_posted_for_them(monkeypatch):
     monkeypatch.setattr(tasks, "utc_now", lambda: NOW)

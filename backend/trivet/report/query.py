@@ -1,11 +1,11 @@
 """What can be asked: query parameters as models. A parameter nobody knows is refused, so that a typo is no empty filter."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trivet.kit.body import EARLIEST, LATEST, Asked, Body, Instant
+from trivet.kit.body import EARLIEST, LATEST, Asked, Body, Day, Instant
 from trivet.kit.interval import Interval
 
 DAY = timedelta(days=1)
@@ -117,8 +117,8 @@ class QuadrantsQuery(Of):
 class AnomaliesQuery(Paged):
     """Days, UTC, of the last four weeks where nothing is said."""
 
-    from_: date | None = Field(None, alias="from")
-    to: date | None = None
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = None
     tenant: Names = Field(default_factory=list)
 
 

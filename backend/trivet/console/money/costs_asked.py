@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
 from trivet.kit.body import Asked as Text
+from trivet.kit.body import Day
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.report.grain import DAY, MONTH
@@ -30,8 +31,8 @@ class Query(BaseModel):
     """The address. A filter is one name; empty is none."""
 
     range: Literal["month", "last-month", "7d", "30d", "90d", "days"] = "month"
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     group: Literal["cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase"] = "cost_centre"
     basis: Literal["allocation", "usage"] = "allocation"
     compare: Literal["previous", "budget"] = "previous"
