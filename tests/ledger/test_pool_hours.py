@@ -12,6 +12,7 @@ from tests.support import books, pools
 from tests.support.signal_rows import signal
 
 from trivet import db
+from trivet.fleet import interruptions
 from trivet.fleet import service as fleet
 from trivet.fleet.models import SignalSample
 from trivet.kit.interval import Interval
@@ -70,18 +71,39 @@ class TestStates:
         pools.engine(sc.TRIVET_REQUESTS_RUNNING, 0, 30, 1)
         books.post()
         before = pools.split()
+        drop_samples()
         with db.transaction() as session:
-            session.execute(delete(SignalSample))
-            session.execute(
-                text(
-                    "INSERT INTO archive (table_name, day, url, files, rows, bytes, picos, closed_at, failure) "
-                    "VALUES ('signal_sample', '2026-11-20', '', 0, 0, 0, 0, now(), '')"
-                )
-            )
             assert ledger.post_hour(session, books.SEVEN) == []
         after = pools.split()
         assert pools.parts(after) == pools.parts(before)
         assert (after.method, after.evidence) == (before.method, "counters")
+
+    def test_what_was_found_by_requests_is_found_anew_as_long_as_they_are_there(self):
+        """Ten more minutes told late, and an interruption: not those that counters alone could have told of."""
+        books.company()
+        books.a_morning()
+        books.post()
+        drop_samples()
+        books.a_late_request()
+        with db.transaction() as session:
+            interruptions.record(
+                session, name="h100", interrupted_at=books.clock("07:25"), restored_at=books.clock("07:35"), gpus=None,
+                cause="c", actor="t", now=books.NINE,
+            )  # fmt: skip
+        books.post()
+        assert (pools.split().used_us, pools.split().down_us) == (1_800_000_000, 300_000_000)
+
+
+def drop_samples():
+    """As retention does with the day's."""
+    with db.transaction() as session:
+        session.execute(delete(SignalSample))
+        session.execute(
+            text(
+                "INSERT INTO archive (table_name, day, url, files, rows, bytes, picos, closed_at, failure) "
+                "VALUES ('signal_sample', '2026-11-20', '', 0, 0, 0, 0, now(), '')"
+            )
+        )
 
 
 class TestPhases:

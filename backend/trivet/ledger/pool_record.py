@@ -114,9 +114,10 @@ def _kwh(energy: Energy | None, part: Stretch) -> Any:
 
 
 def kept(session: Session, hour: datetime) -> dict[int, dict[tuple[datetime, datetime], Kept]]:
-    """What was found of an hour when it was posted last, by pool and stretch."""
+    """What counters told of an hour when it was posted last, by pool and stretch; what requests told they tell again."""
     found: dict[int, dict[tuple[datetime, datetime], Kept]] = {}
-    for row in session.scalars(select(PoolHourSplit).where(PoolHourSplit.hour == hour)):
+    told = select(PoolHourSplit).where(PoolHourSplit.hour == hour, PoolHourSplit.evidence == "counters")
+    for row in session.scalars(told):
         us = {part: getattr(row, f"{part}_us") for part in PARTS}
         if any(us.values()):
             found.setdefault(row.pool_id, {})[row.starts_at, row.ends_at] = Kept(us, row.method, row.evidence)
