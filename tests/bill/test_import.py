@@ -113,10 +113,11 @@ class TestOnce:
             ("bill.post", "finance", "8.590000000000"),
         ]
 
-    def test_progress_is_told_by_rows(self):
+    def test_progress_is_told_by_rows(self, monkeypatch):
         seen = []
-        bring_in(as_csv([row(17, "0.01", SkuId=str(n)) for n in range(6_000)]), progress=seen.append)
-        assert seen == [5_000, 6_000]
+        monkeypatch.setattr(service, "CHUNK", 5)
+        bring_in(as_csv([row(17, "0.01", SkuId=str(n)) for n in range(6)]), progress=seen.append)
+        assert seen == [5, 6]
 
 
 @pytest.mark.usefixtures("database")
