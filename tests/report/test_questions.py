@@ -51,6 +51,11 @@ class TestUnitCosts:
         assert (h100["gpu_hours"], h100["per_gpu_hour"], h100["kwh_per_million_tokens"]) == (2.0, pico("3"), None)
         assert (none["pool"], none["gpu_hours"]) == ("none", None)
 
+    def test_a_bound_key_is_told_nothing_of_whole_pools(self, ask, make_key):
+        bound = {"Authorization": f"Bearer {make_key(['read'], 'bolt')}"}
+        item = ask("/costs/unit", headers=bound, group_by="pool", pool="h100")["items"][0]
+        assert (item["pool"], item["gpu_hours"], item["per_gpu_hour"]) == ("h100", None, None)
+
     def test_by_cost_centre_as_tenants_were_mapped(self, ask, make_key):
         items = ask("/costs/unit", group_by="cost_centre")["items"]
         assert [(i["cost_centre"], i["requests"], i["tokens"]) for i in items] == [
@@ -157,6 +162,12 @@ class TestBeside:
         assert ask("/costs", group_by="", compare="previous", **nine)["items"] == []
         (row,) = ask("/costs", group_by="", compare="previous")["items"]
         assert (row["previous"], row["change"], row["change_share"]) == (pico("0"), pico("7.5"), None)
+
+    def test_a_bound_key_sees_no_budget_of_others(self, ask, make_key):
+        bound = {"Authorization": f"Bearer {make_key(['read'], 'bolt')}"}
+        for by in ("cost_centre", "scenario", ""):
+            ask("/costs", status=422, headers=bound, group_by=by, compare="budget")
+        assert ask("/costs", headers=bound, group_by="tenant", compare="budget")["items"][0]["budget"] is None
 
     def test_its_budget_by_the_share_of_its_window(self, ask):
         """240 a day is 10 an hour: 4.166666666667 of it used leaves 5.833333333333."""

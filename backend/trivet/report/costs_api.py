@@ -36,7 +36,7 @@ def get_costs(principal: Read, _: Place, query: Annotated[CostsQuery, Query()]) 
             session, Interval(query.from_, query.to), by, where, basis=query.basis, grain=query.grain, as_of=query.as_of,
             cost_centre_depth=query.cost_centre_depth,
         )  # fmt: skip
-        beside = _beside(session, query, by, found, where)
+        beside = _beside(session, query, by, found, where, bound=principal.tenant_id is not None)
     rows = asking.behind(found.rows, after)
 
     def item(row: CostRow) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def get_costs(principal: Read, _: Place, query: Annotated[CostsQuery, Query()]) 
 
 
 def _beside(
-    session: Session, query: CostsQuery, by: Sequence[str], found: Costs, where: Mapping[str, Any]
+    session: Session, query: CostsQuery, by: Sequence[str], found: Costs, where: Mapping[str, Any], *, bound: bool
 ) -> Mapping[tuple[tuple[Any, ...], str], dict[str, Any]]:
     """What rows are compared with, by key and currency."""
     if query.compare is None:
@@ -56,6 +56,8 @@ def _beside(
     interval = Interval(query.from_, query.to)
     keys = [(row.key, row.currency) for row in found.rows]
     if query.compare == "budget":
+        if bound and by != ["tenant"]:
+            raise Invalid("A key bound to a tenant sees that tenant's budget alone: group by tenant.", field="compare")
         return {key: asking.budget_item(each) for key, each in _budgets(session, interval, by, found).items()}
     before = costing.costs(
         session, compare.previous(interval), by, where, basis=query.basis, cost_centre_depth=query.cost_centre_depth

@@ -40,13 +40,16 @@ class Acknowledged(Body):
 
 @router.get("/costs/unit", response_model=None, responses=answers(shapes.Units))
 def get_unit_costs(principal: Read, _: Place, query: Annotated[UnitQuery, Query()]) -> dict[str, Any]:
-    """What a request and a million tokens cost, by group; by pool also a GPU hour and the energy of a million tokens."""
+    """What a request and a million tokens cost, by group; by pool also a GPU hour and the energy of a million tokens.
+
+    A key that is bound to a tenant is told nothing of whole pools.
+    """
     by = names.parse(query.group_by, unit.GROUP_BY)
     with db.transaction() as session:
         where = asking.where(session, query.given(), principal)
         found = unit.units(
             session, Interval(query.from_, query.to), by, where, basis=query.basis,
-            cost_centre_depth=query.cost_centre_depth,
+            cost_centre_depth=query.cost_centre_depth, whole_pools=principal.tenant_id is None,
         )  # fmt: skip
     return {"items": [saying.unit(by, row) for row in found], "next_cursor": None}
 

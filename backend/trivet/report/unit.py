@@ -66,11 +66,15 @@ def units(
     *,
     basis: str = "allocation",
     cost_centre_depth: int | None = None,
+    whole_pools: bool = True,
 ) -> list[UnitCost]:
-    """Unit costs by some of `GROUP_BY`, in key order. The amounts are those of `costs.costs`."""
+    """Unit costs by some of `GROUP_BY`, in key order. The amounts are those of `costs.costs`.
+
+    Without `whole_pools` nothing is told of a pool that others use too: neither GPU hours nor energy.
+    """
     found = costs(session, interval, group_by, where, basis=basis, cost_centre_depth=cost_centre_depth)
     served = _counts(session, interval, group_by, where, cost_centre_depth)
-    capacity = _capacity(session, interval, where) if list(group_by) == ["pool"] else {}
+    capacity = _capacity(session, interval, where) if list(group_by) == ["pool"] and whole_pools else {}
     rows = []
     for row in found.rows:
         own = capacity.get((row.key[0], row.currency)) if row.key else None
