@@ -174,6 +174,26 @@ class TestAServiceThatCannotBeReached:
         assert reserver.counted["without_hold"] == 1
         assert reserver.problem
 
+    def test_is_not_asked_by_every_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("trivet_collectors.policy.reserver.AWAY_S", 3_600)
+        reserver = Reserver(NOWHERE, "key", unreachable="open", transport=(silent := Silent()))
+        others = [Call(tenant=f"t{n}", amount="1", currency="USD") for n in range(5)]
+        assert [reserver.draw(call).id for call in [CALL, CALL, *others]] == [None] * 7
+        assert silent.asked == 1
+
+    def test_is_looked_for_by_one_call_while_others_pass(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("trivet_collectors.policy.reserver.AWAY_S", 0)
+        reserver = Reserver(NOWHERE, "key", unreachable="open", transport=(silent := Silent()))
+        reserver.draw(CALL)
+        silent.answers.clear()
+        one = threading.Thread(target=reserver.draw, args=(CALL,))
+        one.start()
+        eventually(lambda: silent.asked == 2)
+        assert reserver.draw(CALL).id is None  # while the other waits for its answer
+        silent.answers.set()
+        one.join()
+        assert silent.asked == 2
+
     def test_is_taken_as_the_budget_last_said(self, service: Service, key: str) -> None:
         budget("all", "100", unreachable="open")
         transport = Sometimes(ReserveTransport(service.url, key, timeout_s=2))
@@ -209,6 +229,22 @@ class TestAServiceThatCannotBeReached:
         transport = ReserveTransport(service.url, "tvt_wrong", timeout_s=2)
         assert transport.send(hold=[CALL.body()]) == Away("HTTP 401", denied=True)
         transport.close()
+
+
+class Silent:
+    """A service that answers nothing; who asks waits where `answers` is cleared."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = 0, threading.Event()
+        self.answers.set()
+
+    def send(self, hold: Any = (), post: Any = (), void: Any = ()) -> Any:
+        self.asked += 1
+        self.answers.wait()
+        return Away("timed out")
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class Sometimes:

@@ -28,6 +28,7 @@ log = logging.getLogger("trivet.policy")
 DUE_MAX: Final = 10_000  # reservations with calls to post; beyond it posts are dropped, and what they hold expires
 STOP_ROUNDS: Final = 20
 REFUSED_AGAIN_S: Final = 1.0  # a lane that was refused for one call is not asked for again so soon
+AWAY_S: Final = 1.0  # who cannot be reached is not asked again so soon: calls do not wait for it one after the other
 
 
 class RefusedError(Exception):
@@ -102,6 +103,7 @@ class Reserver:
         self._lanes: dict[Call, Lane] = {}
         self._due: dict[str, Due] = {}
         self._leftover: list[Block] = []
+        self._away_until = 0.0
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -133,9 +135,13 @@ class Reserver:
         """A hold for one call: from memory, but for the first of its kind. `RefusedError` where it may not be made."""
         lane, id_ = self._draw(call)
         if id_ is None:
+            if self._is_away() or (self.problem is not None and lane.asking.locked()):
+                return self._without(lane)  # one call at a time looks whether it is back, the others do not wait
             with lane.asking:  # those who wait for the same answer draw from it
                 lane, id_ = self._draw(call)
                 while id_ is None:
+                    if self._is_away():
+                        return self._without(lane)
                     if (passed := self._ask(lane)) is not None:
                         return passed
                     lane, id_ = self._draw(call)
@@ -292,7 +298,10 @@ class Reserver:
     def _away(self, answer: Away) -> None:
         if self.problem is None:  # once per outage, not once per call
             log.warning("reservations cannot be reached: %s", answer.problem)
-        self.problem = answer.problem
+        self.problem, self._away_until = answer.problem, time.monotonic() + AWAY_S
+
+    def _is_away(self) -> bool:
+        return self.problem is not None and time.monotonic() < self._away_until
 
     def _back(self) -> None:
         if self.problem is not None:
