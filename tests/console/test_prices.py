@@ -183,14 +183,16 @@ class TestImporting:
 
     def test_shows_what_would_change_and_one_button_enters_it(self, sign_in):
         client = sign_in("finance")
-        shown = self.preview(client, FILE.read_bytes())
+        large = FILE.read_bytes().rstrip() + b" " * (4 << 20)  # LiteLLM's own file has more than three megabytes
+        shown = self.preview(client, large)
         assert sentence_of(shown).startswith("Would enter 30 new and 0 changed prices from litellm file, sha256 ")
         assert "off_peak_pricing" in shown.text and prices() == 0
         apply = next(form for form in shown.text.split("<form ") if "/prices/import/apply" in form)
         form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', apply))
         done = client.post("/prices/import/apply", data=form, follow_redirects=False)
         assert (done.status_code, done.headers["location"], prices()) == (303, "/prices", 30)
-        assert "Nothing: the book says all of this already." in self.preview(client, FILE.read_bytes()).text
+        assert "Nothing: the book says all of this already." in self.preview(client, large).text
+        assert self.preview(client, b" " * (17 << 20)).status_code == 413
 
     def test_genai_prices_need_no_file(self, sign_in):
         client = sign_in("finance")

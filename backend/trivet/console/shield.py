@@ -6,6 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trivet.pricing.importing.litellm import FILE_LIMIT_BYTES
 from trivet.settings import get_settings
 
 POLICY = (
@@ -22,7 +23,8 @@ HEADERS = {
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_BYTES_MAX = 64 << 10
-TAKES_FILES = frozenset({"/bills"})  # forms that carry a whole file
+TAKES_BILLS = frozenset({"/bills"})  # forms that carry a whole file
+TAKES_PRICES = frozenset({"/prices/import", "/prices/import/apply"})
 
 
 class Shield:
@@ -54,8 +56,10 @@ def _refusal(method: str, path: str, headers: Headers) -> PlainTextResponse | No
     if not is_own(headers.get("sec-fetch-site"), headers.get("origin"), headers.get("host", "")):
         return PlainTextResponse("This form was sent from another site, so nothing was changed.", 403)
     length, limit = headers.get("content-length", ""), FORM_BYTES_MAX
-    if path in TAKES_FILES:
+    if path in TAKES_BILLS:
         limit += get_settings().bill_file_limit_bytes
+    elif path in TAKES_PRICES:
+        limit += FILE_LIMIT_BYTES
     if not length.isdigit() or int(length) > limit:
         return PlainTextResponse(f"A form says its length and has at most {limit} bytes.", 413)
     return None
