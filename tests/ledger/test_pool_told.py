@@ -113,6 +113,14 @@ class TestInterruptions:
         books.post()
         assert pools.split().down_us == 900_000_000
 
+    def test_a_pool_may_be_called_anything(self, client, admin):
+        pools.term(name="eu/h100 ü", purchase="on_demand", per_hour=Decimal(3))
+        path = "/api/v1/pools/eu%2Fh100%20%C3%BC"
+        told = {"interrupted_at": "2026-11-20T07:25:00Z", "cause": "c"}
+        assert client.post(f"{path}/interruptions", headers=admin, json=told).status_code == 201
+        assert len(client.get(f"{path}/interruptions", headers=admin).json()["items"]) == 1
+        assert client.get(f"{path}/hours", params=ONE, headers=admin).json()["pool"] == "eu/h100 ü"
+
     def test_are_told_once_listed_and_asked_for_again_by_the_ledger(self, client, admin):
         books.company()
         assert self.lose(client, admin, gpus=1).status_code == 201

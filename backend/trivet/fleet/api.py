@@ -120,7 +120,7 @@ def add_pool(body: NewPool, principal: Write) -> dict[str, Any]:
         return {"id": term.pool_id, "name": body.name} | term_body(term)
 
 
-@router.post("/pools/{name}/interruptions", status_code=201, response_model=Interruption)
+@router.post("/pools/{name:path}/interruptions", status_code=201, response_model=Interruption)
 def record_interruption(name: Asked, body: NewInterruption, principal: Write) -> dict[str, Any]:
     """A pool lost GPUs: its requests that failed then are marked, and what they cost is told with its hours.
 
@@ -131,7 +131,7 @@ def record_interruption(name: Asked, body: NewInterruption, principal: Write) ->
         return interruptions.body(row, name)
 
 
-@router.get("/pools/{name}/interruptions", response_model=None, responses=answers(Interruptions))
+@router.get("/pools/{name:path}/interruptions", response_model=None, responses=answers(Interruptions))
 def list_interruptions(name: Asked, _: Read, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Interruptions of a pool, as they were entered, newest first."""
     with db.transaction() as session:

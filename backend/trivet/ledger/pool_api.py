@@ -22,7 +22,7 @@ router = APIRouter(tags=["ledger"])
 Read = Annotated[Principal, Depends(platform("read"))]
 
 
-@router.get("/pools/{name}/hours", response_model=None, responses=answers(PoolHours))
+@router.get("/pools/{name:path}/hours", response_model=None, responses=answers(PoolHours))
 def list_pool_hours(
     name: Asked,
     _: Read,
