@@ -157,6 +157,9 @@ class TestThePage:
         assert figure(requests).startswith("1 request of acme")
         assert "3.500000000000 USD" in requests.text
 
+    def test_a_day_that_no_calendar_of_ours_has_is_refused(self, client):
+        assert client.get("/costs", params=DAY | {"since": "0001-01-01"}).status_code == 422
+
     def test_teaches_where_there_is_nothing(self, client):
         page = client.get("/costs")
         assert "has cost nothing that Trivet knows of" in figure(page)

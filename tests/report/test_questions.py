@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
+from tests.report.files.conftest import close_november, late_request
 from tests.support import books
 
 from trivet import db
@@ -162,6 +163,18 @@ class TestBeside:
         assert ask("/costs", group_by="", compare="previous", **nine)["items"] == []
         (row,) = ask("/costs", group_by="", compare="previous")["items"]
         assert (row["previous"], row["change"], row["change_share"]) == (pico("0"), pico("7.5"), None)
+
+    def test_as_of_a_close_the_interval_before_is_as_of_it_too(self, ask):
+        books.ingest(books.metered("bolt", "08:30", input_tokens=1_000_000))
+        books.rollup.fold()
+        books.post(books.NINE + timedelta(minutes=2))
+        close_november()
+        nine = {"from": rfc3339(books.EIGHT), "to": rfc3339(books.NINE), "group_by": "tenant", "compare": "previous"}
+        (closed,) = ask("/costs", as_of="2026-11", **nine)["items"]
+        assert closed["previous"] == "1.666666666667"
+        late_request()
+        assert ask("/costs", as_of="2026-11", **nine)["items"] == [closed]
+        assert ask("/costs", **nine)["items"][0]["previous"] == pico("2.2")
 
     def test_a_bound_key_sees_no_budget_of_others(self, ask, make_key):
         bound = {"Authorization": f"Bearer {make_key(['read'], 'bolt')}"}

@@ -60,8 +60,9 @@ def _beside(
             raise Invalid("A key bound to a tenant sees that tenant's budget alone: group by tenant.", field="compare")
         return {key: asking.budget_item(each) for key, each in _budgets(session, interval, by, found).items()}
     before = costing.costs(
-        session, compare.previous(interval), by, where, basis=query.basis, cost_centre_depth=query.cost_centre_depth
-    )
+        session, compare.previous(interval), by, where, basis=query.basis, as_of=query.as_of,
+        cost_centre_depth=query.cost_centre_depth,
+    )  # fmt: skip
     was = {(row.key, row.currency): row.amount for row in before.rows}
     amounts = {(row.key, row.currency): row.amount for row in found.rows}
     return {key: asking.previous_item(amounts[key], was.get(key)) for key in keys}

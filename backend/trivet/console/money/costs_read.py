@@ -71,7 +71,7 @@ def read(session: Session, asked: Asked, now: datetime) -> Facts:
         found,
         costs(session, interval, [], where, basis=asked.basis, as_of=close, grain="1d"),
         before,
-        _kept(lambda: costs(session, before, by, where, basis=asked.basis)),
+        _kept(lambda: costs(session, before, by, where, basis=asked.basis, as_of=close)),
         _budgets(session, asked, found),
         why[0] if why else [],
         why[1] if why else [],
