@@ -83,7 +83,11 @@ class TestPosting:
         now = books.NINE + timedelta(minutes=2)
         assert [books.post(now, seconds_max=0) for _ in range(3)] == [1, 1, 0]
         tasks.pool_changed(1, "2026-11-20T07:00:00Z")
-        assert [books.post(now + timedelta(hours=1), seconds_max=0) for _ in range(4)] == [1, 1, 1, 0]
+        later = now + timedelta(hours=1)
+        assert books.post(later, seconds_max=0) == 1
+        with db.transaction() as session:
+            assert service.posted_until(session) == books.NINE + timedelta(hours=1), "the new hour did not wait"
+        assert [books.post(later, seconds_max=0) for _ in range(3)] == [1, 1, 0]
         assert (count(HourDue), count(Posting)) == (0, 3)
 
     def test_a_change_that_could_not_be_told_is_told_again(self):

@@ -46,7 +46,8 @@ def post_due(session: Session, now: datetime, grace_s: int, seconds_max: float =
     complete = floor(now - timedelta(seconds=grace_s), HOUR_S)
     fresh = _fresh(session, complete)
     due = {*fresh, *_take_due(session, complete)}
-    hours = _within_time(session, due, seconds_max)
+    in_order = [*fresh, *sorted(due.difference(fresh))]  # a year that is due again keeps no new hour waiting
+    hours = _within_time(session, in_order, seconds_max)
     left = due.difference(hours)
     _mark(session, left.difference(fresh))
     if fresh:
@@ -58,14 +59,14 @@ def post_due(session: Session, now: datetime, grace_s: int, seconds_max: float =
 
 
 def _within_time(session: Session, due: Iterable[datetime], seconds_max: float) -> set[datetime]:
-    """Post hours, oldest first and one at least, until the time is over; those posted.
+    """Post hours in the order given, one at least, until the time is over; those posted.
 
     With each go the hours before in which its pool requests had begun.
     """
     done: set[datetime] = set()
     pools = fleet.terms(session).keys()
     start = time.monotonic()
-    for hour in sorted(due):
+    for hour in due:
         if done and time.monotonic() - start >= seconds_max:
             break
         back = reading.reaches_back_to(session, hour, pools)
