@@ -60,7 +60,7 @@ def usage(session: Session, cover: Cover, models: Mapping[int, int]) -> Found:
     found: Found = {}
     paid_for = _pool_hours(session, cover.interval)
     by = ("bucket", "model_id", "pool_id", "currency")
-    rows = read.sums(session, cover.interval, by, MEASURES, {"model_id": models.keys()}, HOUR_S)
+    rows = read.sums(session, cover.interval, by, MEASURES, {"model_id": models.keys()}, grain_s=HOUR_S)
     for (at, model_id, pool_id, currency), (cost, unpriced, *counts) in rows.items():
         if (at, pool_id) not in paid_for:
             tokens = {kind: int(count) for kind, count in zip(KINDS, counts, strict=True) if count}

@@ -66,7 +66,7 @@ def by_model(session: Session, interval: Interval, pools: Collection[int] | None
 
 def tokens_by_hour(session: Session, interval: Interval, pool_id: int) -> dict[datetime, int]:
     """All tokens of a pool's requests, by the hour in which they ended."""
-    found = sums(session, interval, ["bucket"], TOKENS, {"pool_id": [pool_id]}, HOUR_S)
+    found = sums(session, interval, ["bucket"], TOKENS, {"pool_id": [pool_id]}, grain_s=HOUR_S)
     return {key[0]: int(sum(each)) for key, each in found.items()}
 
 

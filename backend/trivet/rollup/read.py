@@ -179,6 +179,7 @@ def sums(
     group_by: Sequence[str],
     measures: Sequence[str],
     where: Mapping[str, Collection[Any]],
+    *,
     grain_s: int,
 ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Some of `COUNTS` by some of `DIMENSIONS` and "bucket", as `usage` does, without reading any histogram."""
