@@ -127,7 +127,7 @@ class TestThePage:
     def test_teaches_the_command_where_there_is_none(self, page):
         html = page().text
         assert "No budget holds now" in html
-        assert "testserver/api/v1/budgets -d" in html
+        assert "127.0.0.1/api/v1/budgets -d" in html
 
     def test_shows_bars_lines_and_what_was_done(self, page):
         prices()
