@@ -64,7 +64,8 @@ class Settings(BaseSettings):
         "named", description="How end users whom spans name are kept: `named`, `hashed` (keyed), or `off`: not at all."
     )
     end_users_per_tenant_limit: int = Field(
-        100_000, description="Distinct end users of one tenant that are counted apart; further ones count as `overflow`."
+        100_000,
+        description="Distinct end users of one tenant that are counted apart; further ones count as `overflow`.",
     )
     signal_series_limit: int = Field(
         20_000, description="Most series of signals of one API key; points of more are refused one by one."
@@ -112,7 +113,9 @@ class Settings(BaseSettings):
     backend_seen_s: int = Field(60, description="A backend that polled this recently counts as present.")
     policy_valid_s: int = Field(600, description="How long a backend that cannot reach Trivet keeps its policy.")
     posting_grace_s: int = Field(60, description="How long after its end an hour is posted to the ledger.")
-    reservation_ttl_s: int = Field(60, ge=1, le=3_600, description="How long a reservation holds unless it says how long.")
+    reservation_ttl_s: int = Field(
+        60, ge=1, le=3_600, description="How long a reservation holds unless it says how long."
+    )
     reservation_grace_s: int = Field(
         900,
         ge=0,
