@@ -15,9 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from trivet.kit.errors import Invalid, TooLarge
 
 HEADER_ROWS_MAX = 30  # before the header some exports tell what they are of
@@ -162,6 +159,9 @@ def _lines(file: IO[bytes], encoding: str) -> Iterator[str]:
 
 
 def _parquet(file: IO[bytes], limits: Limits) -> Iterator[Row]:
+    import pyarrow as pa  # Arrow is large: only who reads such a file needs it
+    import pyarrow.parquet as pq
+
     try:
         opened = pq.ParquetFile(pa.PythonFile(file, mode="r"))
         told = opened.metadata
@@ -178,6 +178,8 @@ def _parquet(file: IO[bytes], limits: Limits) -> Iterator[Row]:
 
 
 def _batches(opened: Any) -> Iterator[Row]:
+    import pyarrow as pa
+
     number = 1
     for batch in opened.iter_batches(batch_size=BATCH_ROWS):
         if batch.nbytes > BATCH_BYTES_MAX:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
-from trivet.report.files import ask, csv_file, focus_file, pdf_file, statement, xlsx_file
+from trivet.report.files import ask, csv_file, statement
 from trivet.report.files.table import Table
 
 PART_BYTES = 1 << 16
@@ -126,12 +126,18 @@ def _csv(session: Session, kind: str, wish: Wish, now: datetime, out: BinaryIO) 
 
 
 def _xlsx(session: Session, kind: str, wish: Wish, now: datetime, out: BinaryIO) -> int:
+    from trivet.report.files import (
+        xlsx_file,
+    )  # what writes other files than CSV is large, and loaded where it is asked for
+
     return xlsx_file.write(_table(session, kind, wish, now), out)
 
 
 def _pdf(session: Session, _: str, wish: Wish, __: datetime, out: BinaryIO) -> int:
     if not (wish.cost_centre and wish.month):
         raise Invalid("A statement is of one cost_centre and one month.", field="cost_centre")
+    from trivet.report.files import pdf_file
+
     return pdf_file.write(statement.read(session, wish.cost_centre, wish.month), out)
 
 
@@ -141,6 +147,8 @@ def _focus(session: Session, kind: str, wish: Wish, _: datetime, out: BinaryIO) 
     if wish.basis != "allocation":
         raise Invalid("A FOCUS file is on the basis `allocation`.", field="basis")
     asked = ask.Question(kind, wish.interval, (), wish.where, wish.grain or "1d", as_of=wish.as_of, asked=wish.asked)
+    from trivet.report.files import focus_file
+
     return focus_file.write(
         session, kind, asked, out, version=wish.focus_version, parquet=wish.form == "parquet"
     )  # fmt: skip
