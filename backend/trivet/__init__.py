@@ -17,5 +17,6 @@ CONTEXTS = (
     "budget",
     "bill",
     "report",
+    "evidence",
     "invariant",
 )

@@ -78,6 +78,7 @@ class TestABackendsPoll:
                 "level": 1,
                 "flags": {"features.off": "images,charts", "tools.mode": "local", "output.max_tokens": 512},
             },
+            "arms": [],
             "tenants": {},
         }
 

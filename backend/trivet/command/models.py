@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
 
-KINDS = ("degrade", "restore", "rollback", "break", "activate")
+KINDS = ("degrade", "restore", "rollback", "break", "activate", "trial")
 CARD_KINDS = ("rollback", "activate")  # they change the card, for everyone
 STATUSES = ("pending", "observed", "effective", "superseded", "expired")
 
@@ -36,6 +36,7 @@ class Command(Base):
     observed_at: Mapped[datetime | None]
     effective_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    share: Mapped[float | None]  # of conversations, where it is not all of them: a probe, a revision on trial
     outcome: Mapped[str | None]  # in words, what came of it
     __table_args__ = (UniqueConstraint("scenario_id", "generation"), Index(None, "status"), Index(None, "created_at"))
 
@@ -54,6 +55,8 @@ class DesiredState(Base):
     command_id: Mapped[int] = mapped_column(BigInteger)
     cause: Mapped[str]
     until: Mapped[datetime | None]
+    arm_level: Mapped[int | None] = mapped_column(SmallInteger)  # a probe: `arm_share` of conversations have this level
+    arm_share: Mapped[float | None]
 
 
 class PolicyGeneration(Base):

@@ -31,6 +31,8 @@ class Desired:
     cause: str
     until: datetime | None
     command_id: int = 0
+    arm_level: int | None = None  # the level that `arm_share` of conversations have instead: a probe on the way back
+    arm_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ class CardChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A revision that serves a share of conversations before it governs them all."""
+
+    revision: int
+    card: Card
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Governed:
     """A scenario with its active card and its generation."""
 
@@ -52,6 +63,7 @@ class Governed:
     revision: int
     card: Card
     changed: CardChange | None = None
+    trial: Trial | None = None
 
 
 def scenarios(backend_id: int, governed: Iterable[Governed], desired: Iterable[Desired]) -> dict[str, Any]:
@@ -94,8 +106,23 @@ def _scenario(one: Governed, rows: list[Desired]) -> dict[str, Any]:
         "until": _instant(base),
         "then": _state(one.card, 0),
         "fallback": _state(one.card, one.card.fallback.level),
+        "arms": _arms(one, base),
         "tenants": tenants,
     }
+
+
+def _arms(one: Governed, base: Desired | None) -> list[dict[str, Any]]:
+    """What some conversations have instead: a level on the way back first, else a revision on trial.
+
+    The salt stays while shares grow, so that who is in a share stays in it.
+    """
+    if base is not None and base.arm_level is not None:
+        state = _state(one.card, min(base.arm_level, one.card.top))
+        return [{"salt": f"{one.name}:probe", "share": base.arm_share, "revision": one.revision, **state}]
+    if one.trial is not None and not (base and base.level):
+        said = f"{one.name}:{one.trial.revision}"
+        return [{"salt": said, "share": one.trial.share, "revision": one.trial.revision, **_state(one.trial.card, 0)}]
+    return []
 
 
 def _cause(one: Governed, base: Desired | None) -> str:
@@ -106,7 +133,13 @@ def _cause(one: Governed, base: Desired | None) -> str:
 
 
 def _state(card: Card, level: int) -> dict[str, Any]:
-    return {"level": level, "flags": card.flags_at(level)}
+    step = card.level(level)
+    state: dict[str, Any] = {"level": level, "flags": card.flags_at(level)}
+    if step and step.shares:
+        state["shares"] = step.shares
+    if step and step.audiences:
+        state["audiences"] = [audience.model_dump(mode="json") for audience in step.audiences]
+    return state
 
 
 def _override(card: Card, row: Desired) -> dict[str, Any]:

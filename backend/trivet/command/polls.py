@@ -228,6 +228,8 @@ def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
             row.cause,
             row.until,
             row.command_id,
+            row.arm_level,
+            row.arm_share or 0.0,
         )
         for row, tenant in rows
     ]

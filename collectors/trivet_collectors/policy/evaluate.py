@@ -6,19 +6,26 @@ Pure: values in, values out; no clock, no I/O. Standard library only: the backen
 How a state is found, in this order:
 
 1. the scenario's desired state, or its `then` once `until` is reached;
-2. instead of it the scenario's `fallback`, when the caller is `stale` and `valid_until` has been reached;
-3. over it the tenant's override (or that override's `then`), flag by flag. An override adds to what the scenario does and
+2. instead of it the first of the scenario's `arms` whose share the conversation falls into: a state tried on some of them;
+3. instead of either the scenario's `fallback`, when the caller is `stale` and `valid_until` has been reached;
+4. of that state, the flags whose `shares` the conversation falls into, and over them those of the first of its
+   `audiences` that the caller's tenant or tier belongs to;
+5. over it the tenant's override (or that override's `then`), flag by flag. An override adds to what the scenario does and
    takes nothing away, so the level told is the higher of the two.
+
+A conversation (`session`) falls into a share by a hash, so that it stays on its side, and a share that grows keeps whom it
+had. Where `session` is not said the call falls outside every share: callers without conversations draw one for each call.
 
 Intervals are half-open: at `until` the state has ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, Final, Literal, NamedTuple
 
 FlagValue = bool | int | float | str
-Reason = Literal["STATIC", "TARGETING_MATCH", "UNKNOWN"]
+Reason = Literal["STATIC", "TARGETING_MATCH", "SPLIT", "UNKNOWN"]
 
 # The flag that is all the others as one object.
 POLICY: Final = "policy"
@@ -106,9 +113,11 @@ def resolve(document: Mapping[str, Any], context: Mapping[str, Any], now: dateti
     if scenario is None:
         return UNKNOWN_SCENARIO
     base = _in_force(scenario, now)
+    arm = _arm(scenario.get("arms", ()), context.get("session"))
+    base = {**base, **arm} if arm is not None else base
     if stale and scenario.get("fallback") is not None and _reached(document.get("valid_until"), now):
-        base = {**scenario["fallback"], "cause": FALLBACK_CAUSE}
-    level, flags, cause = base.get("level", 0), base.get("flags", {}), base.get("cause")
+        base, arm = {**scenario["fallback"], "cause": FALLBACK_CAUSE}, None
+    level, flags, cause = base.get("level", 0), _flags(base, context), base.get("cause")
     override = _in_force(scenario.get("tenants", {}).get(context.get("targetingKey"), {}), now)
     overriding = bool(override.get("flags") or override.get("level"))
     if overriding:
@@ -118,11 +127,37 @@ def resolve(document: Mapping[str, Any], context: Mapping[str, Any], now: dateti
     return State(
         level=level,
         generation=scenario.get("generation", 0),
-        revision=scenario.get("revision", 0),
+        revision=base.get("revision") or scenario.get("revision", 0),
         flags=flags,
         cause=cause or "",
-        reason="TARGETING_MATCH" if level or overriding else "STATIC",
+        reason="SPLIT" if arm is not None else "TARGETING_MATCH" if level or overriding else "STATIC",
     )
+
+
+def within(salt: str, session: str | None, share: float) -> bool:
+    """Whether a conversation falls into a share (0 to 1) of them, by a hash that `salt` makes this one's own."""
+    if session is None or share <= 0:
+        return False
+    drawn = int.from_bytes(blake2b(f"{salt}\0{session}".encode(errors="replace"), digest_size=8).digest())
+    return drawn < share * 2.0**64
+
+
+def _arm(arms: Iterable[Mapping[str, Any]], session: str | None) -> Mapping[str, Any] | None:
+    return next((arm for arm in arms if within(arm.get("salt", ""), session, arm.get("share", 0.0))), None)
+
+
+def _flags(state: Mapping[str, Any], context: Mapping[str, Any]) -> Mapping[str, FlagValue]:
+    """The state's flags for this caller."""
+    flags: Mapping[str, FlagValue] = state.get("flags", {})
+    shares, audiences = state.get("shares"), state.get("audiences")
+    if shares:
+        session = context.get("session")
+        flags = {k: v for k, v in flags.items() if k not in shares or within(k, session, shares[k])}
+    tenant, tier = context.get("targetingKey"), context.get("tier")
+    for audience in audiences or ():
+        if tenant in audience.get("tenants", ()) or tier in audience.get("tiers", ()):
+            return {**flags, **audience.get("flags", {})}
+    return flags
 
 
 def _in_force(desired: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
