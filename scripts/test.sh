@@ -3,7 +3,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 CHROMIUM=$(sh scripts/chromium.sh)
-export CHROMIUM
+PROMETHEUS_BIN=$(sh scripts/prometheus.sh)
+export CHROMIUM PROMETHEUS_BIN
 sh scripts/lint.sh
 # A skipped test fails the run: tests/house/noskip.py.
 # A file's tests stay in one process: what a module starts once (a whole Trivet, a browser) is started once.
