@@ -1,11 +1,12 @@
 """What one guard says of one window, case by case."""
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from tests.support.seeded import seeded
 
-from trivet.card.content import Guard
+from trivet.card.content import LOWER_IS_WORSE, Guard, Metric
 from trivet.guard.decide import MEASURES, Standing, Window, verdict
 from trivet.kit.histogram import of, total
 
@@ -80,7 +81,7 @@ class TestTooLittleData:
 
     @pytest.mark.parametrize("metric", sorted(MEASURES))
     def test_of_nothing_at_all_divides_by_nothing(self, metric):
-        enter, leave = (0.8, 0.9) if metric == "quality" else (0.5, 0.4)
+        enter, leave = (0.8, 0.9) if metric in LOWER_IS_WORSE else (0.5, 0.4)
         assert verdict(guard(metric, enter, leave, least=1), Window(seconds=30), Standing(), NOW).word == "no_data"
 
     def test_is_counted_in_what_the_metric_is_of(self):
@@ -90,6 +91,9 @@ class TestTooLittleData:
 
 
 class TestEachMetric:
+    def test_that_a_card_can_guard_is_measured(self):
+        assert set(MEASURES) == set(get_args(Metric))
+
     SEEN = Window(
         seconds=30, served=100, errors=6, timeouts=4, refusals=3, priced=50, cost=0.5, scores=10, score_total=7.0,
         ttft=of([300_000] * 10), ttft_count=10,

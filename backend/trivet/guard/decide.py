@@ -5,52 +5,16 @@ a state of its own that neither breaks a guard nor makes it whole. Silence of a 
 stall: it breaks the guards of served requests, and ends when requests finish again.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from trivet.card.content import LOWER_IS_WORSE, Guard
-from trivet.kit.histogram import quantiles_ms
+from trivet.guard.measures import MEASURES, Measure, Silence, Window
 
+__all__ = ["MEASURES", "Silence", "Standing", "Verdict", "Window", "verdict"]
 Word = Literal["ok", "breach", "stall", "no_data"]
 AGAIN = "requests finish again"  # how the end of a stall begins
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What was measured of one scenario in one window. Costs are of priced requests, in the card's currency.
-
-    `served` is what was not turned away by a limit of ours: a ladder that rejects must not make the numbers look better.
-    """
-
-    seconds: float
-    served: int = 0
-    errors: int = 0
-    timeouts: int = 0
-    refusals: int = 0
-    priced: int = 0
-    cost: float = 0.0
-    scores: int = 0
-    score_total: float = 0.0
-    latency: bytes = b""
-    latency_count: int = 0
-    ttft: bytes = b""
-    ttft_count: int = 0
-    overdue: int = 0  # of the sample: calls that still run, with the age they have
-    rate_limits: int = 0
-    health_events: int = 0
-    cold_starts: int = 0
-    finished: bool = True  # whether anything did, under whatever revision and level
-    silence: "Silence | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Nothing finished in a whole window while work was in flight, without a gap since `since`; `words` say what."""
-
-    since: datetime
-    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,69 +42,11 @@ class Verdict:
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    label: str
-    sample: Callable[[Window], int]
-    value: Callable[[Window], float | None]
-    show: Callable[[float], str]
-    of_what: str = "requests"
-    stalls: bool = True  # whether silence breaks it: not what is spent or scored
-
-
-def _p95(data: bytes) -> float | None:
-    return quantiles_ms(data, [0.95])[0]
-
-
-def _ms(value: float) -> str:
-    return f"{value / 1000:.3g} s" if value >= 1000 else f"{value:.3g} ms"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _amount(value: float) -> str:
-    return f"{value:.4g}"
-
-
-def _count(value: float) -> str:
-    return f"{value:.0f}"
-
-
-def _rate(count: Callable[[Window], int]) -> Callable[[Window], float | None]:
-    return lambda w: count(w) / w.served if w.served else None
-
-
-MEASURES: dict[str, _Measure] = {
-    "p95_latency_ms": _Measure("P95", lambda w: w.latency_count, lambda w: _p95(w.latency), _ms),
-    "p95_ttft_ms": _Measure("P95 of the first token", lambda w: w.ttft_count, lambda w: _p95(w.ttft), _ms),
-    "error_rate": _Measure("error rate", lambda w: w.served, _rate(lambda w: w.errors + w.timeouts), _percent),
-    "timeout_rate": _Measure("timeout rate", lambda w: w.served, _rate(lambda w: w.timeouts), _percent),
-    "refusal_rate": _Measure("refusal rate", lambda w: w.served, _rate(lambda w: w.refusals), _percent),
-    "rate_limit_rate": _Measure("rate limited", lambda w: w.served, _rate(lambda w: w.rate_limits), _percent),
-    "cold_start_rate": _Measure("cold starts", lambda w: w.served, _rate(lambda w: w.cold_starts), _percent),
-    # An event is evidence without any request: a model that cannot be loaded serves none.
-    "health_events": _Measure(
-        "health events", lambda w: w.served + w.health_events, lambda w: float(w.health_events), _count, "requests or events"
-    ),
-    "cost_per_request": _Measure(
-        "cost per request", lambda w: w.priced, lambda w: w.cost / w.priced, _amount, stalls=False
-    ),
-    "cost_per_hour": _Measure(
-        "cost per hour", lambda w: w.priced, lambda w: w.cost * 3600 / w.seconds, _amount, stalls=False
-    ),
-    "quality": _Measure(
-        "quality", lambda w: w.scores, lambda w: w.score_total / w.scores, _amount, "scores", stalls=False
-    ),
-}  # fmt: skip
-
-
 def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Verdict:
     """The guard's verdict at `now`."""
     measure = MEASURES[guard.metric]
     sample = measure.sample(window)
-    value = measure.value(window) if sample >= guard.minimum_sample else None
+    value = measure.value(window) if sample >= _needed(guard, measure) else None
     if value is None:
         silent = measure.stalls and window.silence is not None
         return _silent(guard, measure, window, before, now) if silent else _no_data(guard, measure, window, before)
@@ -160,6 +66,10 @@ def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Ve
     return _lasting(guard, over, reason, "breach", now)
 
 
+def _needed(guard: Guard, measure: Measure) -> int:
+    return guard.minimum_sample if measure.needs_sample else 1
+
+
 def _past(guard: Guard, threshold: float, value: float) -> bool:
     """Whether the value lies on the bad side of a threshold. On it is on the good side."""
     return value < threshold if guard.metric in LOWER_IS_WORSE else value > threshold
@@ -169,14 +79,17 @@ def _side(guard: Guard) -> str:
     return "under" if guard.metric in LOWER_IS_WORSE else "over"
 
 
-def _said(measure: _Measure, window: Window, value: float) -> str:
+def _said(measure: Measure, window: Window, value: float) -> str:
     running = f" with {window.overdue} still running" if window.overdue else ""
-    return f"{measure.label} {measure.show(value)}{running}"
+    more = f" {window.reading.words}" if window.reading and window.reading.words else ""
+    return f"{measure.label} {measure.show(value)}{running}{more}"
 
 
-def _no_data(guard: Guard, measure: _Measure, window: Window, before: Standing) -> Verdict:
+def _no_data(guard: Guard, measure: Measure, window: Window, before: Standing) -> Verdict:
     sample = measure.sample(window)
-    reason = f"{sample} {measure.of_what} in {window.seconds:.0f} s, {guard.minimum_sample} needed for a verdict"
+    reason = f"{sample} {measure.of_what} in {window.seconds:.0f} s, {_needed(guard, measure)} needed for a verdict"
+    if window.reading and window.reading.missing:
+        reason = window.reading.missing
     if before.by_stall and window.finished:
         return Verdict("no_data", f"{AGAIN}; {reason}", None, guard.enter, sample, Standing())
     if before.broken:
@@ -184,7 +97,7 @@ def _no_data(guard: Guard, measure: _Measure, window: Window, before: Standing) 
     return Verdict("no_data", reason, None, guard.enter, sample, Standing(before.broken, by_stall=before.by_stall))
 
 
-def _silent(guard: Guard, measure: _Measure, window: Window, before: Standing, now: datetime) -> Verdict:
+def _silent(guard: Guard, measure: Measure, window: Window, before: Standing, now: datetime) -> Verdict:
     """Work is in flight and nothing finishes: no data until that has lasted the guard's window, then a stall."""
     assert window.silence is not None
     reason = f"nothing finished in {guard.window_s} s while {window.silence.words}"
@@ -200,7 +113,7 @@ def _silent(guard: Guard, measure: _Measure, window: Window, before: Standing, n
     return _lasting(guard, seen, reason, "stall", now)
 
 
-def _while_broken(guard: Guard, measure: _Measure, seen: Verdict, window: Window, value: float) -> Verdict:
+def _while_broken(guard: Guard, measure: Measure, seen: Verdict, window: Window, value: float) -> Verdict:
     said, leave = _said(measure, window, value), measure.show(guard.leave)
     if seen.standing.clear_since is None:
         beyond = f" {_side(guard)} {measure.show(guard.enter)}" if _past(guard, guard.enter, value) else ""

@@ -35,7 +35,7 @@ ANOTHER_REVISION = "another revision governs now"  # why a breach ended that no 
 UNREADABLE = "the active card cannot be read: activate another revision"
 TOLD_MAX = 1_000
 STATE_WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
-OF_EVENTS = frozenset({"rate_limit_rate", "cold_start_rate", "health_events"})
+OF_EVENTS = frozenset({"rate_limit_rate", "cold_start_rate", "health_events", "out_of_memory_events"})
 GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
 _told: set[tuple[int, str]] = set()
 _log = logging.getLogger(__name__)

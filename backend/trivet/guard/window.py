@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from trivet.card.content import Card, Guard
 from trivet.guard import flow
-from trivet.guard.decide import Silence, Window
 from trivet.guard.flow import Event, InFlight
+from trivet.guard.measures import Silence, Window
 from trivet.ingest.signal.running import Overdue
 from trivet.kit.clock import floor
 from trivet.kit.histogram import of, total
@@ -114,9 +114,9 @@ def window(
     slow = _past_limit(guard, calls, now)
     late = [c for c in calls if now - c.since > timedelta(milliseconds=card.latency.timeout_ms)]
     late = late if guard.metric in ("timeout_rate", "error_rate") else []
-    if guard.metric == "p95_latency_ms":
+    if guard.metric.endswith("_latency_ms"):
         latency += of(slow)
-    if guard.metric == "p95_ttft_ms":
+    if guard.metric.endswith("_ttft_ms"):
         ttft += of(slow)
     first_event = start if governing.since is None else max(start, _first_whole(governing.since))
     events = [event for event in beside.events if event.bucket >= first_event]
@@ -134,10 +134,12 @@ def window(
         latency_count=total(latency),
         ttft=ttft,
         ttft_count=total(ttft),
+        inter_token=b"".join(s.usage.inter_token for s in used),
         overdue=len(slow) + len(late),
         rate_limits=flow.count(events, flow.LIMITS),
         health_events=flow.count(events, flow.BREAKS_SERVING),
         cold_starts=flow.count(events, (flow.COLD_START,)),
+        out_of_memory=flow.count(events, (flow.OUT_OF_MEMORY,)),
         finished=beside.finished_in is not None and beside.finished_in >= start,
         silence=_silence(start, governing, beside),
     )
@@ -145,9 +147,9 @@ def window(
 
 def _past_limit(guard: Guard, calls: Iterable[Overdue], now: datetime) -> list[int]:
     """Ages, in microseconds, of running calls that are past the guard's limit: of those without a first token, for that one."""
-    if guard.metric not in ("p95_latency_ms", "p95_ttft_ms"):
+    if not guard.metric.endswith(("_latency_ms", "_ttft_ms")):
         return []
-    first_token = guard.metric == "p95_ttft_ms"
+    first_token = guard.metric.endswith("_ttft_ms")
     ages = [(now - c.since) // MICROSECOND for c in calls if not first_token or (c.streamed and not c.answering)]
     return [age for age in ages if age > guard.enter * 1000]
 
