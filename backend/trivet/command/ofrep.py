@@ -7,6 +7,7 @@ pure function that clients use.
 
 import hashlib
 import json
+import secrets
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -123,6 +124,9 @@ def _question(session: Session, body: bytes, principal: Principal) -> Question:
     if not isinstance(context, dict):
         raise Refused("INVALID_CONTEXT", "`context` is an object")
     _name(context, "scenario")
+    _name(context, "tier")
+    # Without a conversation the call draws its own, so that callers that have none are split by the same shares.
+    context = context | {"session": _name(context, "session") or secrets.token_hex(8)}
     tenant = _name(context, "targetingKey")
     if principal.tenant_id is not None:  # such a key decides the tenant, whatever the context says
         tenant = session.scalars(select(Tenant.name).where(Tenant.id == principal.tenant_id)).one()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from trivet.card.content import Card
+from trivet.card.content import Card, Level
 from trivet.kit.clock import rfc3339
 
 BREAK_MESSAGE = "This service is paused for your organisation. Please contact your administrator."
@@ -133,27 +133,32 @@ def _cause(one: Governed, base: Desired | None) -> str:
 
 
 def _state(card: Card, level: int) -> dict[str, Any]:
-    step = card.level(level)
-    state: dict[str, Any] = {"level": level, "flags": card.flags_at(level)}
-    if step and step.shares:
-        state["shares"] = step.shares
-    if step and step.audiences:
-        state["audiences"] = [audience.model_dump(mode="json") for audience in step.audiences]
-    return state
+    return {"level": level, "flags": card.flags_at(level), **_for_whom(card.level(level))}
 
 
 def _override(card: Card, row: Desired) -> dict[str, Any]:
     level = min(row.level, card.top)
     step = card.level(level)
-    flags: dict[str, Any] = dict(step.flags) if step else {}
+    state: dict[str, Any] = {"level": level, "flags": dict(step.flags) if step else {}}
     if row.broken:
-        flags |= {
+        state["flags"] |= {
             "admission": "reject",
             "admission.message": row.message or BREAK_MESSAGE,
             "admission.retry_after_s": BREAK_RETRY_AFTER_S,
         }
-    until = _instant(row)
-    return {"level": level, "flags": flags, "cause": row.cause, "until": until, "then": {"level": 0, "flags": {}}}
+    else:
+        state |= _for_whom(step)
+    return {**state, "cause": row.cause, "until": _instant(row), "then": {"level": 0, "flags": {}}}
+
+
+def _for_whom(step: Level | None) -> dict[str, Any]:
+    """Which of a level's actions only some conversations, tenants or tiers get."""
+    said: dict[str, Any] = {}
+    if step and step.shares:
+        said["shares"] = step.shares
+    if step and step.audiences:
+        said["audiences"] = [audience.model_dump(mode="json") for audience in step.audiences]
+    return said
 
 
 def _instant(row: Desired | None) -> str | None:

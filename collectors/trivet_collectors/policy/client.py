@@ -1,6 +1,7 @@
 """What a serving backend uses: which policy applies to this call, answered from memory."""
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -103,19 +104,33 @@ class PolicyClient:
         held = self._store.held
         return PollerStatus("stopped", True, None, held.etag if held else None, 0, self._store.problem)
 
-    def policy(self, tenant: str | None = None, scenario: str = "", session: str | None = None) -> dict[str, FlagValue]:
-        """Every flag for this call. Without any document yet: the defaults, which are level 0."""
+    def policy(
+        self, tenant: str | None = None, scenario: str = "", session: str | None = None, *, tier: str | None = None
+    ) -> dict[str, FlagValue]:
+        """Every flag for this call. Without any document yet: the defaults, which are level 0.
+
+        `session` is the conversation, which stays on its side of every share; without one the call draws its own. `tier` is
+        the caller's service tier, as the card's audiences name them.
+        """
         situation = self.situation
         if situation.document is None:
             return dict(DEFAULTS)
-        context = {"targetingKey": tenant, "scenario": scenario, "session": session, "backend": self.backend}
+        context = {
+            "targetingKey": tenant,
+            "scenario": scenario,
+            "session": session or secrets.token_hex(8),
+            "tier": tier,
+            "backend": self.backend,
+        }
         return evaluate(situation.document, context, datetime.now(UTC), stale=situation.stale)
 
-    def span_attributes(self, tenant: str | None = None, scenario: str = "") -> dict[str, int]:
+    def span_attributes(
+        self, tenant: str | None = None, scenario: str = "", session: str | None = None, *, tier: str | None = None
+    ) -> dict[str, int]:
         """What a span says about the policy it ran under. With the policy of the call at hand, use `attributes_of`: the
-        state may have changed since.
+        state may have changed since, and a call without a session draws another.
         """
-        return attributes_of(self.policy(tenant=tenant, scenario=scenario))
+        return attributes_of(self.policy(tenant, scenario, session, tier=tier))
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

@@ -16,6 +16,9 @@ How a state is found, in this order:
 A conversation (`session`) falls into a share by a hash, so that it stays on its side, and a share that grows keeps whom it
 had. Where `session` is not said the call falls outside every share: callers without conversations draw one for each call.
 
+`admission.retry_after_s` is told jittered: each conversation hears a time of its own within a quarter of what the state
+says, always the same one, so that those who were turned away together do not come back together.
+
 Intervals are half-open: at `until` the state has ended.
 """
 
@@ -54,6 +57,9 @@ DEFAULTS: Final[dict[str, FlagValue]] = {
     "policy.generation": 0,
 }
 
+
+RETRY: Final = "admission.retry_after_s"
+RETRY_JITTER: Final = 0.25  # either way, of the time to come back
 
 FALLBACK_CAUSE: Final = "Trivet could not be reached before the policy's time limit"
 
@@ -114,7 +120,7 @@ def resolve(document: Mapping[str, Any], context: Mapping[str, Any], now: dateti
         return UNKNOWN_SCENARIO
     base = _in_force(scenario, now)
     arm = _arm(scenario.get("arms", ()), context.get("session"))
-    base = {**base, **arm} if arm is not None else base
+    base = {"cause": base.get("cause"), **arm} if arm is not None else base
     if stale and scenario.get("fallback") is not None and _reached(document.get("valid_until"), now):
         base, arm = {**scenario["fallback"], "cause": FALLBACK_CAUSE}, None
     level, flags, cause = base.get("level", 0), _flags(base, context), base.get("cause")
@@ -122,13 +128,13 @@ def resolve(document: Mapping[str, Any], context: Mapping[str, Any], now: dateti
     overriding = bool(override.get("flags") or override.get("level"))
     if overriding:
         level = max(level, override.get("level", 0))
-        flags = {**flags, **override.get("flags", {})}
+        flags = {**flags, **_flags(override, context)}
         cause = override.get("cause") or cause
     return State(
         level=level,
         generation=scenario.get("generation", 0),
         revision=base.get("revision") or scenario.get("revision", 0),
-        flags=flags,
+        flags=_jittered(flags, context.get("session")),
         cause=cause or "",
         reason="SPLIT" if arm is not None else "TARGETING_MATCH" if level or overriding else "STATIC",
     )
@@ -136,10 +142,22 @@ def resolve(document: Mapping[str, Any], context: Mapping[str, Any], now: dateti
 
 def within(salt: str, session: str | None, share: float) -> bool:
     """Whether a conversation falls into a share (0 to 1) of them, by a hash that `salt` makes this one's own."""
-    if session is None or share <= 0:
-        return False
-    drawn = int.from_bytes(blake2b(f"{salt}\0{session}".encode(errors="replace"), digest_size=8).digest())
-    return drawn < share * 2.0**64
+    return session is not None and share > 0 and _drawn(salt, session) < share
+
+
+def _drawn(salt: str, session: str) -> float:
+    """A conversation's number between 0 and 1, the same each time."""
+    digest = blake2b(f"{salt}\0{session}".encode(errors="replace"), digest_size=8).digest()
+    return (int.from_bytes(digest) >> 11) * 2.0**-53  # as many bits as a float has: never 1
+
+
+def _jittered(flags: Mapping[str, FlagValue], session: str | None) -> Mapping[str, FlagValue]:
+    """The time to come back, as this conversation hears it: never less than a second."""
+    said = flags.get(RETRY)
+    if not said or session is None:
+        return flags
+    factor = 1 - RETRY_JITTER + 2 * RETRY_JITTER * _drawn(RETRY, session)
+    return {**flags, RETRY: max(1, round(float(said) * factor))}
 
 
 def _arm(arms: Iterable[Mapping[str, Any]], session: str | None) -> Mapping[str, Any] | None:
