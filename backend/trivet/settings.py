@@ -132,6 +132,39 @@ class Settings(BaseSettings):
     )
     page_limit: int = Field(500, description="Most items of one page of a list.")
 
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Where people reach Trivet, such as https://trivet.example.com: links in messages begin with it; empty: "
+        "`host` and `port`.",
+    )
+    outward_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts that channels and webhooks may call: names, `*.example.com`, addresses, networks such as "
+        "10.0.0.0/8; empty: none.",
+    )
+    outward_services: tuple[str, ...] = Field(
+        (
+            "slack",
+            "pagerduty",
+            "opsgenie",
+            "discord",
+            "tgram",
+            "pover",
+            "gchat",
+            "victorops",
+            "sns",
+            "feishu",
+            "lark",
+            "wecombot",
+            "dingtalk",
+            "wxteams",
+        ),
+        description="Services that a channel of kind `apprise` may name, by the schema of its URL; those with a host of their "
+        "own (`json`, `mmost` …) need that host in `outward_hosts` as well.",
+    )
+    alerts_kept_days: int = Field(90, ge=1, description="Days that an alert is kept after it ended.")
+
     smtp_host: str = Field("", description="Mail server that messages go through; empty: none, and pages say so.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
     smtp_user: str = Field("", description="Who signs in there; empty: nobody does.")
