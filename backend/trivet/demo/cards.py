@@ -22,8 +22,11 @@ def body(scenario: str) -> dict[str, Any]:
 
 
 def bad_body() -> dict[str, Any]:
-    """The bad revision: the same card, but for what level 0 does."""
-    return body(SUPPORT_CHAT) | {"flags": BAD_FLAGS}
+    """The bad revision: the same card, but for what level 0 does, and no level above gives back what it takes."""
+    card = body(SUPPORT_CHAT)
+    for step in card["ladder"]:
+        step["flags"] |= BAD_FLAGS
+    return card | {"flags": BAD_FLAGS}
 
 
 def timeouts_s() -> dict[str, float]:
