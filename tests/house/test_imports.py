@@ -9,7 +9,7 @@ from trivet import CONTEXTS
 
 SPINE = ("kit", *CONTEXTS)
 # Beneath every context: the database, the settings, and what hands work on.
-GROUND = {"db", "settings", "paths", "outbox", "schema", "kit"}
+GROUND = {"db", "settings", "paths", "outbox", "schema", "wake", "kit"}
 # On top of every context; nothing beneath may import them.
 TOP = {"app", "serve", "worker", "cli", "cli_prices", "doctor", "selfwatch", "console", "demo", "embed"}
 BRIDGES = ("trivet_collectors.semconv", "trivet_collectors.policy.evaluate")

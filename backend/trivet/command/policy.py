@@ -86,10 +86,15 @@ def document(backend: str, lasting: Mapping[str, Any], now: datetime, valid_s: f
     }
 
 
-def identity(backend: str, lasting: Mapping[str, Any]) -> str:
-    """The ETag, quoted: the same state gives the same one, in every process."""
-    canonical = json.dumps([backend, lasting], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return f'"{hashlib.sha256(canonical.encode()).hexdigest()[:32]}"'
+def digest(lasting: Mapping[str, Any]) -> bytes:
+    """What tells one lasting part from another, the same in every process."""
+    canonical = json.dumps(lasting, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def identity(backend: str, digested: bytes) -> str:
+    """The ETag of a backend's document, quoted: the same state gives the same one."""
+    return f'"{hashlib.sha256(backend.encode() + digested).hexdigest()[:32]}"'
 
 
 def _scenario(one: Governed, rows: list[Desired]) -> dict[str, Any]:

@@ -13,39 +13,33 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.card import service as cards
-from trivet.card.models import Activation
+from trivet.command import board as boards
 from trivet.command import policy
+from trivet.command.board import ACTIVATIONS, GENERATIONS
 from trivet.command.models import (
-    CARD_KINDS,
     BackendHolding,
     BackendPoll,
-    Command,
-    DesiredState,
-    PolicyGeneration,
     PolicyServed,
 )
 from trivet.db import named_ids
 from trivet.fleet.models import Backend
 from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
-from trivet.tenant.models import Tenant
 
 POLL_WRITTEN_EVERY = timedelta(seconds=5)
 SERVED_KEPT = timedelta(days=7)
 DOCUMENTS_CACHED = 4_096
-SCENARIOS_MAX = 10_000
 
 # Beyond these, a name never met is refused: somebody makes names up.
 BACKENDS_MAX = 10_000
 NEW_BACKENDS_MAX = 60  # first met by a poll, in `NEW_BACKENDS_S`
 NEW_BACKENDS_S = 60
 
-Marker = tuple[int, int, tuple[int, ...]]
+Marker = tuple[int, int, tuple[int, ...]]  # the board's, and the scenarios that the backend serves
 
 
 class NoRoom(TrivetError):
@@ -144,24 +138,14 @@ def everything(session: Session, backend: str) -> Answer:
     """What holds for a backend, or for any; for questions that are evaluated here. Nothing is kept of it."""
     known = _known(session, backend) if backend else None
     if known is None:
-        known = _Known(0, None, None, (*_marker(session), ()))
+        known = _Known(0, None, None, (*boards.read_marker(session), ()))
         backend = ""
     return _answer(session, backend, known)
 
 
-def _marker(session: Session) -> tuple[int, int]:
-    """Moves whenever a generation or an activation is added: both only grow."""
-    generations = select(func.coalesce(func.sum(PolicyGeneration.generation), 0)).scalar_subquery()
-    activations = select(func.count()).select_from(Activation).scalar_subquery()
-    total, count = session.execute(select(generations, activations)).one()
-    return int(total), count
-
-
 def _known(session: Session, backend: str) -> _Known | None:
-    generations = select(func.coalesce(func.sum(PolicyGeneration.generation), 0)).scalar_subquery()
-    activations = select(func.count()).select_from(Activation).scalar_subquery()
     row = session.execute(
-        select(Backend.id, Backend.scenario_ids, BackendPoll.polled_at, BackendPoll.etag, generations, activations)
+        select(Backend.id, Backend.scenario_ids, BackendPoll.polled_at, BackendPoll.etag, GENERATIONS, ACTIVATIONS)
         .outerjoin(BackendPoll, BackendPoll.backend_id == Backend.id)
         .where(Backend.name == backend)
     ).first()
@@ -186,53 +170,10 @@ def _answer(session: Session, backend: str, known: _Known) -> Answer:
 
 
 def _make(session: Session, backend: str, known: _Known) -> Answer:
-    # Generations first: what is read after them can only be newer, so a document never claims more than it holds.
-    generations = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).all())
-    active = cards.active(session, known.marker[2] or None)
-    changes = _card_changes(session, list(active))
-    governed = [
-        policy.Governed(id_, card.scenario, generations.get(id_, 0), card.number, card.card, changes.get(id_))
-        for id_, card in sorted(active.items())[:SCENARIOS_MAX]
-    ]
-    lasting = policy.scenarios(known.id, governed, _desired(session, list(active)))
-    valid_s = min([get_settings().policy_valid_s, *(one.card.fallback.valid_s for one in governed)])
-    proven = {one.scenario_id: one.generation for one in governed}
-    changed = {one.name: one.changed for one in governed if one.changed}
-    return Answer(backend, known.id, policy.identity(backend, lasting), lasting, proven, valid_s, changed)
-
-
-def _card_changes(session: Session, scenario_ids: list[int]) -> dict[int, policy.CardChange]:
-    rows = session.execute(
-        select(Command.scenario_id, Command.id, Command.kind, Command.reason)
-        .ext(distinct_on(Command.scenario_id))
-        .where(Command.scenario_id.in_(scenario_ids), Command.kind.in_(CARD_KINDS))
-        .order_by(Command.scenario_id, Command.generation.desc())
-    )
-    return {scenario_id: policy.CardChange(id_, kind, reason) for scenario_id, id_, kind, reason in rows}
-
-
-def _desired(session: Session, scenario_ids: list[int]) -> list[policy.Desired]:
-    rows = session.execute(
-        select(DesiredState, func.coalesce(Tenant.name, ""))
-        .outerjoin(Tenant, Tenant.id == DesiredState.tenant_id)
-        .where(DesiredState.scenario_id.in_(scenario_ids))
-    )
-    return [
-        policy.Desired(
-            row.scenario_id,
-            tenant,
-            row.backend_id,
-            row.level,
-            row.broken,
-            row.message,
-            row.cause,
-            row.until,
-            row.command_id,
-            row.arm_level,
-            row.arm_share or 0.0,
-        )
-        for row, tenant in rows
-    ]
+    part = boards.board(session, known.marker[:2]).part(known.id, known.marker[2])
+    limits = [get_settings().policy_valid_s, *([part.valid_s] if part.valid_s is not None else [])]
+    etag = policy.identity(backend, part.digest)
+    return Answer(backend, known.id, etag, part.lasting, part.generations, min(limits), part.changes)
 
 
 def _keep(session: Session, known: _Known, found: Answer, held: Collection[str], now: datetime) -> str | None:
