@@ -9,8 +9,8 @@ are, by trace and by tenant, and by what replay found (`widening`).
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -27,18 +27,18 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Requests of one second (or `seconds`) that ended then, and how many of them were bad in the guard's sense.
+    """Requests of the second `at` (when they ended), and how many of them were bad in the guard's sense.
 
-    `tenants` are (n, bad) by tenant; what they leave out is of no tenant. `bad_traces` is how many traces the bad ones are
-    of; None where unknown, which takes each for a trace of its own.
+    Sums of squares say how they bunch: `by_trace` and `by_tenant` of the bad ones of each trace and tenant, `served_by_tenant`
+    of all of each tenant. None where unknown: then each is taken for one of its own.
     """
 
     at: datetime
     n: int
     bad: int
-    tenants: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    bad_traces: int | None = None
-    seconds: int = 1
+    by_trace: int | None = None
+    by_tenant: int | None = None
+    served_by_tenant: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +133,18 @@ def _weights(share: float) -> tuple[Array, Array]:
 def clumped(seen: Sequence[Counts]) -> float:
     """How many bad requests count as one, 1 or more: by trace or by tenant, whichever is more.
 
-    A trace counts once a second. A tenant's bad requests of one second are compared with what its share of all requests
-    would give it by chance, so a tenant that is all of the traffic is no clump, and one of fifty that fails alone is.
+    A trace counts once a second. A tenant's bad requests of one second are compared with what its share of the traffic
+    would give by chance, so a tenant that is all of the traffic is no clump, and one of fifty that fails alone is one.
     """
-    bad = sum(c.bad for c in seen)
-    if not bad:
-        return 1.0
-    traces = sum(c.bad if c.bad_traces is None else max(1, min(c.bad, c.bad_traces)) for c in seen if c.bad)
-    return max(1.0, bad / traces, _by_tenant(seen))
+    failed = [each for each in seen if each.bad]
+    of_traces = sum(each.bad if each.by_trace is None else each.by_trace for each in failed)
+    return max(1.0, of_traces / max(1, sum(each.bad for each in failed)), _by_tenant(seen, failed))
 
 
-def _by_tenant(seen: Sequence[Counts]) -> float:
-    """Pairs of bad requests of one tenant in one second, over what its share of the traffic would give."""
-    served: dict[int, int] = {}
-    for each in seen:
-        for tenant, (n, _) in each.tenants.items():
-            served[tenant] = served.get(tenant, 0) + n
-    everything = sum(each.n for each in seen)
-    together = sum((n / everything) ** 2 for n in served.values())
-    observed = expected = 0.0
-    for each in seen:
-        of_tenants = sum(bad for _, bad in each.tenants.values())
-        observed += sum(bad * bad for _, bad in each.tenants.values())
-        expected += of_tenants * (1 + max(0, each.bad - 1) * together)
-    return observed / expected if expected else 1.0
+def _by_tenant(seen: Sequence[Counts], failed: Sequence[Counts]) -> float:
+    """Pairs of bad requests of one tenant in one second, over what the traffic of tenants would give."""
+    met = [(c.served_by_tenant - c.n) / (c.n * (c.n - 1)) for c in seen if c.n > 1 and c.served_by_tenant is not None]
+    of_one = sum(met) / len(met) if met else 1.0  # the chance that two requests of one second are of one tenant
+    known = [(c.bad, c.by_tenant) for c in failed if c.by_tenant is not None]
+    expected = sum(bad + bad * (bad - 1) * of_one for bad, _ in known)
+    return sum(squares for _, squares in known) / expected if expected else 1.0
