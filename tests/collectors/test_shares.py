@@ -1,7 +1,7 @@
 """What only some conversations, tiers or tenants get of a state, and when each of them is told to come back."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -35,8 +35,8 @@ class TestAShareOfConversations:
 
 
 class TestAnArm:
-    ARM = {"salt": "chat:probe", "share": 0.2, "revision": 1, "level": 0, "flags": {}}
-    LEVEL = {
+    ARM: ClassVar[dict[str, Any]] = {"salt": "chat:probe", "share": 0.2, "revision": 1, "level": 0, "flags": {}}
+    LEVEL: ClassVar[dict[str, Any]] = {
         "level": 1,
         "revision": 1,
         "flags": LIMITED,
@@ -56,7 +56,7 @@ class TestAnArm:
 
 
 class TestAnAudience:
-    LEVEL = {
+    LEVEL: ClassVar[dict[str, Any]] = {
         "level": 3,
         "flags": LIMITED,
         "audiences": [
