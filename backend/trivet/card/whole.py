@@ -14,6 +14,12 @@ from trivet.kit.errors import Invalid
 Complaint = tuple[str, str]  # the field, and what is wrong with it
 # A guard on these needs its target in the card: without one nobody promised that the scenario streams.
 NEEDS_TARGET = {"ttft": "ttft_p95_ms", "inter_token": "inter_token_p95_ms"}
+NO_WAY_BACK = (
+    "level {} ends when the metrics recover, but no guard moves the ladder: give one a `raises_to`, or let the level end by "
+    "`manual`, `regression_passed` or `next_budget_day`"
+)
+STARVED = "{:g} requests/s leave {} nothing to measure: it needs {} in {} s, so level {} could not be left. Allow {:.2g} or more"
+NO_TARGET = "{} is measured of answers that stream, and the card has no latency.{}: set it, or take the guard away"
 # These are judged on requests, and so need enough of them at every level they hold at.
 ON_REQUESTS = ("_latency_ms", "_ttft_ms", "_inter_token_ms", "_rate", "cost_per_request", "cache_hit_rate")
 
@@ -42,8 +48,7 @@ def _cannot_be_left(card: Card) -> Iterator[Complaint]:
         if step.way_back == "recovered" and not movers:
             yield (
                 f"ladder.{number}.way_back",
-                f"level {step.level} ends when the metrics recover, but no guard moves the ladder: give one a `raises_to`, "
-                "or let the level end by `manual`, `regression_passed` or `next_budget_day`",
+                NO_WAY_BACK.format(step.level),
             )
         if step.way_back == "recovered":
             yield from _starved(card, number, step, movers)
@@ -60,8 +65,7 @@ def _starved(card: Card, number: int, step: Level, movers: list[Guard]) -> Itera
         if guard.metric.endswith(ON_REQUESTS) and float(rate) < needs:
             yield (
                 f"ladder.{number}.flags.admission.limit_rps",
-                f"{float(rate):g} requests/s leave {guard.name} nothing to measure: it needs {guard.minimum_sample} in "
-                f"{guard.window_s} s, so level {step.level} could not be left. Allow {needs:.2g} or more",
+                STARVED.format(float(rate), guard.name, guard.minimum_sample, guard.window_s, step.level, needs),
             )
             return
 
@@ -72,8 +76,7 @@ def _unmeasured(card: Card) -> Iterator[Complaint]:
             if f"_{part}_" in guard.metric and getattr(card.latency, target) is None:
                 yield (
                     f"guards.{guard.name}.metric",
-                    f"{guard.metric} is measured of answers that stream, and the card has no latency.{target}: set it, or "
-                    "take the guard away",
+                    NO_TARGET.format(guard.metric, target),
                 )
         if guard.metric == "cost_per_tenant_day" and card.cost.per_tenant_day is None:
             yield f"guards.{guard.name}.metric", "the card has no cost.per_tenant_day to hold a tenant to"
