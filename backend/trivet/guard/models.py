@@ -1,12 +1,16 @@
 """Verdicts as they stand, breaches as they happened, and where each scenario's ladder is."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, false
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.guard.ladder_models import LadderMove, LadderState, Regression, Shortage
 
+__all__ = ["Breach", "GuardRun", "GuardState", "LadderMove", "LadderState", "Regression", "Shortage"]
 VERDICTS = ("ok", "breach", "stall", "no_data")
 
 
@@ -27,6 +31,8 @@ class GuardState(Base):
     revision: Mapped[int]
     over_since: Mapped[datetime | None]  # past `enter` without a gap since then; a breach once that is `for_s` old
     clear_since: Mapped[datetime | None]  # past `leave` on the safe side without a gap since then
+    numbers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what the verdict saw: see `numbers.seen`
+    shadow: Mapped[bool] = mapped_column(server_default=false())  # it is judged and moves nothing
 
 
 class Breach(Base):
@@ -46,27 +52,12 @@ class Breach(Base):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     closed_reason: Mapped[str | None]
+    numbers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what the verdict saw that opened it
+    shadow: Mapped[bool] = mapped_column(server_default=false())  # of a guard in shadow: it moved nothing
     __table_args__ = (
         Index("uq_breach_open", "scenario_id", "guard", unique=True, postgresql_where="closed_at IS NULL"),
         Index(None, "opened_at"),
     )
-
-
-class LadderState(Base):
-    """Where a scenario stands on its ladder, since when and why."""
-
-    __tablename__ = "ladder_state"
-
-    scenario_id: Mapped[int] = mapped_column(ForeignKey("scenario.id"), primary_key=True)
-    level: Mapped[int] = mapped_column(SmallInteger)
-    since: Mapped[datetime]
-    reason: Mapped[str]
-    calm_since: Mapped[datetime | None]
-    held_until: Mapped[datetime | None]  # a person's hold: the automaton keeps off until then
-    held_by: Mapped[str | None]
-    in_flight_since: Mapped[
-        datetime | None
-    ]  # work has been in flight without a gap since then; null while there is none
 
 
 class GuardRun(Base):
