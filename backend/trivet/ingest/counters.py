@@ -21,3 +21,6 @@ exports = Counter(
     "Exports by signal, what brought them (http, grpc), answer in HTTP's numbers and why it was not 200.",
     ["signal", "transport", "status", "reason"],
 )
+wakes = Counter(
+    "trivet_guard_wakes", "Hints to judge guards after a commit: sent, or dropped with the broker away.", ["result"]
+)

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trivet.db import Base
 from trivet.ingest.signal.running_model import RunningCall  # noqa: F401  # a table of this context, found by who imports its models
 from trivet.ingest.store.ids import SpanId, TraceId
+from trivet.ingest.store.tally_model import GuardLimit, GuardTally  # noqa: F401  # tables of this context, found by who imports its models
 
 OUTCOMES = ("ok", "error", "timeout", "refused", "rejected")  # stored as their index
 

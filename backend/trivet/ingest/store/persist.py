@@ -18,19 +18,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.ingest import counters
+from trivet.ingest import counters, wake
 from trivet.ingest.models import Denial
 from trivet.ingest.request.fact import TOO_OLD, LookupFact, RequestFact
 from trivet.ingest.signal.deltas import DELTA_COLUMNS as SIGNAL_COLUMNS
 from trivet.ingest.signal.deltas import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.signal.of_requests import signal_deltas_of
-from trivet.ingest.store import deltas, names, partitions, repeats, spends, tools, users, uses
+from trivet.ingest.store import deltas, names, partitions, repeats, spends, tallies, tools, users, uses
 from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving
 from trivet.ingest.store.copybytes import joined
 from trivet.ingest.store.ids import span_number
 from trivet.ingest.store.row import Pricer, Row, RowKey, instant, shape_of
-from trivet.kit.clock import floor
+from trivet.kit.clock import floor, utc_now
 from trivet.pricing import service as pricing
 from trivet.pricing.book import PriceBook
 
@@ -181,7 +181,7 @@ def _write(exports: Sequence[_Export], unique: dict[RowKey, Row], now: datetime,
     with db.transaction() as session:
         _price(rows, pricing.book(session))
         with _cursor(session) as cursor:
-            new = _insert(cursor, rows, careful=careful) if rows else []
+            new, guarded = _insert(cursor, rows, now, careful=careful) if rows else ([], False)
             signals = signal_deltas_of(row for row in new if row.repeats is None)
             found = [each for export in exports for each in export.lookups]
             signals += retrieving.store(cursor, found)
@@ -189,6 +189,8 @@ def _write(exports: Sequence[_Export], unique: dict[RowKey, Row], now: datetime,
             _copy_beside(cursor, exports, {id(row) for row in new}, now)
         for key_id, counted in sorted(_denied(exports).items()):
             deny(session, counted, key_id, now)
+    if guarded:
+        wake.tell()
     _say(exports, {id(row) for row in new})
 
 
@@ -203,27 +205,34 @@ def _price(rows: Iterable[Row], book: PriceBook) -> None:
         row.cost = pricer.cost_of(row)
 
 
-def _insert(cursor: Cursor[Any], rows: Sequence[Row], *, careful: bool) -> list[Row]:
-    """The rows that were not there yet, now there, and what they and calls told before add and take back."""
+def _insert(cursor: Cursor[Any], rows: Sequence[Row], now: datetime, *, careful: bool) -> tuple[list[Row], bool]:
+    """The rows that were not there yet, now there, and what they and calls told before add and take back.
+
+    Also whether any of them is of a guarded scenario.
+    """
     if careful:
         rows = inserting.absent(cursor, rows)
     if not rows:
-        return []
+        return [], False
     for row in rows:
         row.repeats = None  # of an attempt that failed
     back = repeats.settle(cursor, rows, repeats.told(cursor, rows))
     new = (inserting.past if careful else inserting.straight)(cursor, rows)
     counted = [row for row in new if row.repeats is None]
-    if counted or back:
-        _count(cursor, counted, back)
-    return new
+    return new, bool(counted or back) and _count(cursor, counted, back, now)
 
 
-def _count(cursor: Cursor[Any], counted: Sequence[Row], back: Sequence[Row]) -> None:
-    """What requests add and others take back: to rollups, to what was spent, and of the reservations that they name."""
+def _count(cursor: Cursor[Any], counted: Sequence[Row], back: Sequence[Row], now: datetime) -> bool:
+    """What requests add and others take back: to rollups, to what was spent, of the reservations that they name, and to
+    what guards count; whether to that.
+    """
     copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
     copy_packed(cursor, "spend_delta", spends.COPY_COLUMNS, spends.packed(counted, back))
     copy_rows(cursor, "reservation_use", uses.COLUMNS, uses.TYPES, uses.uses_of(counted, back))
+    records = tallies.packed(counted, back, tallies.limits(cursor), int(now.timestamp()) * tallies.SECOND_US)
+    if records:
+        cursor.execute("INSERT INTO guard_tally (records) VALUES (%s)", (records,))
+    return bool(records)
 
 
 def settle_received() -> tuple[int, bool]:
@@ -231,7 +240,7 @@ def settle_received() -> tuple[int, bool]:
     with db.transaction() as session, _cursor(session) as cursor:
         back, more = repeats.settle_received(cursor)
         if back:
-            _count(cursor, (), back)
+            _count(cursor, (), back, utc_now())
     counters.taken_back.inc(len(back))
     return len(back), more
 
