@@ -131,6 +131,7 @@ class TestReasons:
             ("P95 2.87 s over 2.4 s", "P95 passed 2.4 s"),
             ("P95 of the first token 512 ms over 400 ms, ends at 300 ms", "P95 of the first token passed 400 ms"),
             ("error rate 6.2 % over 5.0 %", "error rate passed 5.0 %"),
+            ("P95 2.87 s over 2.4 s: 9 of 9 took over 2.4 s where 0.5 may", "P95 passed 2.4 s"),
             ("quality 0.4707 under 0.65", "quality fell below 0.65"),
             ("12 in flight and none finished", "12 in flight and none finished"),
             ("Runaway loop.", "runaway loop"),

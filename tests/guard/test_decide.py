@@ -45,7 +45,9 @@ class TestALatencyGuard:
         assert (found.word, found.standing.broken) == (word, broken)
 
     def test_says_why_with_numbers(self):
-        assert verdict(guard(), latencies(2100), Standing(), NOW).reason == "P95 2.09 s over 1.5 s"
+        assert verdict(guard(), latencies(2100), Standing(), NOW).reason == (
+            "P95 2.09 s over 1.5 s: 20 of 20 took over 1.5 s where 1 may; chance of this by luck under 1 in a billion"
+        )
         assert verdict(guard(), latencies(800), Standing(), NOW).reason == "P95 798 ms, limit 1.5 s"
         assert "ends at 1.2 s" in verdict(guard(), latencies(1400), Standing(broken=True), NOW).reason
 
@@ -60,7 +62,7 @@ class TestAGuardThatWaits:
         waits = guard(for_s=5)
         first = verdict(waits, latencies(2100), Standing(), NOW)
         assert (first.word, first.standing.over_since) == ("ok", NOW)
-        assert first.reason == "P95 2.09 s over 1.5 s for 0 s, breaks after 5 s"
+        assert first.reason.startswith("P95 2.09 s over 1.5 s for 0 s, breaks after 5 s: 20 of 20 took over 1.5 s")
         assert verdict(waits, latencies(2100), Standing(over_since=ago(4.9)), NOW).word == "ok"
         assert verdict(waits, latencies(2100), Standing(over_since=ago(5)), NOW).word == "breach"
 

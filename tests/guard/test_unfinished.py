@@ -166,10 +166,10 @@ class TestABackendThatNamesNoScenario:
 class TestACallThatRunsPastItsLimit:
     def test_is_slow_before_it_ends(self, chat):
         traffic(at(1), seconds=0.1, count=5)
-        told(3, some(5, start=0))
+        told(3, some(10, start=0))
         evaluate(3)
-        assert (state().verdict, state().sample) == ("breach", 10)
-        assert state().reason == "P95 2.99 s with 5 still running over 1 s"
+        assert (state().verdict, state().sample) == ("breach", 15)
+        assert state().reason.startswith("P95 2.99 s with 10 still running over 1 s: 10 of ")
 
     def test_within_its_limit_says_nothing(self, chat):
         traffic(at(2), seconds=0.1, count=10)
@@ -212,10 +212,10 @@ class TestACallThatRunsPastItsLimit:
         }
         register("chat", guards=[guard], rollback={"automatic": False})
         traffic(at(39), seconds=0.1, count=4)
-        told(40, [*some(2, start=5), *some(3, start=20)])  # the card's timeout is 30 s
+        told(40, [*some(12, start=5), *some(3, start=20)])  # the card's timeout is 30 s
         evaluate(40)
-        assert (state("late").verdict, state("late").sample) == ("breach", 6)
-        assert state("late").value == pytest.approx(2 / 6)
+        assert (state("late").verdict, state("late").sample) == ("breach", 16)
+        assert state("late").value == pytest.approx(12 / 16)
 
     def test_without_a_first_token_is_late_with_that_too(self, database):
         guard = {
@@ -227,11 +227,11 @@ class TestACallThatRunsPastItsLimit:
             "minimum_sample": 3,
         }
         register("chat", guards=[guard], rollback={"automatic": False})
-        told(3, some(3, start=1), streamed=True)
-        told(3, some(3, start=1), streamed=True, answering=True)
-        told(3, some(3, start=1), streamed=False)
+        told(3, some(6, start=1), streamed=True)
+        told(3, some(6, start=1), streamed=True, answering=True)
+        told(3, some(6, start=1), streamed=False)
         evaluate(3)
-        assert (state("ttft").verdict, state("ttft").sample) == ("breach", 3)
+        assert (state("ttft").verdict, state("ttft").sample) == ("breach", 6)
 
 
 class TestHealth:
@@ -271,12 +271,12 @@ class TestHealth:
     )
     def test_limits_and_cold_starts_are_shares_of_what_was_served(self, database, guard, metric, detail):
         chat = self.guarded(guard, 0.2)
-        signal(5, metric, 3, scenario_id=chat, detail=detail)
+        signal(5, metric, 18, scenario_id=chat, detail=detail)
         evaluate(6)
         assert state("g").verdict == "no_data"
-        traffic(at(6), seconds=0.1, count=10)
+        traffic(at(6), seconds=0.1, count=20)
         evaluate(7)
-        assert (state("g").verdict, state("g").value) == ("breach", pytest.approx(0.3))
+        assert (state("g").verdict, state("g").value) == ("breach", pytest.approx(0.9))
 
     def test_events_of_before_a_change_say_nothing_of_after_it(self, database):
         chat = self.guarded("health_events", 1)

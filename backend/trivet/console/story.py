@@ -15,7 +15,7 @@ from trivet.guard.service import ANOTHER_REVISION
 EVENTS_SHOWN = 12
 OF_GUARDS = frozenset({"breach", "clear", "afresh"})
 _REASON = re.compile(
-    r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:,.*)?"
+    r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:[,:;].*)?"
 )
 
 

@@ -1,45 +1,23 @@
 """What one guard says about one window of numbers, and why. Pure.
 
-A guard breaks past `enter` once that has lasted `for_s`, and is whole again only at `leave`. Too few requests are no data:
-a state of its own that neither breaks a guard nor makes it whole. Silence of a whole window while work was in flight is a
-stall: it breaks the guards of served requests, and ends when requests finish again.
+A guard breaks past `enter` once that has lasted `for_s`, and is whole again only at `leave`. A guard on a share of requests
+is past `enter` where the evidence says so (`sequential`): one slow call of ten is luck, ten of ten are not. Too few requests
+are no data: a state of its own that neither breaks a guard nor makes it whole. Silence while work was in flight is a stall
+(`silence`): it breaks the guards of served requests, and ends when requests finish again.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Literal
+from dataclasses import replace
+from datetime import datetime
 
 from trivet.card.content import LOWER_IS_WORSE, Guard
+from trivet.guard import silence, words
 from trivet.guard.measures import MEASURES, Measure, Silence, Window
+from trivet.guard.sequential import Counts, Evidence, evidence, tolerated
+from trivet.guard.standing import Standing, Verdict, Word, lasting
+from trivet.kit.histogram import share_above
 
-__all__ = ["MEASURES", "Silence", "Standing", "Verdict", "Window", "verdict"]
-Word = Literal["ok", "breach", "stall", "no_data"]
+__all__ = ["MEASURES", "Silence", "Standing", "Verdict", "Window", "Word", "verdict"]
 AGAIN = "requests finish again"  # how the end of a stall begins
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a guard stood before: `broken` while its breach is open, which a lack of data does not end.
-
-    `by_stall` where silence alone opened it, and no number since.
-    """
-
-    broken: bool = False
-    over_since: datetime | None = None
-    clear_since: datetime | None = None
-    by_stall: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The word, the reason in words with numbers, and the standing that the next verdict builds on."""
-
-    word: Word
-    reason: str
-    value: float | None
-    threshold: float
-    sample: int
-    standing: Standing
 
 
 def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Verdict:
@@ -47,23 +25,55 @@ def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Ve
     measure = MEASURES[guard.metric]
     sample = measure.sample(window)
     value = measure.value(window) if sample >= _needed(guard, measure) else None
-    if value is None:
-        silent = measure.stalls and window.silence is not None
-        return _silent(guard, measure, window, before, now) if silent else _no_data(guard, measure, window, before)
-    safe = _past(guard, guard.leave, value)
-    clear_since = None if safe else (before.clear_since or now)
-    seen = Verdict("ok", "", value, guard.enter, sample, Standing(before.broken, None, clear_since))
-    past = _past(guard, guard.enter, value)
+    seen = _no_data(guard, measure, window, before) if value is None else None
+    if seen is None and value is not None:
+        seen = _measured(guard, window, value, before, now)
+    assert seen is not None
+    if seen.standing.broken and not before.by_stall and seen.value is not None:
+        return seen
+    return _silent(guard, window, seen, before, now)
+
+
+def _measured(guard: Guard, window: Window, value: float, before: Standing, now: datetime) -> Verdict:
+    measure = MEASURES[guard.metric]
+    found = _evidence(guard, window, measure.sample(window), value, now)
+    past = _past(guard, guard.enter, value) if found is None else found.enough
+    safe = not past and not _past(guard, guard.leave, value)
+    standing = Standing(before.broken, None, (before.clear_since or now) if safe else None)
+    numbers = {} if found is None else found.numbers()
+    seen = Verdict("ok", "", value, guard.enter, measure.sample(window), standing, numbers)
     if before.broken and before.by_stall and not past:
-        reason = f"{AGAIN}: {_said(measure, window, value)}, limit {measure.show(guard.enter)}"
-        return replace(seen, reason=reason, standing=replace(seen.standing, broken=False))
+        again = f"{AGAIN}: {words.limit(guard, measure, window, value, past=False)}"
+        return replace(seen, reason=again, standing=replace(standing, broken=False))
+    reason = words.limit(guard, measure, window, value, past=_past(guard, guard.enter, value))
     if before.broken:
         return _while_broken(guard, measure, seen, window, value)
     if not past:
-        return replace(seen, reason=f"{_said(measure, window, value)}, limit {measure.show(guard.enter)}")
+        doubt = found is not None and _past(guard, guard.enter, value)
+        more = f"; {words.unproven(guard, measure, found)}" if doubt and found else ""
+        return replace(seen, reason=reason + more)
     over = replace(seen, standing=Standing(False, before.over_since or now, None))
-    reason = f"{_said(measure, window, value)} {_side(guard)} {measure.show(guard.enter)}"
-    return _lasting(guard, over, reason, "breach", now)
+    lasted = lasting(guard, over, reason, "breach", now)
+    if found is None:
+        return lasted
+    return replace(lasted, reason=f"{lasted.reason}: {words.evident(guard, measure, found)}")
+
+
+def _evidence(guard: Guard, window: Window, sample: int, value: float, now: datetime) -> Evidence | None:
+    """What speaks for a breach; None where the plain threshold decides."""
+    if tolerated(guard) is None:
+        return None
+    counts = [*window.counts, Counts(now, window.overdue, window.overdue)]
+    if not window.counts:  # not counted by the second: the window is one step, exact to a bin of its histogram
+        counts = [Counts(now, sample, round(_share(guard, window, value) * sample))]
+    return evidence(guard, counts, widening=window.widening)
+
+
+def _share(guard: Guard, window: Window, value: float) -> float:
+    for name, data in (("latency", window.latency), ("ttft", window.ttft), ("inter_token", window.inter_token)):
+        if guard.metric.endswith(f"_{name}_ms"):
+            return share_above(data, round(guard.enter * 1000)) or 0.0
+    return min(1.0, value)
 
 
 def _needed(guard: Guard, measure: Measure) -> int:
@@ -75,60 +85,36 @@ def _past(guard: Guard, threshold: float, value: float) -> bool:
     return value < threshold if guard.metric in LOWER_IS_WORSE else value > threshold
 
 
-def _side(guard: Guard) -> str:
-    return "under" if guard.metric in LOWER_IS_WORSE else "over"
-
-
-def _said(measure: Measure, window: Window, value: float) -> str:
-    running = f" with {window.overdue} still running" if window.overdue else ""
-    more = f" {window.reading.words}" if window.reading and window.reading.words else ""
-    return f"{measure.label} {measure.show(value)}{running}{more}"
-
-
 def _no_data(guard: Guard, measure: Measure, window: Window, before: Standing) -> Verdict:
     sample = measure.sample(window)
     reason = f"{sample} {measure.of_what} in {window.seconds:.0f} s, {_needed(guard, measure)} needed for a verdict"
     if window.reading and window.reading.missing:
         reason = window.reading.missing
-    if before.by_stall and window.finished:
+    if before.by_stall and window.finished and window.silence is None:
         return Verdict("no_data", f"{AGAIN}; {reason}", None, guard.enter, sample, Standing())
-    if before.broken:
+    if before.broken and (window.silence is None or not measure.stalls):
         reason += "; the breach stays open until there are enough"
     return Verdict("no_data", reason, None, guard.enter, sample, Standing(before.broken, by_stall=before.by_stall))
 
 
-def _silent(guard: Guard, measure: Measure, window: Window, before: Standing, now: datetime) -> Verdict:
-    """Work is in flight and nothing finishes: no data until that has lasted the guard's window, then a stall."""
-    assert window.silence is not None
-    reason = f"nothing finished in {guard.window_s} s while {window.silence.words}"
-    if now - window.silence.since < timedelta(seconds=guard.window_s):
-        short = _no_data(guard, measure, window, before)
-        return replace(
-            short, reason=f"{short.reason}; {window.silence.words}, a stall once that lasts {guard.window_s} s"
-        )
+def _silent(guard: Guard, window: Window, seen: Verdict, before: Standing, now: datetime) -> Verdict:
+    """What was seen, unless work has been in flight for too long with nothing finished: then a stall."""
+    measure = MEASURES[guard.metric]
+    if window.silence is None or not measure.stalls:
+        return seen
+    reason = silence.stalled(guard, measure, window, now)
+    if reason is None:
+        return replace(seen, reason=f"{seen.reason}; {silence.soon(guard, window)}") if seen.value is None else seen
     standing = Standing(before.broken, before.over_since or now, None, before.by_stall or not before.broken)
-    seen = Verdict("no_data", reason, None, guard.enter, measure.sample(window), standing)
+    still = Verdict("no_data", reason, None, guard.enter, seen.sample, standing, seen.numbers)
     if before.broken:
-        return replace(seen, word="stall")
-    return _lasting(guard, seen, reason, "stall", now)
+        return replace(still, word="stall")
+    return lasting(guard, still, reason, "stall", now)
 
 
 def _while_broken(guard: Guard, measure: Measure, seen: Verdict, window: Window, value: float) -> Verdict:
-    said, leave = _said(measure, window, value), measure.show(guard.leave)
+    said, leave = words.said(measure, window, value), measure.show(guard.leave)
     if seen.standing.clear_since is None:
-        beyond = f" {_side(guard)} {measure.show(guard.enter)}" if _past(guard, guard.enter, value) else ""
+        beyond = f" {words.side(guard)} {measure.show(guard.enter)}" if _past(guard, guard.enter, value) else ""
         return replace(seen, word="breach", reason=f"{said}{beyond}, ends at {leave}")
     return replace(seen, reason=f"{said}, back within {leave}", standing=replace(seen.standing, broken=False))
-
-
-def _lasting(guard: Guard, seen: Verdict, reason: str, word: Word, now: datetime) -> Verdict:
-    """The verdict `word` once it has lasted `for_s`; until then what was seen, and when it breaks."""
-    assert seen.standing.over_since is not None
-    lasted = now - seen.standing.over_since
-    if lasted < timedelta(seconds=guard.for_s):
-        return replace(
-            seen,
-            reason=f"{reason} for {lasted.total_seconds():.0f} s, breaks after {guard.for_s:g} s",
-            standing=replace(seen.standing, by_stall=False),
-        )
-    return replace(seen, word=word, reason=reason, standing=Standing(broken=True, by_stall=word == "stall"))

@@ -7,8 +7,8 @@ the data is read (`readings`). What is unknown has no value and says what is mis
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from trivet.guard.sequential import Counts
 from trivet.kit.histogram import quantiles_ms, total
 
 
@@ -67,7 +67,8 @@ class Window:
     finished: bool = True  # whether anything did, under whatever revision and level
     silence: Silence | None = None
     reading: Reading | None = None
-    counts: Sequence[Any] = ()
+    counts: Sequence[Counts] = ()
+    widening: float = 1.0  # of the evidence, as replay of the scenario's own history found it
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,11 @@ class Evidence:
         """Whether the budget of false alarms allows to call it a breach."""
         return self.strength >= self.needed
 
+    def numbers(self) -> dict[str, float]:
+        """As they are stored and shown."""
+        names = ("n", "bad", "allowed", "strength", "needed", "luck", "clump")
+        return {name: round(float(getattr(self, name)), 12) for name in names}
+
 
 def tolerated(guard: Guard) -> float | None:
     """The share of bad requests up to which nothing is wrong; None where the guard is no share, or a plain threshold."""
