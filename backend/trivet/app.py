@@ -12,6 +12,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet import CONTEXTS, db, problems, selfwatch
+from trivet.command import hub
 from trivet.console import create_console
 from trivet.identity import service as identity
 from trivet.identity.front import Front
@@ -77,3 +78,4 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
         with db.transaction() as session:
             identity.bootstrap(session, email=email, password=password, key=key)
     yield
+    await hub.here().close()

@@ -14,6 +14,7 @@ import uvicorn
 from grpc import aio
 
 from trivet.app import create_app
+from trivet.command import hub
 from trivet.embed.child import EmbedError
 from trivet.embed.ports import refuse_port_in_use
 from trivet.embed.supervisor import Program, Supervisor
@@ -62,7 +63,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Both stop listening at once; both wait for what they are answering."""
+        """Both stop listening at once; both wait for what they are answering. What streams without end is ended."""
+        hub.here().end_streams()
         if self._grpc is not None:
             ended = self._grpc.stop(GRACE_S)
             await super().shutdown(sockets)

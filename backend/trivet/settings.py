@@ -111,6 +111,14 @@ class Settings(BaseSettings):
         10_000, description="Most running calls that one key may tell of at once; more are refused."
     )
     backend_seen_s: int = Field(60, description="A backend that polled this recently counts as present.")
+    listeners_limit: int = Field(
+        1_000,
+        ge=0,
+        description="Most backends that listen for changes of policy at one API process; more get 503 and poll.",
+    )
+    listeners_per_key_limit: int = Field(
+        200, ge=0, description="Most listeners of one API key at one API process; more get 429 and poll."
+    )
     policy_valid_s: int = Field(600, description="How long a backend that cannot reach Trivet keeps its policy.")
     posting_grace_s: int = Field(60, description="How long after its end an hour is posted to the ledger.")
     reservation_ttl_s: int = Field(

@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
+from trivet.command import events, ofrep, service
 from trivet.command import scope as scopes
-from trivet.command import service
 from trivet.command.models import Command
-from trivet.command.ofrep import root_router
 from trivet.command.preview import preview
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
@@ -27,6 +26,9 @@ from trivet.tenant.models import Scenario, Tenant
 __all__ = ["root_router", "router"]
 
 router = APIRouter(tags=["command"])
+root_router = APIRouter()
+root_router.include_router(ofrep.root_router)
+root_router.include_router(events.router)
 Read = Annotated[Principal, Depends(requires("read"))]
 Commander = Annotated[Principal, Depends(platform("command"))]
 Limit = Annotated[int, Query(ge=1, le=500)]

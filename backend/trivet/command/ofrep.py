@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.command import polls
+from trivet.command.events import stream_of
 from trivet.command.policy import CardChange
 from trivet.identity.auth import Principal, requires
 from trivet.ingest.store.persist import deny
@@ -159,7 +160,8 @@ def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Respon
         return Response(status_code=304, headers=headers)
     value = answer.document(now)
     flag = {"key": POLICY, "value": value, "reason": "STATIC", "variant": POLICY}
-    return JSONResponse({"flags": [flag], "metadata": {"backend": value["backend"]}}, headers=headers)
+    said = {"flags": [flag], "metadata": {"backend": answer.backend}, "eventStreams": stream_of(answer.backend)}
+    return JSONResponse(said, headers=headers)
 
 
 def _evaluated(known: polls.Answer, question: Question, now: datetime, held: frozenset[str]) -> Response:
@@ -167,7 +169,8 @@ def _evaluated(known: polls.Answer, question: Question, now: datetime, held: fro
     tag = f'"{hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:32]}"'
     if tag in held:
         return Response(status_code=304, headers={"ETag": tag})
-    return JSONResponse({"flags": flags, "metadata": {}}, headers={"ETag": tag})
+    said = {"flags": flags, "metadata": {}, "eventStreams": stream_of("" if question.bound else question.backend)}
+    return JSONResponse(said, headers={"ETag": tag})
 
 
 def _flags(known: polls.Answer, question: Question, now: datetime) -> list[dict[str, Any]]:

@@ -143,6 +143,16 @@ def everything(session: Session, backend: str) -> Answer:
     return _answer(session, backend, known)
 
 
+def standing(session: Session, backend: str) -> tuple[str, frozenset[int]]:
+    """The ETag of what should hold for a backend, and the scenarios it is made of (none: any). Proves and keeps nothing.
+
+    One never met serves any scenario, as its first poll will find.
+    """
+    known = (_known(session, backend) if backend else None) or _Known(0, None, None, (*boards.read_marker(session), ()))
+    part = boards.board(session, known.marker[:2]).part(known.id, known.marker[2])
+    return policy.identity(backend, part.digest), frozenset(known.marker[2])
+
+
 def _known(session: Session, backend: str) -> _Known | None:
     row = session.execute(
         select(Backend.id, Backend.scenario_ids, BackendPoll.polled_at, BackendPoll.etag, GENERATIONS, ACTIVATIONS)

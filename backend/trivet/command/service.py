@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from trivet import wake
 from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command.models import KINDS, Command, DesiredState, PolicyGeneration
@@ -206,6 +207,7 @@ def lock_generation(session: Session, scenario_id: int, now: datetime, step: int
     if step:
         row.generation += step
         row.changed_at = now
+        wake.tell(session, wake.POLICY, scenario_id)
     return row
 
 

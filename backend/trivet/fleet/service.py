@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
-from trivet import db, outbox
+from trivet import db, outbox, wake
 from trivet.fleet.models import Backend, Gpu, GpuRollup, Pool, PoolTerm
 from trivet.fleet.plan import Plan, plans
 from trivet.fleet.terms import Told, body, columns, terms
@@ -43,6 +43,7 @@ def register_backend(session: Session, *, name: str, scenarios: list[str], actor
     row.scenario_ids = sorted(ids.values())
     row.registered_at = row.registered_at or now
     session.flush()
+    wake.tell(session, wake.POLICY, f"backend:{name}")
     audit.record(
         session, actor=actor, action="backend.register", subject=f"backend:{name}",
         before=before, after={"scenario_ids": row.scenario_ids},
