@@ -8,14 +8,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
+from trivet.notify import alert_models
 
-STATES = ("queued", "sent", "failed", "no_channel")
+__all__ = ["STATES", "Message", "MessageAttachment", "alert_models"]
+STATES = ("queued", "sent", "failed", "no_channel", "digested")
 
 
 class Message(Base):
     """One message. `key` names the occasion: an occasion is told of once, however often it is noticed.
 
     `unserved` are the addresses still to be reached; `refused` those that the server refused for good, with its words.
+    News of one `topic` to one address are joined where they come often: those that went so are `digested`.
     """
 
     __tablename__ = "message"
@@ -34,7 +37,9 @@ class Message(Base):
     refused: Mapped[dict[str, str]] = mapped_column(JSONB)
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
+    topic: Mapped[str] = mapped_column(server_default="")
     __table_args__ = (
+        Index("ix_message_topic", "topic", "created_at", postgresql_where=sql("topic <> ''")),
         Index("ix_message_due", "next_try_at", postgresql_where=sql("state IN ('queued', 'no_channel')")),
     )
 
