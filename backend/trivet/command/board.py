@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
+from trivet.card import trials
 from trivet.card.models import Activation
 from trivet.command import policy
 from trivet.command.models import CARD_KINDS, Command, DesiredState, PolicyGeneration
@@ -103,12 +104,18 @@ def _read(session: Session, marker: Marker) -> Board:
     # Generations first: what is read after them can only be newer, so a document never claims more than it holds.
     generations = dict(session.execute(select(PolicyGeneration.scenario_id, PolicyGeneration.generation)).all())
     active = cards.active(session)
-    changes = _card_changes(session, active)
+    changes, tried = _card_changes(session, active), trials.running(session)
     governed = [
-        policy.Governed(id_, card.scenario, generations.get(id_, 0), card.number, card.card, changes.get(id_))
+        policy.Governed(
+            id_, card.scenario, generations.get(id_, 0), card.number, card.card, changes.get(id_), _trial(tried.get(id_))
+        )
         for id_, card in sorted(active.items())
     ]
     return Board(marker, governed, _desired(session))
+
+
+def _trial(tried: trials.Running | None) -> policy.Trial | None:
+    return policy.Trial(tried.number, tried.card, tried.share) if tried else None
 
 
 def _card_changes(session: Session, active: Mapping[int, Any]) -> dict[int, policy.CardChange]:

@@ -55,23 +55,28 @@ def issue(
     breach_id: int | None = None,
     message: str | None = None,
     revision: int | None = None,
+    share: float | None = None,
+    although_rolled_back: bool = False,
     now: datetime,
 ) -> Command:
     """Change what should hold, and leave a pending command that says who, why and since which generation.
 
-    Kinds: `degrade` to a level, `restore` to level 0 (a tenant: as everyone), `rollback` to the previous revision, `break`
-    one tenant off, `activate` an approved `revision`.
+    Kinds: `degrade` to a level, `restore` to level 0 (a tenant: as everyone), `rollback` to the previous revision or to
+    `revision`, `break` one tenant off, `activate` an approved `revision`, `trial` of one with a `share` of conversations
+    (0: no more).
     """
     scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
     generation = lock_generation(session, scenario_id, now)
     card = _card_of(session, scenario_id, revision)
     check(kind, scope, card, level=level, reason=reason, expires_in_s=expires_in_s)
     before = describe(session, scope, card)
-    number = _change_card(session, kind, card, revision, actor=actor, reason=reason, now=now)
+    number = _change_card(
+        session, kind, card, revision, actor=actor, reason=reason, now=now, although_rolled_back=although_rolled_back
+    )
     expires_at = now + timedelta(seconds=expires_in_s) if expires_in_s else None
     command = Command(
         kind=kind, scenario_id=scenario_id, tenant_id=tenant_id or None, backend_id=backend_id or None,
-        level=_level(kind, level), revision=number, generation=generation.generation, status="pending", actor=actor,
+        level=_level(kind, level), revision=revision or number, share=share, generation=generation.generation, status="pending", actor=actor,
         reason=reason.strip(), breach_id=breach_id, created_at=now, expires_at=expires_at,
     )  # fmt: skip
     session.add(command)
@@ -104,9 +109,9 @@ def check(
         raise Invalid(f"Only degrade takes a level, not {kind}.", field="level")
     if kind == "break" and not scope.tenant_id:
         raise Invalid("Break cuts one tenant off: name it.", field="tenant")
-    if kind in ("rollback", "activate") and not scope.whole:
-        raise Invalid("A card is rolled back for everyone, not for one tenant or backend.", field="tenant")
-    if kind in ("rollback", "activate", "restore") and expires_in_s is not None:
+    if kind in ("rollback", "activate", "trial") and not scope.whole:
+        raise Invalid("A card changes for everyone, not for one tenant or backend.", field="tenant")
+    if kind in ("rollback", "activate", "restore", "trial") and expires_in_s is not None:
         raise Invalid(f"A {kind} does not expire: it is an end itself.", field="expires_in_s")
     if expires_in_s is not None and not 1 <= expires_in_s <= EXPIRES_MAX_S:
         raise Invalid(f"A command ends after 1 to {EXPIRES_MAX_S} seconds.", field="expires_in_s")
@@ -222,11 +227,22 @@ def _card_of(session: Session, scenario_id: int, to_come: int | None = None) -> 
 
 
 def _change_card(
-    session: Session, kind: str, card: ActiveCard, revision: int | None, *, actor: str, reason: str, now: datetime
+    session: Session,
+    kind: str,
+    card: ActiveCard,
+    revision: int | None,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    although_rolled_back: bool,
 ) -> int:
     """The number of the revision that governs after the command."""
     if kind == "rollback":
-        return cards.rollback(session, scenario_id=card.scenario_id, actor=actor, reason=reason, now=now)[1]
+        return cards.rollback(
+            session, scenario_id=card.scenario_id, actor=actor, reason=reason, now=now, to=revision,
+            although_rolled_back=although_rolled_back,
+        )[1]  # fmt: skip
     if kind == "activate":
         if revision is None:
             raise Invalid("Name the revision to activate.", field="revision")
