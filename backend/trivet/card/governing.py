@@ -60,7 +60,7 @@ def active(session: Session, scenario_ids: Collection[int] | None = None) -> dic
     rows: dict[int, list[Any]] = {}
     for row in session.execute(query):
         rows.setdefault(row.id, []).append(row)
-    cards = _bodies(session, {history[-1].revision_id for history in rows.values()})
+    cards = bodies(session, {history[-1].revision_id for history in rows.values()})
     return {
         scenario_id: _active(history, card)
         for scenario_id, history in rows.items()
@@ -73,7 +73,7 @@ def standing_in(session: Session, scenario_id: int, number: int) -> ActiveCard |
     newest = select(Activation).where(Activation.scenario_id == scenario_id).order_by(Activation.id.desc()).limit(1)
     wanted = select(CardRevision.id).where(CardRevision.scenario_id == scenario_id, CardRevision.number == number)
     last, id_ = session.scalar(newest), session.scalar(wanted)
-    card = _bodies(session, [id_])[id_] if id_ is not None else None
+    card = bodies(session, [id_])[id_] if id_ is not None else None
     if last is None or card is None:
         return None
     name = session.scalars(select(Scenario.name).where(Scenario.id == scenario_id)).one()
@@ -95,7 +95,7 @@ def _active(history: list[Any], card: Card) -> ActiveCard:
     )
 
 
-def _bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card | None]:
+def bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card | None]:
     """Cards by revision id. A revision that was ever active never changes, so it is parsed once a process."""
     keys = session.execute(select(CardRevision.id, CardRevision.created_at).where(CardRevision.id.in_(revision_ids)))
     found: dict[int, tuple[int, datetime]] = {id_: (id_, created_at) for id_, created_at in keys.all()}
