@@ -5,7 +5,7 @@ serves, and only while that backend finishes nothing for anyone: a busy engine s
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from trivet_collectors import semconv as sc
@@ -32,11 +32,12 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Work that has been let in and is not done. `admitted` is how much was let in lately."""
+    """Work that has been let in and is not done. `admitted` is how much was let in lately; `at` the newest sign of any."""
 
     running: float = 0.0
     waiting: float = 0.0
     admitted: float = 0.0
+    at: datetime | None = field(default=None, compare=False)
 
     @property
     def moves(self) -> bool:
@@ -54,7 +55,8 @@ class InFlight:
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
     def __add__(self, other: "InFlight") -> "InFlight":
-        return InFlight(self.running + other.running, self.waiting + other.waiting, self.admitted + other.admitted)
+        at = max((each.at for each in (self, other) if each.at is not None), default=None)
+        return InFlight(self.running + other.running, self.waiting + other.waiting, self.admitted + other.admitted, at)
 
 
 def in_flight(
@@ -75,7 +77,7 @@ def in_flight(
     for id_, count in told.items():
         before = found.get(id_, InFlight())
         found[id_] = replace(
-            before, running=max(before.running, count - before.waiting)
+            before, running=max(before.running, count - before.waiting), at=now if count else before.at
         )  # what waits is told to run too
     named = {scenario_id for scenario_id, _ in finishing if scenario_id}
     return {id_: each for id_, each in found.items() if each.moves and id_ not in named}
@@ -102,11 +104,13 @@ def _sums(signs: Iterable[Sign], now: datetime) -> tuple[dict[Scope, InFlight], 
             key = scope, sign.series, sign.metric
             newest[key] = max(newest.get(key, sign), sign, key=lambda s: s.at)
         elif sign.metric == ADMITTED and sign.value > 0:
-            sums[scope] = sums.get(scope, InFlight()) + InFlight(admitted=sign.value)
+            sums[scope] = sums.get(scope, InFlight()) + InFlight(admitted=sign.value, at=sign.at)
         elif sign.metric == FINISHED and sign.value > 0 and sign.at > now - FINISHED_LATELY:
             finishing.add(scope)
     for (scope, _, metric), sign in newest.items():
-        sums[scope] = sums.get(scope, InFlight()) + InFlight(**{GAUGES[metric]: sign.value})
+        sums[scope] = sums.get(scope, InFlight()) + InFlight(
+            **{GAUGES[metric]: sign.value}, at=sign.at if sign.value > 0 else None
+        )
     return sums, finishing
 
 

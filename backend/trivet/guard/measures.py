@@ -4,19 +4,21 @@ Shares and percentiles come from requests that ended; queues, KV caches, GPUs, d
 the data is read (`readings`). What is unknown has no value and says what is missing.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from trivet.guard.sequential import Counts
 from trivet.kit.histogram import quantiles_ms, total
+
+Burned = Mapping[int, tuple[int, int]]  # by how many seconds back: requests, and how many of them were bad
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Nothing finished for a while although work was in flight, without a gap since `since`; `words` say what.
 
-    `quiet_since` is when something finished last, as far as is known.
+    `quiet_since` is since when something should have finished, where that is known to the second.
     """
 
     since: datetime
@@ -68,6 +70,7 @@ class Window:
     silence: Silence | None = None
     reading: Reading | None = None
     counts: Sequence[Counts] = ()
+    burned: Burned = field(default_factory=dict)  # over the lookbacks of the table of burn rates
     widening: float = 1.0  # of the evidence, as replay of the scenario's own history found it
 
 

@@ -5,15 +5,18 @@ judge what came after. Requests that say neither count from the first whole buck
 from there too, and only once that bucket is whole: what has finished a moment after a change says nothing of an hour.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from trivet.card.content import Card, Guard
 from trivet.guard import flow
 from trivet.guard.flow import Event, InFlight
-from trivet.guard.measures import Silence, Window
+from trivet.guard.measures import Burned, Reading, Silence, Window
+from trivet.guard.sequential import Counts
+from trivet.guard.tally import Series, merged
 from trivet.ingest.signal.running import Overdue
+from trivet.ingest.store.tallies import Limit
 from trivet.kit.clock import floor
 from trivet.kit.histogram import of, total
 from trivet.rollup.read import Usage
@@ -80,7 +83,8 @@ def measured_under(slices: Iterable[Slice], governing: Governing) -> list[Slice]
 class Beside:
     """What is known of a scenario beside the requests that have ended.
 
-    `finished_in` is the newest bucket in which anything was served, under whatever revision and level.
+    `finished_in` is the newest bucket in which anything was served, under whatever revision and level; `quiet_since` is
+    since when something should have come, where that is known to the second. `counts`, `readings` and `burns` are by guard.
     """
 
     calls: Sequence[Overdue] = ()
@@ -88,6 +92,10 @@ class Beside:
     finished_in: datetime | None = None
     in_flight: InFlight | None = None
     in_flight_since: datetime | None = None
+    quiet_since: datetime | None = None
+    counts: Mapping[str, Sequence[Counts]] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    burns: Mapping[str, Burned] = field(default_factory=dict)
 
 
 ALONE = Beside()
@@ -142,6 +150,9 @@ def window(
         out_of_memory=flow.count(events, (flow.OUT_OF_MEMORY,)),
         finished=beside.finished_in is not None and beside.finished_in >= start,
         silence=_silence(start, governing, beside),
+        reading=beside.readings.get(guard.name),
+        counts=beside.counts.get(guard.name, ()),
+        burned=beside.burns.get(guard.name, {}),
     )
 
 
@@ -155,10 +166,28 @@ def _past_limit(guard: Guard, calls: Iterable[Overdue], now: datetime) -> list[i
 
 
 def _silence(start: datetime, governing: Governing, beside: Beside) -> Silence | None:
-    """Whether work is in flight and nothing has finished since `start`. What came before a change is no sign after it."""
+    """Whether work is in flight and nothing finishes. What came before a change is no sign after it.
+
+    Where something finished since `start`, only a sign of work that is newer than the quiet tells of one.
+    """
     if beside.in_flight is None or beside.in_flight_since is None:
         return None
-    if beside.finished_in is not None and beside.finished_in >= start:
+    quiet, sign = beside.quiet_since, beside.in_flight.at
+    known = quiet is not None and sign is not None and sign > quiet
+    if beside.finished_in is not None and beside.finished_in >= start and not known:
         return None
     since = beside.in_flight_since
-    return Silence(since if governing.since is None else max(since, governing.since), beside.in_flight.words)
+    since = since if governing.since is None else max(since, governing.since)
+    return Silence(since, beside.in_flight.words, quiet if known else None)
+
+
+def arms(governing: Governing) -> list[tuple[int, int]]:
+    """The revisions and levels that requests say where they count: the present ones, or none."""
+    return sorted({(governing.revision, governing.level), (0, 0), (0, governing.level)})
+
+
+def counts(series: Series, limit: Limit, guard: Guard, governing: Governing, now: datetime) -> list[Counts]:
+    """The seconds of the guard's window that count, oldest first."""
+    start = max(starts(guard, now), governing.since or starts(guard, now))
+    seconds = ([second.counts(limit) for second in series.since(arm, start)] for arm in arms(governing))
+    return merged(*seconds)
