@@ -51,7 +51,7 @@ def handed_on():
         return [(row.task, row.args) for row in session.scalars(select(Outbox).order_by(Outbox.id))]
 
 
-def score(now, value, count=10, **more):
+def score(now, value, count=60, **more):
     with db.transaction() as session:
         given = [
             scores.NewScore("chat", "score", value, now, external_id=f"{now}{value}{n}{more}", **more)
@@ -203,7 +203,10 @@ class TestTheQualityFloor:
         score(at(71), 0.4, revision=2)
         evaluate(at(72))
         (breach,) = breaches("floor")
-        assert breach.reason == "quality 0.4 under 0.8"
+        assert breach.reason == (
+            "quality 0.4 under 0.8: 60 scores lost 36 points where 12 may be lost;"
+            " chance of this by luck under 1 in a billion"
+        )
         assert handed_on() == [("command.auto_rollback", [chat, 2, breach.id])]
 
     def test_is_not_judged_by_scores_of_the_revision_before(self, chat):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from trivet.card.content import LOWER_IS_WORSE, Guard
-from trivet.guard import silence, words
+from trivet.guard import burn, silence, words
 from trivet.guard.measures import MEASURES, Measure, Silence, Window
 from trivet.guard.sequential import Counts, Evidence, evidence, tolerated
 from trivet.guard.standing import Standing, Verdict, Word, lasting
@@ -25,10 +25,12 @@ def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Ve
     measure = MEASURES[guard.metric]
     sample = measure.sample(window)
     value = measure.value(window) if sample >= _needed(guard, measure) else None
-    seen = _no_data(guard, measure, window, before) if value is None else None
-    if seen is None and value is not None:
+    if guard.burn is not None:
+        seen = burn.judged(guard, window.burned, before, now) or _no_data(guard, measure, window, before)
+    elif value is None:
+        seen = _no_data(guard, measure, window, before)
+    else:
         seen = _measured(guard, window, value, before, now)
-    assert seen is not None
     if seen.standing.broken and not before.by_stall and seen.value is not None:
         return seen
     return _silent(guard, window, seen, before, now)
@@ -63,6 +65,9 @@ def _evidence(guard: Guard, window: Window, sample: int, value: float, now: date
     """What speaks for a breach; None where the plain threshold decides."""
     if tolerated(guard) is None:
         return None
+    if guard.metric == "quality":
+        lost = window.scores - window.score_total  # a score of 1 loses nothing, one of 0 a whole point
+        return evidence(guard, [Counts(now, sample, lost)], widening=window.widening) if 0 <= value <= 1 else None
     counts = [*window.counts, Counts(now, window.overdue, window.overdue)]
     if not window.counts:  # not counted by the second: the window is one step, exact to a bin of its histogram
         counts = [Counts(now, sample, round(_share(guard, window, value) * sample))]

@@ -35,7 +35,7 @@ class Counts:
 
     at: datetime
     n: int
-    bad: int
+    bad: float  # a whole number of requests; of scores, how much they lost
     by_trace: int | None = None
     by_tenant: int | None = None
     served_by_tenant: int | None = None
@@ -50,7 +50,7 @@ class Evidence:
     """
 
     n: int
-    bad: int
+    bad: float
     allowed: float
     since: datetime | None
     strength: float
@@ -71,7 +71,11 @@ class Evidence:
 
 def tolerated(guard: Guard) -> float | None:
     """The share of bad requests up to which nothing is wrong; None where the guard is no share, or a plain threshold."""
-    if guard.metric not in RATES or guard.false_alarms_per_month is None:
+    if guard.false_alarms_per_month is None:
+        return None
+    if guard.metric == "quality":  # scores from 0 to 1 vary at most as right and wrong do, and may lose as much
+        return 1 - guard.enter if 0 < guard.enter < 1 else None
+    if guard.metric not in RATES:
         return None
     share = TOLERATED.get(guard.metric[:3], guard.enter)
     return share if 0 < share < 1 else None
@@ -110,7 +114,7 @@ def _weighed(share: float, seen: Sequence[Counts], divided_by: float, nothing: E
     since = np.cumsum(steps[::-1], axis=0)[::-1]  # from each second on, against each larger share
     each = np.logaddexp.reduce(since, axis=1) - math.log(len(ODDS))
     start = int(np.argmax(each))
-    n_since, bad_since = int(n[start:].sum()), int(bad[start:].sum())
+    n_since, bad_since = int(n[start:].sum()), float(bad[start:].sum())
     return replace(
         nothing,
         n=n_since,

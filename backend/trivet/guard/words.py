@@ -36,8 +36,10 @@ def limit(guard: Guard, measure: Measure, window: Window, value: float, *, past:
 
 def counted(guard: Guard, measure: Measure, found: Evidence) -> str:
     """How many were bad where how many may be."""
+    if guard.metric == "quality":
+        return f"{found.n} scores lost {found.bad:.3g} points where {_few(found.allowed)} may be lost"
     bad = WHAT_IS_BAD.get(guard.metric) or f"took over {measure.show(guard.enter)}"
-    return f"{found.bad} of {found.n} {bad} where {_few(found.allowed)} may"
+    return f"{found.bad:.0f} of {found.n} {bad} where {_few(found.allowed)} may"
 
 
 def evident(guard: Guard, measure: Measure, found: Evidence) -> str:
