@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
-from trivet.command import events, ofrep, service
+from trivet.command import card_api, events, ofrep, service
 from trivet.command import scope as scopes
 from trivet.command.models import Command
 from trivet.command.preview import preview
@@ -26,6 +26,7 @@ from trivet.tenant.models import Scenario, Tenant
 __all__ = ["root_router", "router"]
 
 router = APIRouter(tags=["command"])
+router.include_router(card_api.router)
 root_router = APIRouter()
 root_router.include_router(ofrep.root_router)
 root_router.include_router(events.router)
@@ -62,10 +63,6 @@ class NewCommand(Body):
 
 class CommandPreview(NewCommand):
     reason: Words = ""
-
-
-class Reason(Body):
-    reason: Words
 
 
 @router.post("/commands", status_code=201)
@@ -135,32 +132,6 @@ def backends(session: Session, command: Command, now: datetime) -> list[dict[str
         }
         for one in scopes.seen(there, held, scopes.proofs(session, [command]), command)
     ]
-
-
-@router.post("/cards/{scenario}/revisions/{number}/activate", status_code=201)
-def activate(
-    scenario: str, number: Annotated[int, Path(ge=1, lt=2**31)], body: Reason, principal: Commander
-) -> dict[str, Any]:
-    """Takes the approval of two people. The answer is the command that brings it to the backends."""
-    return _card_command(scenario, "activate", body.reason, principal, number)
-
-
-@router.post("/cards/{scenario}/rollback", status_code=201)
-def rollback(scenario: str, body: Reason, principal: Commander) -> dict[str, Any]:
-    """To the previous revision."""
-    return _card_command(scenario, "rollback", body.reason, principal)
-
-
-def _card_command(
-    scenario: str, kind: str, reason: str, principal: Principal, revision: int | None = None
-) -> dict[str, Any]:
-    with db.transaction() as session:
-        row = cards.scenario_named(session, scenario)
-        given = service.issue(
-            session, kind=kind, scenario_id=row.id, reason=reason, actor=principal.actor, revision=revision,
-            now=utc_now(),
-        )  # fmt: skip
-        return _given(given) | {"scenario": scenario, "revision": given.revision}
 
 
 def _scope(session: Session, body: NewCommand) -> dict[str, Any]:

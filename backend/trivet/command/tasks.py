@@ -8,14 +8,20 @@ from celery import shared_task
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.command import service, sweep
+from trivet.card import schedules
+from trivet.card import trials as rows
+from trivet.command import card_changes, service, sweep, trials
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
 
 ROUNDS = 100  # batches of open commands in one sweep
 _log = logging.getLogger(__name__)
-SCHEDULE = {"command.sweep": (1.0, "control")}
+SCHEDULE = {
+    "command.sweep": (1.0, "control"),
+    "command.judge_trials": (2.0, "control"),
+    "command.activate_scheduled": (1.0, "control"),
+}
 
 
 @shared_task(name="command.from_ladder")
@@ -46,6 +52,27 @@ def sweep_all() -> None:
         _alone(partial(sweep.end, key=key, now=utc_now()), key[0])
     for scenario_id in astray:
         _alone(partial(service.follow_ladder, scenario_id=scenario_id, breach_id=None, now=utc_now()), scenario_id)
+
+
+@shared_task(name="command.judge_trials")
+def judge_trials() -> None:
+    """Each revision on trial grows, waits or goes back by what both arms did. Run twice at once, one has an effect."""
+    with db.transaction() as session:
+        scenario_ids = rows.due(session)
+    for scenario_id in scenario_ids:
+        with db.transaction() as session:
+            decided = trials.decide(session, scenario_id, utc_now())
+        if decided is not None:
+            _alone(partial(trials.act, scenario_id=scenario_id, decided=decided, now=utc_now()), scenario_id)
+
+
+@shared_task(name="command.activate_scheduled")
+def activate_scheduled() -> None:
+    """Activations whose time has come. What refuses is ended and says why."""
+    with db.transaction() as session:
+        due = schedules.due(session, utc_now())
+    for scenario_id in due:
+        _alone(partial(card_changes.activate_due, scenario_id=scenario_id, now=utc_now()), scenario_id)
 
 
 def _alone(change: Callable[[Session], object], scenario_id: int) -> None:
