@@ -177,3 +177,46 @@ def admin(make_key: Callable[..., str]) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def quiet_alembic() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_hashed_quickly() -> Iterator[None]:
+    """Argon2id still, with the least work; what the product does is held by `tests/identity/test_sign_in.py`."""
+    from argon2 import PasswordHasher
+
+    from trivet.identity import service
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+# Their tests wait for processes.
+_LONG = (
+    "tests/embed/test_up.py",
+    "tests/browser/test_console.py",
+    "tests/browser/test_money.py",
+    "tests/spine/test_the_loop.py",
+    "tests/spine/test_exactly_once.py",
+    "tests/embed/test_serve.py",
+    "tests/spine/test_hold_up.py",
+    "tests/embed/test_postgres.py",
+    "tests/demo/test_replay.py",
+    "tests/command/test_processes.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # xdist would begin with the files of most tests; see below
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, each before one of many tests: no process is left with a long one at the end."""
+    of_file: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        of_file.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    long = [file for file in _LONG if file in of_file]
+    others = sorted(of_file.keys() - set(long), key=lambda file: (-len(of_file[file]), file))
+    beside = [file for pair in zip(long, others, strict=False) for file in pair]
+    ordered = dict.fromkeys(beside + long + others)
+    items[:] = [item for file in ordered for item in of_file[file]]
