@@ -259,10 +259,10 @@ class TestAScenarioThatCannotBeJudged:
         """Scenario `search`, whose ladder cannot be worked out."""
         real = judgement.step
 
-        def step(state, verdicts, card, now):
+        def step(state, verdicts, card, now, way):
             if card.rollback.within_s == 77:
                 raise OverflowError("date value out of range")
-            return real(state, verdicts, card, now)
+            return real(state, verdicts, card, now, way)
 
         monkeypatch.setattr(judgement, "step", step)
         monkeypatch.setattr(service, "_told", set())

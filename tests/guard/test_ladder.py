@@ -1,4 +1,4 @@
-"""Where the ladder goes next: tables first, then what always holds, whatever comes."""
+"""Where the ladder goes next: tables first, then what always holds, whatever comes. The way back is at once here, without a probe."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +9,7 @@ from trivet.card.content import parse
 from trivet.card.presets import preset
 from trivet.guard.decide import Standing, Verdict
 from trivet.guard.ladder import State, Stay, Step, step
+from trivet.guard.probe import WAIT_MAX_S
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 MIN_STAY_S, RECOVER_S = 20, 30
@@ -29,7 +30,8 @@ def make_card(at_once=False):
     body["cost"]["stop_loss"] = []
     body["rollback"]["automatic"] = False
     for level in body["ladder"]:
-        level |= {"min_stay_s": MIN_STAY_S, "recover_after_s": RECOVER_S}
+        level |= {"min_stay_s": MIN_STAY_S, "recover_after_s": RECOVER_S, "probe": {"shares": []}}
+    body["steadiness"] = {"turns_max": 100, "within_s": 60}
     return parse(body)
 
 
@@ -106,7 +108,8 @@ class TestDown:
         assert step(at(level, calm_s=RECOVER_S), verdicts(), CARD, NOW).reason == reason
 
     def test_begins_a_new_calm_on_each_level(self):
-        assert step(at(2, calm_s=RECOVER_S), verdicts(), CARD, NOW).state == State(1, NOW)
+        found = step(at(2, calm_s=RECOVER_S), verdicts(), CARD, NOW).state
+        assert (found.level, found.since, found.calm_since) == (1, NOW, None)
 
     def test_loses_its_calm_to_one_bad_moment(self):
         assert step(at(2, calm_s=29), verdicts(one="near"), CARD, NOW).state.calm_since is None
@@ -181,6 +184,6 @@ class TestWhateverComes:
         random = seeded()
         for _ in range(20):
             walk = self.walk(random, 200)
-            steps = [next(walk) for _ in range(200 + 3 * (RECOVER_S + 2))]
+            steps = [next(walk) for _ in range(200 + WAIT_MAX_S + 3 * (RECOVER_S + 2))]
             assert steps[-1][1].state.level == 0
             assert all(isinstance(next(walk)[1], Stay) for _ in range(100))

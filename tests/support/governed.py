@@ -19,7 +19,7 @@ def at(seconds):
 
 
 def short_card(**changes):
-    """P95 over 1 s raises to 1, over 2 s to 2; a stay of 20 s, a calm of 30 s; quality floor 0.8."""
+    """P95 over 1 s raises to 1, over 2 s to 2; a stay of 20 s, a calm of 30 s, all back at once; quality floor 0.8."""
     body = preset("real-time-chat").model_dump(mode="json")
     latency = {"metric": "p95_latency_ms", "window_s": 20, "minimum_sample": 5}
     body["guards"] = [
@@ -29,7 +29,7 @@ def short_card(**changes):
     ]
     body["cost"]["stop_loss"] = []
     for level in body["ladder"]:
-        level |= {"min_stay_s": 20, "recover_after_s": 30}
+        level |= {"min_stay_s": 20, "recover_after_s": 30, "probe": {"shares": []}}
     return body | changes
 
 

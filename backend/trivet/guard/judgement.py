@@ -1,20 +1,26 @@
 """What is decided of one scenario: the verdicts of its guards, where its ladder goes, whether it goes back a revision. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from trivet.card.content import Guard
 from trivet.card.service import ActiveCard
-from trivet.guard.decide import Standing, Verdict, verdict
+from trivet.guard import probe
+from trivet.guard.decide import Standing, Verdict, Window, verdict
 from trivet.guard.ladder import State, Stay, Step, step
-from trivet.guard.window import ALONE, Beside, Governing, Slice, window
+from trivet.guard.ways import NOTHING, Way
+from trivet.guard.window import ALONE, Beside, Governing, Slice, measured_under, window
 
 FAILURE_WORDS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scenario as it stands: its card, its ladder, how each guard stood, and what was measured."""
+    """One scenario as it stands: its card, its ladder, how each guard stood, and what was measured.
+
+    `slices` are of every revision and level: both arms of a probe are judged, each by its own.
+    """
 
     card: ActiveCard
     ladder: State
@@ -22,6 +28,7 @@ class Case:
     slices: Sequence[Slice]
     governing: Governing
     beside: Beside = ALONE
+    way: Way = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +40,52 @@ class Judgement:
     goes_back_for: str | None
 
 
+# Of these a part of the conversations spends a part: what it would be for all of them is compared.
+OF_ALL = frozenset({"cost_per_hour"})
+SHARE_MIN = 0.001
+
+
 def judge(case: Case, now: datetime) -> Judgement:
     """Everything that is decided at `now`."""
-    card = case.card.card
-    verdicts = {
-        guard.name: verdict(
-            guard,
-            window(case.slices, guard, case.governing, now, card, beside=case.beside),
-            case.before[guard.name],
-            now,
-        )
-        for guard in card.guards
-    }
-    ladder = step(case.ladder, verdicts, card, now)
+    card, state = case.card.card, case.ladder
+    verdicts = _verdicts(case, card.guards, case.governing, 1 - state.share, now)
+    way = case.way
+    if state.probe is not None:
+        back = replace(case.governing, level=state.level - 1, since=_since(case, state.probe))
+        arm = [_at_once(guard) for guard in card.guards if probe.moves(guard)]
+        way = replace(way, arm=_verdicts(case, arm, back, state.share, now, afresh=True))
+    ladder = step(state, verdicts, card, now, way)
     return Judgement(verdicts, ladder, _goes_back_for(case, verdicts, ladder.state, now))
+
+
+def _verdicts(
+    case: Case, guards: Iterable[Guard], governing: Governing, share: float, now: datetime, *, afresh: bool = False
+) -> dict[str, Verdict]:
+    """Each guard's verdict on what was measured under a revision and level: by a share of the conversations."""
+    slices = measured_under(case.slices, governing)
+    found = {}
+    for guard in guards:
+        # Seconds are counted for the whole ladder's level; an arm's are in its histograms.
+        beside = replace(case.beside, counts={}, burns={}) if afresh else case.beside
+        seen = window(slices, guard, governing, now, case.card.card, beside=beside)
+        before = Standing() if afresh else case.before[guard.name]
+        found[guard.name] = verdict(guard, _of_all(guard, seen, share), before, now)
+    return found
+
+
+def _since(case: Case, probing: probe.Probing) -> datetime:
+    """From when on the arm's data counts: what came under a smaller share says nothing of this one."""
+    return max(probing.since, case.governing.since or probing.since)
+
+
+def _at_once(guard: Guard) -> Guard:
+    """The guard as an arm is judged by it: the step's own time is what it waits, and no budget burns over hours."""
+    return guard if guard.for_s == 0 and guard.burn is None else guard.model_copy(update={"for_s": 0.0, "burn": None})
+
+
+def _of_all(guard: Guard, seen: Window, share: float) -> Window:
+    """What would be spent if all conversations were as this share of them is."""
+    return replace(seen, cost=seen.cost / max(share, SHARE_MIN)) if guard.metric in OF_ALL and share < 1 else seen
 
 
 def unjudged(case: Case, why: Exception) -> dict[str, Verdict]:

@@ -18,13 +18,14 @@ from trivet import outbox
 from trivet.card import service as cards
 from trivet.card.content import LOWER_IS_WORSE, Guard
 from trivet.card.service import ActiveCard
-from trivet.guard import judgement, signs
+from trivet.guard import judgement, moves, returning, signs
 from trivet.guard.decide import Standing, Verdict
 from trivet.guard.flow import Event
 from trivet.guard.judgement import Case, Judgement
-from trivet.guard.ladder import State, Stay, Step
+from trivet.guard.ladder import Step
 from trivet.guard.models import Breach, GuardRun, GuardState, LadderState
-from trivet.guard.window import AHEAD, BUCKET_S, Beside, Governing, Slice, measured_under, starts
+from trivet.guard.ways import Way
+from trivet.guard.window import AHEAD, BUCKET_S, Beside, Governing, Slice, starts
 from trivet.ingest.signal import running
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
@@ -51,13 +52,14 @@ class _Scenario:
     open: dict[str, Breach]
     slices: list[Slice]
     beside: Beside
+    way: Way
 
     def case(self) -> Case:
         """What the judgement rests on."""
-        row = self.ladder
-        state = State(row.level, row.since, row.calm_since, row.held_until, row.held_by)
+        state = moves.state_of(self.ladder)
         before = {guard.name: self._standing(guard) for guard in self.card.card.guards}
-        return Case(self.card, state, before, self.slices, _governing(self.card, row), self.beside)
+        governing = _governing(self.card, self.ladder)
+        return Case(self.card, state, before, self.slices, governing, self.beside, self.way)
 
     def _standing(self, guard: Guard) -> Standing:
         """How the guard stood under this revision; a new revision starts afresh."""
@@ -111,10 +113,11 @@ def _load(session: Session, now: datetime) -> list[_Scenario]:
         opened[breach.scenario_id][breach.guard] = breach
     slices = _slices(session, active, now)
     beside = _beside(session, active, ladders, slices, now)  # after the slices: see `ingest.running.read`
+    ways = returning.ways(session, active, ladders, now)
     return [
         _Scenario(
             active[id_], ladders[id_], states[id_], opened[id_],
-            measured_under(slices.get(id_, ()), _governing(active[id_], ladders[id_])), beside[id_],
+            slices.get(id_, []), beside[id_], ways[id_],
         )
         for id_ in sorted(active)
     ]  # fmt: skip
@@ -223,7 +226,10 @@ def _judge(session: Session, scenario: _Scenario, rows: list[dict[str, Any]], no
         return None
     _add_rows(scenario, decided.verdicts, rows, now)
     breaches = _save_breaches(session, scenario, decided.verdicts, now)
-    return _move(session, scenario, decided.ladder, breaches) + _roll_back(session, scenario, decided, breaches)
+    guard = decided.ladder.guard if isinstance(decided.ladder, Step) else None
+    breach_id = breaches.get(guard) if guard else None
+    left = moves.save(session, scenario.ladder, decided.ladder, breach_id=breach_id, now=now)
+    return left + _roll_back(session, scenario, decided, breaches)
 
 
 def _tell_once(card: ActiveCard, bad: Exception) -> None:
@@ -316,17 +322,6 @@ def _worse(guard: Guard, one: float | None, other: float | None) -> float | None
     if not known:
         return None
     return min(known) if guard.metric in LOWER_IS_WORSE else max(known)
-
-
-def _move(session: Session, scenario: _Scenario, decided: Step | Stay, breaches: Mapping[str, int]) -> int:
-    row, after = scenario.ladder, decided.state
-    row.level, row.since, row.calm_since = after.level, after.since, after.calm_since
-    row.held_until, row.held_by, row.reason = after.held_until, after.held_by, decided.reason
-    if isinstance(decided, Stay):
-        return 0
-    breach_id = breaches.get(decided.guard) if decided.guard else None
-    outbox.send(session, "command.from_ladder", scenario.card.scenario_id, breach_id, queue="control")
-    return 1
 
 
 def _roll_back(session: Session, scenario: _Scenario, decided: Judgement, breaches: Mapping[str, int]) -> int:

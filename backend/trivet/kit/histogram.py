@@ -87,6 +87,13 @@ def total(data: bytes) -> int:
     return int(np.frombuffer(data, dtype=RECORD)["count"].sum(dtype=np.int64))
 
 
+def sum_us(data: bytes) -> float:
+    """Sum of its values in microseconds, within 1 %."""
+    by_bin = np.maximum(counts(data), 0)
+    used = np.flatnonzero(by_bin)
+    return float((by_bin[used] * (2 * GAMMA ** used.astype(np.float64) / (GAMMA + 1))).sum())
+
+
 def quantiles_ms(data: bytes, at: Iterable[float] = (0.5, 0.9, 0.95, 0.99)) -> list[float | None]:
     """Quantiles in milliseconds; None where nothing was measured."""
     cumulative = np.cumsum(np.maximum(counts(data), 0))
