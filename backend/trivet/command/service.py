@@ -16,6 +16,7 @@ from trivet import wake
 from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command.models import KINDS, Command, DesiredState, PolicyGeneration
+from trivet.guard import moves
 from trivet.guard.models import Breach, LadderState
 from trivet.identity import audit
 from trivet.kit.errors import Conflict, Invalid
@@ -56,6 +57,7 @@ def issue(
     message: str | None = None,
     revision: int | None = None,
     share: float | None = None,
+    arm_level: int | None = None,
     although_rolled_back: bool = False,
     now: datetime,
 ) -> Command:
@@ -63,7 +65,8 @@ def issue(
 
     Kinds: `degrade` to a level, `restore` to level 0 (a tenant: as everyone), `rollback` to the previous revision or to
     `revision`, `break` one tenant off, `activate` an approved `revision`, `trial` of one with a `share` of conversations
-    (0: no more).
+    (0: no more). With an `arm_level`, the `share` of conversations is at that level instead: a probe. A `restore` then brings
+    only them there, and leaves the others where they are.
     """
     scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
     generation = lock_generation(session, scenario_id, now)
@@ -76,7 +79,7 @@ def issue(
     expires_at = now + timedelta(seconds=expires_in_s) if expires_in_s else None
     command = Command(
         kind=kind, scenario_id=scenario_id, tenant_id=tenant_id or None, backend_id=backend_id or None,
-        level=_level(kind, level), revision=revision or number, share=share, generation=generation.generation, status="pending", actor=actor,
+        level=_level(kind, level, arm_level), revision=revision or number, share=share, generation=generation.generation, status="pending", actor=actor,
         reason=reason.strip(), breach_id=breach_id, created_at=now, expires_at=expires_at,
     )  # fmt: skip
     session.add(command)
@@ -84,7 +87,7 @@ def issue(
     _supersede(session, command, scope, now)
     generation.revision = number
     if kind in ("degrade", "restore", "break"):
-        _desire(session, command, scope, message)
+        _desire(session, command, scope, message, arm_level)
     if scope.whole:
         _hold(session, command, now)
     after = describe(session, scope, _card_of(session, scenario_id)) | {"generation": command.generation}
@@ -124,6 +127,7 @@ def describe(session: Session, scope: Scope, card: ActiveCard) -> dict[str, Any]
         "revision": card.number,
         "level": row.level if row else 0,
         "broken": row.broken if row else False,
+        **({"share": row.arm_share, "share_level": row.arm_level} if row and row.arm_share else {}),
         "until": row.until.isoformat() if row and row.until else None,
         "tenant_id": scope.tenant_id or None,
         "backend_id": scope.backend_id or None,
@@ -141,21 +145,27 @@ def level_of(session: Session, scope: Scope) -> int:
 
 
 def follow_ladder(session: Session, scenario_id: int, breach_id: int | None, now: datetime) -> Command | None:
-    """Bring what should hold to where the ladder stands. Asked twice, the second finds nothing to do."""
+    """Bring what should hold to where the ladder stands, with the share that is on its way back. Asked twice, the second
+    finds nothing to do.
+    """
     lock_generation(session, scenario_id, now, step=0)
     ladder = session.scalar(select(LadderState).where(LadderState.scenario_id == scenario_id).with_for_update())
     if ladder is None or ladder.held_until is not None:
         return None
     card = _card_of(session, scenario_id)
     level = min(ladder.level, card.card.top)
-    if level == level_of(session, Scope(scenario_id)):
+    share = ladder.probe_share if level == ladder.level else None
+    held = session.get(DesiredState, (scenario_id, 0, 0), populate_existing=True)
+    before, back = (held.level, held.arm_share or 0.0) if held else (0, 0.0)
+    if (level, share or 0.0) == (before, back):
         return None
-    kind = "degrade" if level else "restore"
-    if breach_id is None and level > level_of(session, Scope(scenario_id)):
+    grows = level == before and (share or 0.0) > back
+    if breach_id is None and level > before:
         breach_id = _newest_open_breach(session, scenario_id)
     return issue(
-        session, kind=kind, scenario_id=scenario_id, level=level or None, reason=ladder.reason, actor=LADDER,
-        breach_id=breach_id, now=now,
+        session, kind="restore" if grows or not level else "degrade", scenario_id=scenario_id,
+        level=None if grows else level or None, share=share, arm_level=level - 1 if share else None, reason=ladder.reason,
+        actor=LADDER, breach_id=breach_id, now=now,
     )  # fmt: skip
 
 
@@ -251,8 +261,8 @@ def _change_card(
     return card.number
 
 
-def _level(kind: str, level: int | None) -> int | None:
-    return {"degrade": level, "restore": 0}.get(kind)
+def _level(kind: str, level: int | None, arm_level: int | None) -> int | None:
+    return {"degrade": level, "restore": arm_level or 0}.get(kind)
 
 
 def _supersede(session: Session, command: Command, scope: Scope, now: datetime) -> None:
@@ -273,12 +283,15 @@ def _supersede(session: Session, command: Command, scope: Scope, now: datetime) 
     session.execute(older.values(outcome=func.coalesce(Command.outcome, "") + words))
 
 
-def _desire(session: Session, command: Command, scope: Scope, message: str | None) -> None:
+def _desire(session: Session, command: Command, scope: Scope, message: str | None, arm_level: int | None) -> None:
+    partly = command.kind == "restore" and arm_level is not None
     values = {
         "scenario_id": scope.scenario_id,
         "tenant_id": scope.tenant_id,
         "backend_id": scope.backend_id,
-        "level": command.level or 0,
+        "level": level_of(session, scope) if partly else command.level or 0,
+        "arm_level": arm_level,
+        "arm_share": command.share if arm_level is not None else None,
         "broken": command.kind == "break",
         "message": message,
         "command_id": command.id,
@@ -319,14 +332,11 @@ def _hold(session: Session, command: Command, now: datetime) -> None:
     held_until = (command.expires_at or now + timedelta(seconds=HOLD_S)) if person else None
     values = {
         "level": command.level,
-        "since": now,
         "reason": f"{command.actor}: {command.reason}",
-        "calm_since": None,
         "held_until": held_until,
         "held_by": command.actor if person else None,
     }
-    statement = insert(LadderState).values({"scenario_id": command.scenario_id, **values})
-    session.execute(statement.on_conflict_do_update(index_elements=["scenario_id"], set_=values))
+    moves.put(session, command.scenario_id, values, actor=command.actor, now=now)
 
 
 def tenant_id_of(session: Session, name: str) -> int:

@@ -164,7 +164,11 @@ def astray(session: Session) -> list[int]:
             & (DesiredState.tenant_id == 0)
             & (DesiredState.backend_id == 0),
         )
-        .where(LadderState.held_until.is_(None), LadderState.level != func.coalesce(DesiredState.level, 0))
+        .where(LadderState.held_until.is_(None))
+        .where(
+            (LadderState.level != func.coalesce(DesiredState.level, 0))
+            | (func.coalesce(LadderState.probe_share, 0.0) != func.coalesce(DesiredState.arm_share, 0.0))
+        )
         .limit(END_MAX)
     )
     return list(session.scalars(query))
