@@ -5,10 +5,12 @@ import http.client
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -78,17 +80,47 @@ class Up:
         return status
 
 
-@pytest.fixture
-def start(data_dir: Path) -> Iterator[Callable[..., Up]]:
+@pytest.fixture(scope="class")
+def folder() -> Iterator[Path]:
+    """A folder that the server's account may walk to, which pytest's own is not when we are root."""
+    made = Path(tempfile.mkdtemp(prefix="trivet-test-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="class")
+def start(folder: Path) -> Iterator[Callable[..., Up]]:
     runs: list[Up] = []
 
     def make(**settings: str) -> Up:
-        runs.append(Up(data_dir, free_port(), settings))
+        runs.append(Up(folder, free_port(), settings))
         return runs[-1]
 
     yield make
     for run in runs:
         run.end()
+
+
+@pytest.fixture(scope="class")
+def first(start: Callable[..., Up]) -> Up:
+    """A run on an empty folder."""
+    run = start()
+    run.wait_for("Ctrl-C stops everything")
+    return run
+
+
+@pytest.fixture(scope="class")
+def status(first: Up) -> int:
+    """Of the first run, interrupted."""
+    return first.end(signal.SIGINT)
+
+
+@pytest.fixture(scope="class")
+def second(start: Callable[..., Up], status: int) -> Up:
+    """A run on what the first has left."""
+    run = start()
+    run.wait_for("Ctrl-C stops everything")
+    return run
 
 
 def everything_of(data_dir: Path) -> list[int]:
@@ -115,83 +147,80 @@ def eventually(check: Callable[[], bool], limit_s: float = 30.0) -> bool:
 
 @pytest.mark.timeout(240)
 class TestUp:
-    def test_it_says_where_the_page_is_refuses_a_second_run_and_stops_in_order(self, start: Callable[..., Up]) -> None:
-        run = start()
-        run.wait_for("Ctrl-C stops everything")
-        assert answers("127.0.0.1", run.port)
-        assert run.wait_for("page:").endswith(f"http://127.0.0.1:{run.port}/")
-        admin = keepsakes.admin(run.data_dir, "", "")
-        assert admin.password
-        assert run.wait_for("sign in:").split() == ["sign", "in:", admin.email, admin.password]
-        assert run.wait_for("OTLP:").endswith(f"gRPC: http://127.0.0.1:{run.grpc_port}")
-        assert Caller(run.grpc_port).export(b"").code == "UNAUTHENTICATED"
-        self.makes_keys_as_it_says(run)
-        self.refuses_a_second_run(start, run)
-        assert run.end(signal.SIGINT) == 0
-        stops = [line.removeprefix("stopping ") for line in run.lines if line.startswith("stopping ")]
-        assert stops == ["beat", "worker-control", "worker-work", "api", "redis", "postgres"]
-        assert everything_of(run.data_dir) == []
+    """One life after another on the same data: each test goes on from where the one before has left it."""
 
-    def makes_keys_as_it_says(self, run: Up) -> None:
+    def test_says_where_the_page_is_and_how_to_sign_in(self, first: Up) -> None:
+        assert answers("127.0.0.1", first.port)
+        assert first.wait_for("page:").endswith(f"http://127.0.0.1:{first.port}/")
+        admin = keepsakes.admin(first.data_dir, "", "")
+        assert admin.password
+        assert first.wait_for("sign in:").split() == ["sign", "in:", admin.email, admin.password]
+
+    def test_says_where_telemetry_goes(self, first: Up) -> None:
+        assert first.wait_for("OTLP:").endswith(f"gRPC: http://127.0.0.1:{first.grpc_port}")
+        assert Caller(first.grpc_port).export(b"").code == "UNAUTHENTICATED"
+
+    def test_makes_keys_as_it_says(self, first: Up) -> None:
         """A key made by the command that is printed is good at once."""
-        _, _, said = run.wait_for("keys:").partition("trivet ")
+        _, _, said = first.wait_for("keys:").partition("trivet ")
         command = [sys.executable, "-m", "trivet.cli", *shlex.split(said.replace("NAME", "setup"))]
         env = {name: value for name, value in os.environ.items() if not name.startswith("TRIVET_")}
         made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
         assert made.returncode == 0, made.stderr
-        asked = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
+        asked = http.client.HTTPConnection("127.0.0.1", first.port, timeout=10)
         body = b'{"context": {"backend": "gateway-1"}}'
         headers = {"Authorization": f"Bearer {made.stdout.strip()}", "Content-Type": "application/json"}
         with contextlib.closing(asked):
             asked.request("POST", "/ofrep/v1/evaluate/flags", body, headers)
             assert asked.getresponse().status == 200
 
-    def refuses_a_second_run(self, start: Callable[..., Up], run: Up) -> None:
-        """On the same data, while the first goes on."""
-        second = start()
-        second.wait_for(f"in use by another Trivet (process {run.process.pid})")
-        assert second.process.wait(timeout=STOP_LIMIT_S) == 1
-        assert answers("127.0.0.1", run.port)
+    def test_refuses_a_second_run_on_the_same_data_and_goes_on(self, start: Callable[..., Up], first: Up) -> None:
+        another = start()
+        another.wait_for(f"in use by another Trivet (process {first.process.pid})")
+        assert another.process.wait(timeout=STOP_LIMIT_S) == 1
+        assert answers("127.0.0.1", first.port)
 
-    def test_the_second_start_finds_its_data_and_is_quick(self, start: Callable[..., Up]) -> None:
-        first = start()
-        sign_in = first.wait_for("sign in:")
-        first.wait_for("Ctrl-C")
-        assert first.end() == 0
-        second = start()
+    def test_stops_in_order_and_leaves_nothing_behind(self, first: Up, status: int) -> None:
+        assert status == 0
+        stops = [line.removeprefix("stopping ") for line in first.lines if line.startswith("stopping ")]
+        assert stops == ["beat", "worker-control", "worker-work", "api", "redis", "postgres"]
+        assert everything_of(first.data_dir) == []
+
+    def test_started_again_finds_its_data_and_is_quick(self, first: Up, second: Up) -> None:
         seconds = re.search(r"ready in ([\d.]+) s", second.wait_for("ready in"))
-        assert second.wait_for("sign in:") == sign_in
+        assert second.wait_for("sign in:") == first.wait_for("sign in:")
         assert seconds
         # The promise is 10 s, measured in `make bench`; here other tests run beside on the same cores.
         assert float(seconds[1]) < 30
 
-    def test_a_killed_api_and_a_killed_database_come_back(self, start: Callable[..., Up]) -> None:
-        run = start()
-        run.wait_for("Ctrl-C")
-        os.kill(run.pid("api"), signal.SIGKILL)
-        run.wait_for("api died (signal SIGKILL)")
-        run.wait_for("api restarted")
-        os.kill(run.pid("postgres"), signal.SIGKILL)
-        run.wait_for("postgres restarted")
-        assert eventually(lambda: answers("127.0.0.1", run.port) and database_answers(run.port))
+    def test_a_killed_api_and_a_killed_database_come_back(self, second: Up) -> None:
+        os.kill(second.pid("api"), signal.SIGKILL)
+        second.wait_for("api died (signal SIGKILL)")
+        second.wait_for("api restarted")
+        os.kill(second.pid("postgres"), signal.SIGKILL)
+        second.wait_for("postgres restarted")
+        assert eventually(lambda: answers("127.0.0.1", second.port) and database_answers(second.port))
 
-    def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(self, start: Callable[..., Up]) -> None:
-        run = start()
-        run.wait_for("Ctrl-C")
-        assert everything_of(run.data_dir)
-        run.end(signal.SIGKILL)
-        assert eventually(lambda: everything_of(run.data_dir) == [])
+    def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(
+        self, start: Callable[..., Up], second: Up
+    ) -> None:
+        assert everything_of(second.data_dir)
+        second.end(signal.SIGKILL)
+        assert eventually(lambda: everything_of(second.data_dir) == [])
         start().wait_for("Ctrl-C")
 
-    def test_a_database_and_a_broker_of_ones_own_replace_the_embedded_ones(
-        self, start: Callable[..., Up], data_dir: Path, database_url: str, broker_url: str
+
+@pytest.mark.timeout(240)
+class TestStoresOfOnesOwn:
+    def test_replace_the_embedded_ones(
+        self, start: Callable[..., Up], folder: Path, database_url: str, broker_url: str
     ) -> None:
         run = start(TRIVET_DATABASE_URL=database_url, TRIVET_BROKER_URL=broker_url)
         run.wait_for("Ctrl-C")
         assert database_answers(run.port)
-        assert sorted(path.stem for path in (data_dir / "run").glob("*.pid")) == PROGRAMS
-        assert not (data_dir / "postgres").exists()
-        assert not (data_dir / "redis").exists()
+        assert sorted(path.stem for path in (folder / "run").glob("*.pid")) == PROGRAMS
+        assert not (folder / "postgres").exists()
+        assert not (folder / "redis").exists()
 
 
 def database_answers(port: int) -> bool:
