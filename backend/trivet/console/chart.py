@@ -108,12 +108,13 @@ def flag(command: Command, who: str = "") -> dict[str, Any]:
     """A command on the time axis: hollow until telemetry has proven it. `short` stands beside it, the rest on hover."""
     level = {"degrade": command.level, "restore": command.level or 0}.get(command.kind)
     revision = "cut" if command.kind == "break" else f"r{command.revision}"
+    some = f" {100 * command.share:.3g} %" if command.share else ""
     return {
         "at": command.created_at.timestamp(),
         "kind": command.kind,
         "level": level,
         "solid": command.effective_at is not None,
-        "short": revision if level is None else f"L{level}",
+        "short": revision if level is None else f"L{level}{some}",
         "words": story.what(command),
         "who": who,
         "why": command.reason.rstrip("."),

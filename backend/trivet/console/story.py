@@ -93,7 +93,11 @@ def _after(command: Command, at: datetime | None) -> str:
 
 
 def what(command: Command) -> str:
-    """`Degrade to level 2`, `Step back to level 1`, `Roll back to revision 3`, `Cut off`."""
+    """`Degrade to level 2`, `Step back to level 1`, `Bring 5 % back to normal`, `Roll back to revision 3`, `Cut off`."""
+    if command.share and command.kind in {"degrade", "restore"}:
+        some = f"{100 * command.share:.3g} %"
+        to = f"level {command.level}" if command.level else "normal"
+        return f"Bring {some} back to {to}" if command.kind == "restore" else f"Degrade all but {some} to {to}"
     if command.kind == "degrade" and _calm_before(command):
         return f"Step back to level {command.level}"
     if command.kind == "degrade":
