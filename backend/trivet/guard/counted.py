@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -119,7 +119,7 @@ class Reader:
         """Begin anew."""
         self.horizon, self.counting = 0, Counting()
         for kept in (self.seen, self.series, self.arrivals):
-            kept.clear()  # type: ignore[attr-defined]  # sets and dicts have it
+            kept.clear()
 
 
 reader = Reader()
@@ -133,7 +133,8 @@ def agree(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> 
     if revisions == counting.revisions:
         return
     wanted = {(id_, limit.kind, limit.over_us) for id_, card in active.items() for limit in limits_of(card.card.guards)}
-    stored = set(session.execute(select(GuardLimit.scenario_id, GuardLimit.kind, GuardLimit.over_us)).tuples())
+    there = session.execute(select(GuardLimit.scenario_id, GuardLimit.kind, GuardLimit.over_us))
+    stored = {(id_, kind, over_us) for id_, kind, over_us in there}
     gone, new = sorted(stored - wanted), sorted(wanted - stored)
     key = tuple_(GuardLimit.scenario_id, GuardLimit.kind, GuardLimit.over_us)
     for first in range(0, len(gone), FORGOTTEN):
@@ -152,6 +153,6 @@ def agree(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> 
 
 def forget_old(session: Session) -> int:
     """Take away rows that no window reaches; how many."""
-    old = select(GuardTally.xid, GuardTally.id).where(GuardTally.received_at < text("now()") - KEPT).limit(FORGOTTEN)
+    old = select(GuardTally.xid, GuardTally.id).where(GuardTally.received_at < func.now() - KEPT).limit(FORGOTTEN)
     gone = delete(GuardTally).where(tuple_(GuardTally.xid, GuardTally.id).in_(old))
     return session.execute(gone).rowcount  # type: ignore[attr-defined,no-any-return]  # a cursor result has it

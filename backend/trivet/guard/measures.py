@@ -84,7 +84,7 @@ class Measure:
     show: Callable[[float], str]
     of_what: str = "requests"
     stalls: bool = True  # whether silence breaks it: not what is spent or scored
-    needs_sample: bool = True  # a sum of money is known however few requests it is of
+    needs_sample: bool = True  # a sum of money, or a queue, is known however few told of it
 
 
 def ms(value: float) -> str:
@@ -163,8 +163,8 @@ MEASURES: dict[str, Measure] = {
     ),
     "quality_drift": _read("drift of quality", amount, "scores"),
     "input_length_drift": _read("drift of input length", amount, "requests"),
-    "queue_depth": _read("queue", count, "points"),
-    "kv_cache_usage": _read("KV cache", percent, "points"),
-    "gpu_utilisation": _read("GPUs", percent, "points"),
+    "queue_depth": _read("queue", count, "gauges", needs_sample=False),
+    "kv_cache_usage": _read("KV cache", percent, "gauges", needs_sample=False),
+    "gpu_utilisation": _read("GPUs", percent, "points", needs_sample=False),
     "cache_hit_rate": _read("cache hits", percent, "tokens"),
 }

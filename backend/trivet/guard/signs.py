@@ -29,7 +29,7 @@ def in_flight(session: Session, active: Collection[int], told: Mapping[int, int]
     signs = [*_gauges(session, within), *_counters(session, within)]
     silent = flow.stuck(signs, now)
     silent -= _finished_lately(session, silent, now)
-    return flow.in_flight(signs, told, _scenarios_of(session, silent, active, now)[0], now)
+    return flow.in_flight(signs, told, scenarios_of(session, silent, active, now)[0], now)
 
 
 def _gauges(session: Session, within: Interval) -> list[Sign]:
@@ -60,7 +60,7 @@ def events(session: Session, active: Collection[int], start: datetime, now: date
     seen = signals.read(session, within, by, {"metric": EVENTS}, grain_s=BUCKET_S)
     backends = {key[1] for key in seen if not key[0] and key[1]}
     pools = {key[2] for key in seen if not key[0] and not key[1] and key[2]}
-    of_backend, of_pool = _scenarios_of(session, backends, active, now, pools)
+    of_backend, of_pool = scenarios_of(session, backends, active, now, pools)
     found: dict[int, list[Event]] = {}
     for (scenario_id, backend_id, pool_id, bucket, metric, detail), each in seen.items():
         event = Event(bucket, COLD_START if metric == sc.TRIVET_COLD_STARTS.name else detail.split("/")[0], each.total)
@@ -83,7 +83,7 @@ def _finished_lately(session: Session, backends: Collection[int], now: datetime)
     return set(session.scalars(union_all(*parts)))
 
 
-def _scenarios_of(
+def scenarios_of(
     session: Session, backends: Collection[int], active: Collection[int], now: datetime, pools: Collection[int] = ()
 ) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
     """The scenarios that each backend serves, and that each pool does: as registered, and as requests lately say."""

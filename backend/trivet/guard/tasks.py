@@ -1,20 +1,80 @@
-"""Guards are evaluated by the clock; what they hand on leaves at once."""
+"""Guards are evaluated by the clock, and woken by what was ingested; what they hand on is done at once."""
+
+import logging
 
 from celery import current_app, shared_task
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
 
 from trivet import db
-from trivet.guard import service
+from trivet.guard import counted, service
 from trivet.kit.clock import utc_now
+from trivet.kit.errors import TrivetError
+from trivet.outbox import Outbox
 from trivet.settings import get_settings
 
-SCHEDULE = {"guard.evaluate": (get_settings().guard_interval_s, "control")}
+SCHEDULE = {"guard.evaluate": (get_settings().guard_interval_s, "control"), "guard.forget_tallies": (60.0, "work")}
+HERE = ("command.from_ladder", "command.auto_rollback")  # what an evaluation hands on and does itself
+HERE_MAX = 50  # of one evaluation; the others leave by the broker
+BATCHES_MAX = 10
+_log = logging.getLogger(__name__)
 
 
 @shared_task(name="guard.evaluate")
 def evaluate() -> int:
-    """One evaluation; returns how many hand-offs it left."""
+    """One evaluation of everything; returns how many hand-offs it left."""
     with db.transaction() as session:
         left = service.evaluate(session, utc_now())
-    if left:
-        current_app.tasks["outbox.relay"]()  # now, and not with the next tick: a breach should be acted on at once
-    return left or 0
+    return _hand_on(left)
+
+
+@shared_task(name="guard.wake")
+def wake() -> int:
+    """Something that guards watch was committed: judge what it may have broken. The clock makes up for one that is lost."""
+    try:
+        with db.transaction() as session:
+            left = service.wake(session, utc_now())
+    except OperationalError as late:
+        if not isinstance(late.orig, LockNotAvailable):
+            raise
+        return 0  # an evaluation takes long; the next one sees what this one would have
+    return _hand_on(left)
+
+
+def _hand_on(left: int | None) -> int:
+    """Do what was handed on in this process, without another way through the broker; the rest leaves by it, now."""
+    if not left:
+        return 0
+    with db.transaction() as session:
+        waiting = select(Outbox.id, Outbox.task, Outbox.args).where(Outbox.task.in_(HERE)).order_by(Outbox.id)
+        rows = session.execute(waiting.limit(HERE_MAX)).all()
+    done = [id_ for id_, task, args in rows if _do(task, args)]
+    if done:
+        with db.transaction() as session:  # killed before this, they are done again and change nothing
+            session.execute(delete(Outbox).where(Outbox.id.in_(done)))
+    current_app.tasks["outbox.relay"]()
+    return left
+
+
+def _do(task: str, args: list[object]) -> bool:
+    """Run a task here; whether it was done. What is refused leaves by the broker and is told there."""
+    try:
+        current_app.tasks[task](*args)
+    except TrivetError as refused:
+        _log.info("%s%r was refused here: %s", task, tuple(args), refused.detail)
+        return False
+    return True
+
+
+@shared_task(name="guard.forget_tallies")
+def forget_tallies() -> int:
+    """Take away counts that no window reaches any more; how many rows."""
+    total = 0
+    for _ in range(BATCHES_MAX):
+        with db.transaction() as session:
+            count = counted.forget_old(session)
+        total += count
+        if count < counted.FORGOTTEN:
+            break
+    return total

@@ -1,0 +1,214 @@
+"""Loads what scenarios are judged by: cards, ladders, how guards stood, what was measured. A few statements for all of them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trivet.card import service as cards
+from trivet.card.content import Guard
+from trivet.card.service import ActiveCard
+from trivet.guard import counted, readings, returning, signs, window
+from trivet.guard.decide import Standing
+from trivet.guard.flow import Event
+from trivet.guard.judgement import Case
+from trivet.guard.models import Breach, GuardState, LadderState
+from trivet.guard.moves import state_of
+from trivet.guard.sequential import Counts
+from trivet.guard.tally import limit_of
+from trivet.guard.ways import Way
+from trivet.guard.window import AHEAD, BUCKET_S, Beside, Governing, Slice, starts
+from trivet.ingest.signal import running
+from trivet.kit.clock import floor
+from trivet.kit.interval import Interval
+from trivet.rollup import read
+
+ANOTHER_REVISION = "another revision governs now"  # why a breach ended that no number ended
+UNREADABLE = "the active card cannot be read: activate another revision"
+OF_EVENTS = frozenset({"rate_limit_rate", "cold_start_rate", "health_events", "out_of_memory_events"})
+GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
+Cards = Mapping[int, ActiveCard]
+
+
+@dataclass(slots=True)
+class Scenario:
+    """What is known of one scenario before it is judged."""
+
+    card: ActiveCard
+    ladder: LadderState
+    states: dict[str, GuardState]
+    open: dict[str, Breach]
+    slices: Sequence[Slice]
+    beside: Beside
+    way: Way
+
+    def case(self) -> Case:
+        """What the judgement rests on."""
+        before = {guard.name: self._standing(guard) for guard in self.card.card.guards}
+        governs = governing(self.card, self.ladder)
+        return Case(self.card, state_of(self.ladder), before, self.slices, governs, self.beside, self.way)
+
+    def _standing(self, guard: Guard) -> Standing:
+        """How the guard stood under this revision; a new revision starts afresh."""
+        state = self.states.get(guard.name)
+        breach = self.open.get(guard.name)
+        broken, by_stall = breach is not None, breach is not None and breach.worst_value is None
+        if state is None or state.revision != self.card.number:
+            return Standing(broken, by_stall=by_stall)
+        return Standing(broken, state.over_since, state.clear_since, by_stall)
+
+
+def governing(card: ActiveCard, ladder: LadderState) -> Governing:
+    """What governs now, and since when."""
+    untouched = card.first and ladder.since <= card.active_from
+    return Governing(card.number, ladder.level, None if untouched else max(card.active_from, ladder.since))
+
+
+def everything(session: Session, now: datetime) -> list[Scenario]:
+    """Every scenario that has an active card. Says who has none any more, and closes what belongs to other revisions."""
+    active = cards.active(session)
+    _say_who_has_no_card(session, active, now)
+    if not active:
+        return []
+    counted.agree(session, active, now)
+    counted.reader.trim(now)
+    return _load(session, active, now)
+
+
+def some(session: Session, scenario_ids: Collection[int], now: datetime) -> list[Scenario]:
+    """Those of some scenarios that have an active card."""
+    active = cards.active(session, scenario_ids)
+    return _load(session, active, now) if active else []
+
+
+def _load(session: Session, active: Cards, now: datetime) -> list[Scenario]:
+    ladders = _ladders(session, active)
+    _close_of_other_revisions(session, active, now)
+    states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in active}
+    for state in session.scalars(select(GuardState).where(read.one_of(GuardState.scenario_id, active))):
+        states[state.scenario_id][state.guard] = state
+    opened: dict[int, dict[str, Breach]] = {id_: {} for id_ in active}
+    for breach in session.scalars(
+        select(Breach).where(Breach.closed_at.is_(None), read.one_of(Breach.scenario_id, active))
+    ):
+        opened[breach.scenario_id][breach.guard] = breach
+    slices = _slices(session, active, now)
+    beside = _beside(session, active, ladders, slices, now)  # after the slices: see `ingest.running.read`
+    ways = returning.ways(session, active, ladders, now)
+    return [
+        Scenario(active[id_], ladders[id_], states[id_], opened[id_], slices.get(id_, ()), beside[id_], ways[id_])
+        for id_ in sorted(active)
+    ]
+
+
+def _say_who_has_no_card(session: Session, active: Cards, now: datetime) -> None:
+    """A scenario that has verdicts and no active card had one: it cannot be read any more."""
+    session.execute(
+        update(GuardState)
+        .where(GuardState.scenario_id.not_in(active), GuardState.reason != UNREADABLE)
+        .values(verdict="no_data", reason=UNREADABLE, value=None, since=now, over_since=None, clear_since=None)
+    )
+
+
+def _ladders(session: Session, active: Cards) -> dict[int, LadderState]:
+    """Each scenario's ladder, locked in key order; a new scenario's stands at level 0."""
+    query = (
+        select(LadderState)
+        .where(read.one_of(LadderState.scenario_id, active))
+        .order_by(LadderState.scenario_id)
+        .with_for_update()
+    )
+    found = {row.scenario_id: row for row in session.scalars(query)}
+    new = [
+        {"scenario_id": id_, "level": 0, "since": card.active_from, "reason": "the card is active"}
+        for id_, card in active.items()
+        if id_ not in found
+    ]
+    if new:
+        session.execute(insert(LadderState).values(new).on_conflict_do_nothing())
+        found = {row.scenario_id: row for row in session.scalars(query)}
+    return found
+
+
+def _close_of_other_revisions(session: Session, active: Cards, now: datetime) -> None:
+    """A breach belongs to the revision it opened under: the next one is judged by its own data."""
+    current = [(id_, card.number) for id_, card in active.items()]
+    session.execute(
+        update(Breach)
+        .where(Breach.closed_at.is_(None), Breach.scenario_id.in_(active))
+        .where(tuple_(Breach.scenario_id, Breach.revision).not_in(current))
+        .values(closed_at=now, closed_reason=ANOTHER_REVISION)
+    )
+    session.execute(
+        delete(GuardState)
+        .where(GuardState.scenario_id.in_(active))
+        .where(tuple_(GuardState.scenario_id, GuardState.revision).not_in(current))
+    )
+
+
+def _slices(session: Session, active: Cards, now: datetime) -> dict[int, list[Slice]]:
+    """Usage by scenario in the longest window of any guard."""
+    first = min(starts(guard, now) for card in active.values() for guard in card.card.guards)
+    found = read.usage(
+        session,
+        Interval(first, floor(now, BUCKET_S) + AHEAD),
+        GROUP_BY,
+        {"scenario_id": list(active)},
+        grain_s=BUCKET_S,
+    )
+    slices: dict[int, list[Slice]] = {}
+    for (scenario_id, bucket, revision, level, currency), usage in found.items():
+        slices.setdefault(scenario_id, []).append(Slice(bucket, revision, level, currency, usage))
+    return slices
+
+
+def _beside(
+    session: Session,
+    active: Cards,
+    ladders: Mapping[int, LadderState],
+    slices: Mapping[int, Sequence[Slice]],
+    now: datetime,
+) -> dict[int, Beside]:
+    """What is known of each scenario beside its requests. Notes since when it has had work in flight."""
+    calls = running.read(session, active, now)
+    moving = signs.in_flight(session, active, {id_: len(of) for id_, of in calls.items()}, now)
+    events = _events(session, active, now)
+    read_of = readings.read(session, active, now)
+    for id_, ladder in ladders.items():
+        ladder.in_flight_since = (ladder.in_flight_since or now) if id_ in moving else None
+    served = {id_: [s.bucket for s in of if s.usage.requests > s.usage.rejections] for id_, of in slices.items()}
+    return {
+        id_: Beside(
+            calls=calls.get(id_, ()),
+            events=events.get(id_, ()),
+            finished_in=max(served.get(id_, ()), default=None),
+            in_flight=moving.get(id_),
+            in_flight_since=ladders[id_].in_flight_since,
+            quiet_since=counted.reader.quiet_since(id_, now) if id_ in moving else None,
+            counts=counts(card, governing(card, ladders[id_]), now),
+            readings=read_of.of(card),
+            burns=read_of.burned(card),
+        )
+        for id_, card in active.items()
+    }
+
+
+def counts(card: ActiveCard, governs: Governing, now: datetime) -> dict[str, list[Counts]]:
+    """The seconds of each guard that were counted, by guard; one whose window began before counting did is left out."""
+    series = counted.reader.series.get(card.scenario_id)
+    found: dict[str, list[Counts]] = {}
+    for guard in card.card.guards if series else ():
+        limit = limit_of(guard)
+        known = limit and counted.reader.counting.of(card.scenario_id, limit, starts(guard, now))
+        if series and known:
+            found[guard.name] = window.counts(series, known, guard, governs, now)
+    return found
+
+
+def _events(session: Session, active: Cards, now: datetime) -> dict[int, list[Event]]:
+    """Health events and cold starts, where any card guards them."""
+    guards = [guard for card in active.values() for guard in card.card.guards if guard.metric in OF_EVENTS]
+    return signs.events(session, active, min(starts(guard, now) for guard in guards), now) if guards else {}
