@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from trivet.cli_cards import cards
 from trivet.cli_prices import prices
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -16,6 +17,7 @@ app.add_typer(bill, name="bill")
 focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
 app.add_typer(focus, name="focus")
 app.add_typer(prices, name="prices")
+app.add_typer(cards, name="cards")
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 

@@ -34,7 +34,7 @@ def plan(
         created_at=now,
     )  # fmt: skip
     session.add(row)
-    _record(session, scenario, row, "card.schedule", actor, row.reason, {"at": rfc3339(at)})
+    _record(session, scenario, row, "card.schedule", actor=actor, reason=row.reason, after={"at": rfc3339(at)})
     return row
 
 
@@ -47,14 +47,16 @@ def cancel(session: Session, *, scenario: str, number: int, actor: str, reason: 
     if row is None or row.number != number:
         raise Conflict(f"Revision {number} of {scenario} is not scheduled.")
     row.state, row.ended_at, row.outcome = "cancelled", now, f"Called off by {actor}: {reason.strip()}"
-    _record(session, scenario, row, "card.schedule_cancel", actor, reason.strip(), {"state": "cancelled"})
+    _record(
+        session, scenario, row, "card.schedule_cancel", actor=actor, reason=reason.strip(), after={"state": "cancelled"}
+    )
     return row
 
 
 def fail(session: Session, *, scenario: str, row: CardSchedule, why: str, now: datetime) -> None:
     """It was due and could not be: said once, not tried again."""
     row.state, row.ended_at, row.outcome = "failed", now, why
-    _record(session, scenario, row, "card.schedule_failed", "schedule", why, {"state": "failed"})
+    _record(session, scenario, row, "card.schedule_failed", actor="schedule", reason=why, after={"state": "failed"})
 
 
 def waiting(session: Session, scenario_id: int, *, lock: bool = False) -> CardSchedule | None:
@@ -70,7 +72,7 @@ def due(session: Session, now: datetime) -> list[int]:
 
 
 def _record(
-    session: Session, scenario: str, row: CardSchedule, action: str, actor: str, reason: str, after: dict[str, str]
+    session: Session, scenario: str, row: CardSchedule, action: str, *, actor: str, reason: str, after: dict[str, str]
 ) -> None:
     session.flush()
     audit.record(

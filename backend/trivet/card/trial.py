@@ -124,8 +124,8 @@ class Finding:
         return self.by.low > 0 and self.by.high > self.margin
 
     def words(self) -> str:
-        show = (lambda v: f"{100 * v:.1f} %") if self.measure.share else (lambda v: f"{v:.4g}")
-        return f"{self.measure.name} {show(self.new.value)} against {show(self.old.value)}"
+        new, old = (f"{100 * v:.1f} %" if self.measure.share else f"{v:.4g}" for v in (self.new.value, self.old.value))
+        return f"{self.measure.name} {new} against {old}"
 
     def numbers(self) -> dict[str, Any]:
         """As they are stored and shown."""

@@ -1,4 +1,4 @@
-"""Tenants and cost centres over REST. Scenarios are registered with their card, in `card.api`."""
+"""Tenants and cost centres over REST. Scenarios are registered with their card, in `card.api_revisions`."""
 
 from typing import Annotated, Any
 
