@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 from trivet import db
 from trivet.card import service as cards
 from trivet.card.presets import catalogue
-from trivet.guard import metrics
+from trivet.guard import ladder_api, metrics
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Name
@@ -19,6 +19,7 @@ from trivet.tenant.models import Scenario
 __all__ = ["metrics", "router"]  # imported, the metrics register themselves
 
 router = APIRouter(tags=["guard"])
+router.include_router(ladder_api.router)
 Read = Annotated[Principal, Depends(platform("read"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 
@@ -54,11 +55,13 @@ def breaches(
     _: Read,
     state: Literal["open", "closed"] | None = None,
     scenario: Name | None = None,
+    shadow: bool = False,
     limit: Limit = 100,
     cursor: str | None = None,
 ) -> dict[str, Any]:
-    """Newest first."""
+    """Newest first. With `shadow`, those of guards in shadow, which say what they would have done and moved nothing."""
     query = select(Breach, Scenario.name).join(Scenario, Scenario.id == Breach.scenario_id)
+    query = query.where(Breach.shadow.is_(shadow))
     if state:
         query = query.where(Breach.closed_at.is_(None) if state == "open" else Breach.closed_at.is_not(None))
     if scenario:
@@ -87,6 +90,8 @@ def _guard(state: GuardState, scenario: str, active: cards.ActiveCard | None) ->
         "leave": guard.leave if guard else None,
         "raises_to": guard.raises_to if guard else None,
         "sample": state.sample,
+        "numbers": state.numbers,
+        "shadow": state.shadow,
         "revision": state.revision,
         "since": rfc3339(state.since),
         "evaluated_at": rfc3339(state.evaluated_at),
@@ -116,6 +121,8 @@ def _breach(breach: Breach, scenario: str) -> dict[str, Any]:
         "threshold": breach.threshold,
         "sample": breach.sample,
         "reason": breach.reason,
+        "numbers": breach.numbers,
+        "shadow": breach.shadow,
         "opened_at": rfc3339(breach.opened_at),
         "closed_at": rfc3339(breach.closed_at) if breach.closed_at else None,
         "closed_reason": breach.closed_reason,

@@ -45,10 +45,10 @@ class Counting:
     revisions: dict[int, int] = field(default_factory=dict)
     limits: dict[int, dict[tuple[str, int], tuple[Limit, datetime]]] = field(default_factory=dict)
 
-    def of(self, scenario_id: int, limit: Limit, start: datetime) -> Limit | None:
-        """The limit with its id, where requests have been counted against it since `start`."""
+    def of(self, scenario_id: int, limit: Limit, start: datetime | None) -> Limit | None:
+        """The limit with its id, where requests have been counted against it since `start`, or at all."""
         found = self.limits.get(scenario_id, {}).get((limit.kind, limit.over_us))
-        return found[0] if found and start >= found[1] + LEARNED else None
+        return found[0] if found and (start is None or start >= found[1] + LEARNED) else None
 
 
 @dataclass(slots=True)

@@ -100,7 +100,7 @@ def unjudged(case: Case, why: Exception) -> dict[str, Verdict]:
 def _goes_back_for(case: Case, verdicts: Mapping[str, Verdict], after: State, now: datetime) -> str | None:
     """The quality guard that is broken under this revision, where the card says to go back then and the revision may be why."""
     card, rule = case.card, case.card.card.rollback
-    broken = [g.name for g in card.card.guards if g.metric == "quality" and verdicts[g.name].standing.broken]
+    broken = [g.name for g in card.card.guards if g.metric == "quality" and not g.shadow and verdicts[g.name].standing.broken]
     if not (broken and rule.automatic and card.previous_number is not None):
         return None
     recent = rule.within_s is None or now - card.active_from <= timedelta(seconds=rule.within_s)

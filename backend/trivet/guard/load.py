@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from trivet import outbox
 from trivet.card import service as cards
 from trivet.card.content import Guard
 from trivet.card.service import ActiveCard
@@ -86,15 +87,7 @@ def some(session: Session, scenario_ids: Collection[int], now: datetime) -> list
 
 def _load(session: Session, active: Cards, now: datetime) -> list[Scenario]:
     ladders = _ladders(session, active)
-    _close_of_other_revisions(session, active, now)
-    states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in active}
-    for state in session.scalars(select(GuardState).where(read.one_of(GuardState.scenario_id, active))):
-        states[state.scenario_id][state.guard] = state
-    opened: dict[int, dict[str, Breach]] = {id_: {} for id_ in active}
-    for breach in session.scalars(
-        select(Breach).where(Breach.closed_at.is_(None), read.one_of(Breach.scenario_id, active))
-    ):
-        opened[breach.scenario_id][breach.guard] = breach
+    states, opened = _states(session, active), _opened(session, active, now)
     slices = _slices(session, active, now)
     beside = _beside(session, active, ladders, slices, now)  # after the slices: see `ingest.running.read`
     ways = returning.ways(session, active, ladders, now)
@@ -108,7 +101,7 @@ def _say_who_has_no_card(session: Session, active: Cards, now: datetime) -> None
     """A scenario that has verdicts and no active card had one: it cannot be read any more."""
     session.execute(
         update(GuardState)
-        .where(GuardState.scenario_id.not_in(active), GuardState.reason != UNREADABLE)
+        .where(~read.one_of(GuardState.scenario_id, active), GuardState.reason != UNREADABLE)
         .values(verdict="no_data", reason=UNREADABLE, value=None, since=now, over_since=None, clear_since=None)
     )
 
@@ -133,20 +126,30 @@ def _ladders(session: Session, active: Cards) -> dict[int, LadderState]:
     return found
 
 
-def _close_of_other_revisions(session: Session, active: Cards, now: datetime) -> None:
-    """A breach belongs to the revision it opened under: the next one is judged by its own data."""
-    current = [(id_, card.number) for id_, card in active.items()]
-    session.execute(
-        update(Breach)
-        .where(Breach.closed_at.is_(None), Breach.scenario_id.in_(active))
-        .where(tuple_(Breach.scenario_id, Breach.revision).not_in(current))
-        .values(closed_at=now, closed_reason=ANOTHER_REVISION)
-    )
-    session.execute(
-        delete(GuardState)
-        .where(GuardState.scenario_id.in_(active))
-        .where(tuple_(GuardState.scenario_id, GuardState.revision).not_in(current))
-    )
+def _states(session: Session, active: Cards) -> dict[int, dict[str, GuardState]]:
+    """How guards stood, by scenario. What was said under another revision, or by a guard that is gone, goes."""
+    found: dict[int, dict[str, GuardState]] = {id_: {} for id_ in active}
+    for state in session.scalars(select(GuardState).where(read.one_of(GuardState.scenario_id, active))):
+        if state.revision == active[state.scenario_id].number:
+            found[state.scenario_id][state.guard] = state
+        else:
+            session.delete(state)
+    session.flush()
+    return found
+
+
+def _opened(session: Session, active: Cards, now: datetime) -> dict[int, dict[str, Breach]]:
+    """Open breaches, by scenario. One belongs to the revision it opened under: the next is judged by its own data."""
+    found: dict[int, dict[str, Breach]] = {id_: {} for id_ in active}
+    rows = select(Breach).where(Breach.closed_at.is_(None), read.one_of(Breach.scenario_id, active))
+    for breach in session.scalars(rows):
+        if breach.revision == active[breach.scenario_id].number:
+            found[breach.scenario_id][breach.guard] = breach
+        else:
+            breach.closed_at, breach.closed_reason = now, ANOTHER_REVISION
+            outbox.send(session, "notify.breach", breach.id, queue="control")
+    session.flush()
+    return found
 
 
 def _slices(session: Session, active: Cards, now: datetime) -> dict[int, list[Slice]]:
@@ -196,13 +199,13 @@ def _beside(
     }
 
 
-def counts(card: ActiveCard, governs: Governing, now: datetime) -> dict[str, list[Counts]]:
-    """The seconds of each guard that were counted, by guard; one whose window began before counting did is left out."""
+def counts(card: ActiveCard, governs: Governing, now: datetime, *, whole: bool = True) -> dict[str, list[Counts]]:
+    """The seconds of each guard that were counted, by guard; one whose `whole` window was not counted yet is left out."""
     series = counted.reader.series.get(card.scenario_id)
     found: dict[str, list[Counts]] = {}
     for guard in card.card.guards if series else ():
         limit = limit_of(guard)
-        known = limit and counted.reader.counting.of(card.scenario_id, limit, starts(guard, now))
+        known = limit and counted.reader.counting.of(card.scenario_id, limit, starts(guard, now) if whole else None)
         if series and known:
             found[guard.name] = window.counts(series, known, guard, governs, now)
     return found

@@ -14,6 +14,7 @@ from trivet.card.service import ActiveCard
 from trivet.guard import burned, drifted, gauged, spent
 from trivet.guard.asked import Ask, Key
 from trivet.guard.measures import Burned, Reading
+from trivet.kit.errors import TrivetError
 
 Read = Callable[[Session, Sequence[Ask], datetime], dict[Key, Reading]]
 # By metric: what reads it, and for how many seconds that is kept.
@@ -79,7 +80,10 @@ def _of(session: Session, metric: str, asks: Sequence[Ask], now: datetime) -> Ma
     if kept and kept.made <= now < kept.until and wanted <= kept.asks:
         return {ask.key: kept.found[ask.key] for ask in asks if ask.key in kept.found}
     reader, keep_s = READERS[metric]
-    found = reader(session, asks, now)
+    try:
+        found = reader(session, asks, now)
+    except TrivetError as refused:  # rollups that are not kept any more, say: no other metric suffers from it
+        found = {ask.key: Reading(None, 0, f"could not be read: {refused.detail}") for ask in asks}
     if kept is None or not wanted < kept.asks:  # a look at a few does not push out one at all
         _kept[metric] = _Kept(wanted, now, now + timedelta(seconds=keep_s), found)
     return found

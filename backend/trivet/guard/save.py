@@ -15,12 +15,14 @@ from trivet.guard.judgement import Judgement
 from trivet.guard.load import Scenario
 from trivet.guard.models import Breach, GuardState
 
-WRITTEN_EVERY = timedelta(seconds=5)  # a verdict that stays the same is written this often
+WRITTEN_EVERY = timedelta(seconds=4)  # a verdict whose word stays the same is written about this often, with its numbers
+SPREAD = timedelta(seconds=0.5), 8  # and not all of them in the same second
+SAYS_MORE = frozenset({"evaluated_at", "reason", "value", "sample", "numbers"})  # what may be a few seconds old
 Row = dict[str, Any]
 
 
 def rows_of(scenario: Scenario, verdicts: Mapping[str, Verdict], now: datetime) -> list[Row]:
-    """Verdicts as rows, without those of which a row of a moment ago says the same."""
+    """Verdicts as rows, without those of which a row of a moment ago says the same word."""
     guards = scenario.card.card.guards
     rows = (_row(scenario, guard, verdicts[guard.name], now) for guard in guards if guard.name in verdicts)
     return [row for row in rows if row is not None]
@@ -54,9 +56,15 @@ def _row(scenario: Scenario, guard: Guard, found: Verdict, now: datetime) -> Row
         "numbers": numbers(guard, found),
         "shadow": guard.shadow,
     }
-    fresh = before is not None and now - before.evaluated_at < WRITTEN_EVERY
-    same = fresh and all(getattr(before, key) == value for key, value in row.items() if key != "evaluated_at")
+    if before is None or now - before.evaluated_at >= _pause(scenario.card.scenario_id):
+        return row
+    same = all(getattr(before, key) == value for key, value in row.items() if key not in SAYS_MORE)
     return None if same else row
+
+
+def _pause(scenario_id: int) -> timedelta:
+    step, steps = SPREAD
+    return WRITTEN_EVERY + step * (scenario_id % steps)
 
 
 def numbers(guard: Guard, found: Verdict) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _suspects(bad: counted.Bad, now: datetime) -> set[tuple[int, str]]:
     found = set()
     for scenario_id in {id_ for id_, _ in bad} & _known.keys():
         card, governs = _known[scenario_id]
-        seconds = load.counts(card, governs, now)
+        seconds = load.counts(card, governs, now, whole=False)
         for guard in card.card.guards:
             own = seconds.get(guard.name, ())
             n, worse = sum(each.n for each in own), sum(each.bad for each in own)
@@ -137,8 +137,8 @@ def _tell_once(card: ActiveCard, bad: Exception) -> None:
 
 
 def open_breaches(session: Session, scenario_ids: Sequence[int] | None = None) -> list[Breach]:
-    """Breaches open now, newest first (bounded: one a guard)."""
-    query = select(Breach).where(Breach.closed_at.is_(None)).order_by(Breach.id.desc())
+    """Breaches open now, newest first (bounded: one a guard). Those of guards in shadow move nothing and are left out."""
+    query = select(Breach).where(Breach.closed_at.is_(None), ~Breach.shadow).order_by(Breach.id.desc())
     if scenario_ids is not None:
         query = query.where(Breach.scenario_id.in_(scenario_ids))
     return list(session.scalars(query))
