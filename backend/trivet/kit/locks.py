@@ -20,4 +20,5 @@ class Lock(IntEnum):
     USERS = 7_219_017  # exports that bring new end users of one tenant, so that its limit holds
     TOOLS = 7_219_018  # exports that bring new tools of one tenant, so that its limit holds
     RETAIN = 7_219_020  # one retention run at a time
+    ALERT = 7_219_026  # one judge of alerts at a time, so that nobody is told twice
     BILL = 7_219_031  # one import of bills at a time, so that no day stands on two

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -121,7 +121,7 @@ def end_those_due(session: Session, now: datetime) -> int:
     return sum(resolve(session, key, now) for key in session.scalars(due).all())
 
 
-def _open(key: str):  # type: ignore[no-untyped-def]  # a select of SQLAlchemy's, whose type says less than its text
+def _open(key: str) -> Select[rows.Alert]:
     return select(rows.Alert).where(rows.Alert.key == key, rows.Alert.ended_at.is_(None))
 
 

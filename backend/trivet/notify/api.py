@@ -13,12 +13,16 @@ from trivet.kit.body import Body
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import from_cursor, page
 from trivet.notify import compose, service
+from trivet.notify.alert import alerts_api
+from trivet.notify.channel import channels_api
 from trivet.notify.models import Message
 
 router = APIRouter(tags=["notify"])
+router.include_router(alerts_api.router)
+router.include_router(channels_api.router)
 Finance = Annotated[Principal, Depends(platform("admin", "finance"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
-State = Literal["queued", "sent", "failed", "no_channel"]
+State = Literal["queued", "sent", "failed", "no_channel", "digested"]
 
 
 class Told(Answer):

@@ -10,11 +10,11 @@ from celery import shared_task
 
 from trivet import db
 from trivet.kit.clock import utc_now
-from trivet.notify import delivery, smtp
+from trivet.notify import alert_tasks, delivery, smtp
 from trivet.settings import Settings, get_settings
 
 ROUND = 50  # messages of one run; the next run takes the next ones
-SCHEDULE = {"notify.deliver": (5.0, "work"), "notify.slim": (6 * 3600.0, "work")}
+SCHEDULE = {"notify.deliver": (5.0, "work"), "notify.slim": (6 * 3600.0, "work")} | alert_tasks.SCHEDULE
 
 
 @shared_task(name="notify.deliver")
@@ -40,9 +40,9 @@ def deliver() -> int:
 
 @shared_task(name="notify.slim")
 def slim() -> int:
-    """Drop the files of messages that went long ago; the messages stay."""
+    """Drop the files of messages that went long ago, the messages stay; and what channels were sent."""
     with db.transaction() as session:
-        return delivery.slim(session, utc_now())
+        return delivery.slim(session, utc_now()) + alert_tasks.slim(session)
 
 
 def _try(server: smtplib.SMTP, settings: Settings, one: delivery.Claimed) -> None:

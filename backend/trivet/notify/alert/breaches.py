@@ -13,8 +13,8 @@ from trivet.card.presets import catalogue
 from trivet.card.watched import Guard
 from trivet.command.models import Command
 from trivet.guard.models import Breach
-from trivet.notify import alerts
 from trivet.notify import alert_models as rows
+from trivet.notify import alerts
 from trivet.notify.alerts import Alert
 from trivet.tenant.models import Scenario
 

@@ -73,12 +73,14 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`step`: how many steps of the escalation have been taken once this was done. `urgent`: the group waits for nothing."""
+    """`step`: how many steps of the escalation have been taken once this was done. `only`: these channels, and not all that
+    were told before.
+    """
 
     word: Word
     reason: str
     step: int = 0
-    urgent: bool = False
+    only: tuple[str, ...] = ()
 
 
 def decide(fact: Fact, way: Way, told: Told, group: Group, *, muted: Decision | None, now: datetime) -> Decision:
@@ -91,7 +93,7 @@ def decide(fact: Fact, way: Way, told: Told, group: Group, *, muted: Decision | 
         return _gathered(way, group, "it is new", told, now)
     if told.severity != fact.severity:
         side = "rose" if SEVERITIES.index(fact.severity) > SEVERITIES.index(told.severity) else "fell"
-        return Decision("send", f"its severity {side} from {told.severity} to {fact.severity}", told.steps, urgent=True)
+        return Decision("send", f"its severity {side} from {told.severity} to {fact.severity}", told.steps)
     return _again(fact, way, told, now)
 
 
@@ -108,8 +110,8 @@ def _again(fact: Fact, way: Way, told: Told, now: datetime) -> Decision:
     ]
     if due:
         waited = span(way.steps[due[-1] - 1].after_s)
-        who = ", ".join(channel for n in due for channel in way.steps[n - 1].channels)
-        return Decision("send", f"nobody acknowledged it in {waited}: {who} as well", due[-1], urgent=True)
+        who = tuple(dict.fromkeys(channel for n in due for channel in way.steps[n - 1].channels))
+        return Decision("send", f"nobody acknowledged it in {waited}: {', '.join(who)} as well", due[-1], who)
     if now >= told.at + timedelta(seconds=way.repeat_s):
         return Decision("send", f"it still fires; repeated every {span(way.repeat_s)}", told.steps)
     again = told.at + timedelta(seconds=way.repeat_s)
