@@ -1,4 +1,4 @@
-"""What the ways back rest on, read for the ladders that are away from level 0: nothing is asked while all stand there."""
+"""What the ways up and back rest on. While all ladders stand at level 0 it is asked only what is short."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from trivet.card.service import ActiveCard
-from trivet.guard import stations
+from trivet.guard import shortages, stations
 from trivet.guard.models import LadderState, Regression
 from trivet.guard.ways import NOTHING, Passed, Way
 
@@ -17,13 +17,15 @@ def ways(
     session: Session, active: Mapping[int, ActiveCard], ladders: Mapping[int, LadderState], now: datetime
 ) -> dict[int, Way]:
     """What each scenario's way back rests on."""
+    first = shortages.others_first(session, active)
     away = {id_: ladders[id_] for id_ in active if ladders[id_].level}
     if not away:
-        return dict.fromkeys(active, NOTHING)
+        return {id_: Way(others_first=first[id_]) if id_ in first else NOTHING for id_ in active}
     passed = _passed(session, (id_ for id_, row in away.items() if _waits_for(active[id_], row, "regression_passed")))
     loads = stations.loads(session, {id_: (active[id_], row) for id_, row in away.items() if _is_calm(row)}, now)
     return {
-        id_: Way(loads=tuple(loads.get(id_, ())), passed=passed.get(id_)) if id_ in away else NOTHING for id_ in active
+        id_: Way(loads=tuple(loads.get(id_, ())), passed=passed.get(id_), others_first=first.get(id_, ""))
+        for id_ in active
     }
 
 

@@ -8,13 +8,17 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
 from trivet import db
-from trivet.guard import counted, service
+from trivet.guard import counted, service, shortages
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 from trivet.outbox import Outbox
 from trivet.settings import get_settings
 
-SCHEDULE = {"guard.evaluate": (get_settings().guard_interval_s, "control"), "guard.forget_tallies": (60.0, "work")}
+SCHEDULE = {
+    "guard.evaluate": (get_settings().guard_interval_s, "control"),
+    "guard.give_way": (5.0, "control"),
+    "guard.forget_tallies": (60.0, "work"),
+}
 HERE = ("command.from_ladder", "command.auto_rollback")  # what an evaluation hands on and does itself
 HERE_MAX = 50  # of one evaluation; the others leave by the broker
 BATCHES_MAX = 10
@@ -27,6 +31,13 @@ def evaluate() -> int:
     with db.transaction() as session:
         left = service.evaluate(session, utc_now())
     return _hand_on(left)
+
+
+@shared_task(name="guard.give_way")
+def give_way() -> int:
+    """Where something shared is short, the least critical scenario gives way, or one comes back; how many did."""
+    with db.transaction() as session:
+        return shortages.give_way(session, utc_now())
 
 
 @shared_task(name="guard.wake")

@@ -20,7 +20,7 @@ def wait_s(servers: float, busy: float, service_s: float, *, variability: float 
     """Mean wait of a call in front of `servers` that are `busy` (0 to 1) of the time: Sakasegawa's approximation.
 
     `variability` is the mean of the squared coefficients of variation of arrivals and service: 1 for M/M/c, for which this
-    lies within a few percent of `erlang_wait_s`; a half for M/D/c.
+    lies within 5 % of a call's own time, or 10 % of `erlang_wait_s`; a half for M/D/c.
 
     H. Sakasegawa, "An approximation formula L_q ≈ α·ρ^β/(1−ρ)", Annals of the Institute of Statistical Mathematics 29, 1977.
     """
