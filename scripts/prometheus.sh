@@ -32,12 +32,23 @@ unpacked() { # unpacked APT_OPTION...: fetch both packages and take their progra
     if (cd "$fetched" && apt-get "$@" download prometheus prometheus-alertmanager); then
         for package in "$fetched"/*.deb; do dpkg-deb -x "$package" "$fetched/root"; done
         for program in prometheus promtool amtool; do mv "$fetched/root/usr/bin/$program" "$here/$program"; done
-        mv "$fetched/root/usr/bin/prometheus-alertmanager" "$here/alertmanager"
+        own_alertmanager "$fetched/root/usr"
         rm -rf "$fetched"
         return
     fi
     rm -rf "$fetched"
     return 1
+}
+
+# Debian's Alertmanager reads its templates from /usr/share, where only root can put them. In our copy that path becomes one
+# of the same length, relative to the folder of the program, and it is started there: name its files by whole paths.
+own_alertmanager() {
+    rm -rf "$here/share"
+    mv "$1/share" "$here/share"
+    LC_ALL=C sed 's#/usr/share/prometheus/alertmanager#././/share/prometheus/alertmanager#g' \
+        "$1/bin/prometheus-alertmanager" >"$here/alertmanager.debian"
+    printf '#!/bin/sh\ncd "$(dirname "$0")" && exec ./alertmanager.debian "$@"\n' >"$here/alertmanager"
+    chmod +x "$here/alertmanager" "$here/alertmanager.debian"
 }
 
 own_lists() { # the package lists in a folder of ours: neither root's rights nor the machine's lists are needed
@@ -53,7 +64,7 @@ link alertmanager prometheus-alertmanager
 link amtool
 if ! whole "$here" && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
     echo "test: no Prometheus and Alertmanager here; unpacking Debian's into .make/prometheus" >&2
-    rm -f "$here"/*
+    rm -rf "${here:?}"/*
     { unpacked -o APT::Sandbox::User= 2>/dev/null || own_lists; } >.make/prometheus.log 2>&1 || true
 fi
 if whole "$here"; then echo "$here"; exit; fi
