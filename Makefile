@@ -7,10 +7,11 @@ BIN := .venv/bin
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
-env: ## .venv from the lock file, and the web assets; quick when nothing changed
+env: ## .venv from the lock file, the web assets, and a LiteLLM proxy for the tests; quick when nothing changed
 	@PYTHON="$(PYTHON)" sh scripts/env.sh
 
-run: env ## everything on this machine, with the demo, its data in ./data
+run: ## everything on this machine, with the demo, its data in ./data
+	@PYTHON="$(PYTHON)" sh scripts/env.sh run
 	@$(BIN)/trivet up --demo --data-dir data
 
 test: env ## lint, types and every test: all that CI runs

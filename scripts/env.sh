@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes .venv from the hash-locked requirements and builds the web assets. Quick when nothing changed: each half is
-# keyed on the content of what it is made from, kept in .make/.
+# Makes .venv from the hash-locked requirements, builds the web assets, and makes .venv-litellm, in which the tests run a real
+# LiteLLM proxy: its pins are not ours. Quick when nothing changed: each part is keyed on the content of what it is made
+# from, kept in .make/. `env.sh run` leaves out what only the tests need.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -100,5 +101,30 @@ make_web() {
     echo "$key" >.make/web.key
 }
 
+litellm_key() {
+    echo "$PWD $("$PYTHON" -c 'import sys; print(sys.version)' 2>/dev/null | tr '\n' ' ')" \
+        "$(content deploy/litellm/requirements.lock)"
+}
+
+# The lock leaves out what only AWS and Hugging Face need, so pip is not to look for what is missing. Nothing is compiled
+# ahead: a proxy reads a small part of what is there.
+make_litellm() {
+    key=$(litellm_key)
+    if [ -x .venv-litellm/bin/litellm ] && [ "$key" = "$(cat .make/litellm.key 2>/dev/null)" ]; then return; fi
+    rm -f .make/litellm.key
+    say "installing a LiteLLM proxy into .venv-litellm, for the tests"
+    quietly litellm-venv "$PYTHON" -m venv --clear .venv-litellm
+    quietly litellm .venv-litellm/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile \
+        --require-hashes -r deploy/litellm/requirements.lock
+    for packages in .venv-litellm/lib/python3*/site-packages; do echo "$PWD/collectors" >"$packages/trivet.pth"; done
+    echo "$key" >.make/litellm.key
+}
+
 make_python
+litellm=
+if [ "${1:-}" != run ]; then
+    make_litellm &
+    litellm=$!
+fi
 make_web
+[ -z "$litellm" ] || wait "$litellm"

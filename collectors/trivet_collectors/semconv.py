@@ -41,6 +41,7 @@ TRIVET_END_USER: Final = "trivet.end_user"  # whom the tenant serves with the ca
 TRIVET_POLICY_REVISION: Final = "trivet.policy.revision"
 TRIVET_POLICY_GENERATION: Final = "trivet.policy.generation"
 TRIVET_DEGRADE_LEVEL: Final = "trivet.degrade.level"
+TRIVET_POLICY_SHAPED: Final = "trivet.policy.shaped"  # string array: what of the call the policy changed (model, tools …)
 TRIVET_OUTCOME: Final = "trivet.outcome"
 TRIVET_PROMPT_BLOCKS: Final = "trivet.prompt.blocks"  # string array: which blocks the prompt was built from
 

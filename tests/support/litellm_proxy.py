@@ -1,0 +1,168 @@
+"""A real LiteLLM proxy with our callback, from the environment that `make env` makes, and a model server that it calls."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / ".venv-litellm/bin/litellm"
+MASTER_KEY = "sk-tests"
+START_LIMIT_S = 90.0
+CHUNK_GAP_S = 0.02
+
+
+@dataclass
+class Models:
+    """An OpenAI-compatible server: what arrived at it, and what it answers. A `broken` model is refused with 400."""
+
+    url: str = ""
+    bodies: list = field(default_factory=list)
+
+    def handler(self):
+        models = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                models.bodies.append(body)
+                if body["model"] == "broken":
+                    self.answer(400, {"error": {"message": "no", "type": "invalid_request_error", "code": "no"}})
+                elif body.get("stream"):
+                    self.stream(body)
+                else:
+                    self.answer(200, completion(body, len(models.bodies)))
+
+            def answer(self, status, body):
+                raw = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def stream(self, body):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                for chunk in chunks(body, len(models.bodies)):
+                    self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+                    self.wfile.flush()
+                    time.sleep(CHUNK_GAP_S)
+                self.wfile.write(b"data: [DONE]\n\n")
+                self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+
+USAGE = {
+    "prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42,
+    "prompt_tokens_details": {"cached_tokens": 10}, "completion_tokens_details": {"reasoning_tokens": 2},
+}  # fmt: skip
+
+
+def completion(body, number):
+    message = {"role": "assistant", "content": "an answer"}
+    return {
+        "id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": body["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE,
+    }  # fmt: skip
+
+
+def chunks(body, number):
+    common = {"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
+    for word in ("an", " answer"):
+        yield common | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": word}}]}
+    yield common | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    yield common | {"choices": [], "usage": USAGE}
+
+
+@contextmanager
+def models():
+    served = Models()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), served.handler())
+    served.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield served
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict
+    text: str
+
+    @property
+    def body(self):
+        return json.loads(self.text)
+
+
+class Proxy:
+    """The proxy as a process of its own. `config` is its YAML; the callback's settings come from `environment`."""
+
+    def __init__(self, folder, config, environment):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        path = folder / "config.yaml"
+        path.write_text(config)
+        self.log = folder / "proxy.log"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TRIVET_", "PYTHON"))}
+        # The map of prices would be fetched from elsewhere.
+        environment = kept | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"} | environment
+        command = [str(PROGRAM), "--config", str(path), "--host", "127.0.0.1", "--port", str(self.port)]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+
+    def wait(self):
+        deadline = time.monotonic() + START_LIMIT_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/liveliness", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the proxy did not start: " + self.log.read_text()[-2000:])
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def chat(self, scenario, *turns, model="big", headers=None, **more):
+        """One call: the turns are messages, or texts of the user's."""
+        messages = [{"role": "user", "content": turn} if isinstance(turn, str) else turn for turn in turns]
+        body = {"model": model, "messages": messages, **more}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/chat/completions",
+            json.dumps(body).encode(),
+            {
+                "Authorization": f"Bearer {MASTER_KEY}", "Content-Type": "application/json",
+                "X-Trivet-Scenario": scenario, **(headers or {}),
+            },
+        )  # fmt: skip
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return Answer(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read().decode())
