@@ -131,7 +131,7 @@ class TestALevelThatCostsMoreThanTheOneBelow:
     def test_models_are_compared_where_both_have_a_price(self):
         card = level(2, flags={"model.route": "tiny"})
         card["ladder"][2]["flags"]["model.route"] = "huge"
-        prices = {"tiny": Decimal("0.3"), "huge": Decimal("30")}
+        prices = {"tiny": Decimal("0.3"), "huge": Decimal(30)}
         assert refusal(card, prices).field == "ladder.2.flags.model.route"
         checked(card, {"tiny": Decimal("0.3")})
         checked(card, {"tiny": Decimal("0.3"), "huge": Decimal("0.2")})
