@@ -11,6 +11,7 @@ from trivet.kit.outward import callable_url, check_host
 from trivet.kit.sealed import seal, unseal
 from trivet.kit.webhook import BadSecret, key_of, new_secret
 from trivet.notify import compose
+from trivet.notify.channel.library import instance
 from trivet.settings import Settings
 
 Kind = Literal["apprise", "mail", "webhook", "alertmanager"]
@@ -83,14 +84,8 @@ def _masked(url: str) -> str:
 
 def names_a_host(url: str) -> bool:
     """Whether an Apprise URL names a host of the reader's own, and not a service that has its own."""
-    service = _instance(url)
+    service = instance(url)
     return service is not None and bool(_HOSTS & set(service.template_tokens))
-
-
-def _instance(url: str) -> Any:
-    import apprise  # a third of a second: loaded by whom it serves
-
-    return apprise.Apprise.instantiate(url, suppress_exceptions=True)
 
 
 def _service(url: str, settings: Settings) -> str:
@@ -103,7 +98,7 @@ def _service(url: str, settings: Settings) -> str:
             f"there are {', '.join(settings.outward_services)}.",
             field="url",
         )
-    service = _instance(url)
+    service = instance(url)
     if service is None:
         raise Invalid(f"Apprise does not understand this {schema} URL. Its wiki says how one is written.", field="url")
     if _HOSTS & set(service.template_tokens):

@@ -13,7 +13,7 @@ from trivet.kit.clock import rfc3339
 from trivet.kit.errors import TrivetError
 from trivet.kit.webhook import sign
 from trivet.notify import service
-from trivet.notify.channel import address
+from trivet.notify.channel import address, library
 from trivet.notify.channel.deliveries import Claimed, Fate
 from trivet.settings import Settings
 
@@ -71,17 +71,13 @@ def event(claimed: Claimed, now: datetime) -> dict[str, Any]:
 
 
 def _apprise(claimed: Claimed, at: Mapping[str, Any], _: datetime) -> Fate:
-    import apprise  # a third of a second: loaded by whom it serves
-
-    one: Any = apprise.Apprise.instantiate(at["url"])
-    one.redirects = False  # an answer must not lead to a host that nobody allowed
+    apprise, one = library.loaded(), library.instance(at["url"])
     one.socket_connect_timeout = one.socket_read_timeout = TIMEOUT_S
     if (attribute := DEDUP.get(type(one).__name__)) and "dedup" in claimed.body:
         setattr(one, attribute, claimed.body["dedup"])
     sender = apprise.Apprise()
     sender.add(one)
-    capture: Any = apprise.LogCapture  # it has no types
-    with capture(level=logging.WARNING) as said:
+    with apprise.LogCapture(level=logging.WARNING) as said:
         result = sender.notify(
             body=claimed.body["text"], title=claimed.body["subject"], notify_type=claimed.body.get("type", "info"),
             body_format="text", timeout=TIMEOUT_S,

@@ -52,7 +52,7 @@ def parse(text: str, *, field: str = "matchers") -> Matcher:
     if found is None:
         raise Invalid(f'{text[:80]!r} is no matcher: write one such as severity="page" or tenant=~"a|b".', field=field)
     name, sign, quoted = found.groups()
-    value = re.sub(r"\\(.)", r"\1", quoted) if not sign.endswith("~") else quoted.replace('\\"', '"')
+    value = re.sub(r'\\(["\\])', r"\1", quoted)
     if name not in NAMES:
         raise Invalid(f"No alert has a label {name!r}: there are {', '.join(NAMES)}.", field=field)
     if sign.endswith("~"):

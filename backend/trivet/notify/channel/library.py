@@ -1,0 +1,24 @@
+"""Apprise, loaded by whom it serves: a hundred services take a second."""
+
+import warnings
+from functools import lru_cache
+from typing import Any
+
+
+@lru_cache
+def loaded() -> Any:
+    """The library with its services. One of them still imports a module that Python 3.13 drops, and says so: that is known."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise
+
+        apprise.Apprise.instantiate("json://localhost")  # this loads every service
+    return apprise
+
+
+def instance(url: str) -> Any:
+    """The service that a URL names, None where it names none. An answer never leads it to a host that nobody allowed."""
+    service: Any = loaded().Apprise.instantiate(url, suppress_exceptions=True)
+    if service is not None:
+        service.redirects = False
+    return service
