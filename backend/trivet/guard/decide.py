@@ -7,12 +7,12 @@ are no data: a state of its own that neither breaks a guard nor makes it whole. 
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trivet.card.content import LOWER_IS_WORSE, Guard
 from trivet.guard import burn, silence, words
 from trivet.guard.measures import MEASURES, Measure, Silence, Window
-from trivet.guard.sequential import Counts, Evidence, evidence, tolerated
+from trivet.guard.sequential import MEMORY_S, Counts, Evidence, evidence, tolerated
 from trivet.guard.standing import Standing, Verdict, Word, lasting
 from trivet.kit.histogram import share_above
 
@@ -38,10 +38,11 @@ def verdict(guard: Guard, window: Window, before: Standing, now: datetime) -> Ve
 
 def _measured(guard: Guard, window: Window, value: float, before: Standing, now: datetime) -> Verdict:
     measure = MEASURES[guard.metric]
-    found = _evidence(guard, window, measure.sample(window), value, now)
+    found = _evidence(guard, window, value, before, now)
     past = _past(guard, guard.enter, value) if found is None else found.enough
     safe = not past and not _past(guard, guard.leave, value)
-    standing = Standing(before.broken, None, (before.clear_since or now) if safe else None)
+    clear_since = (before.clear_since or now) if safe else None
+    standing = Standing(before.broken, None, clear_since, ok_since=None if before.broken else before.ok_since or now)
     numbers = {} if found is None else found.numbers()
     seen = Verdict("ok", "", value, guard.enter, measure.sample(window), standing, numbers)
     if before.broken and before.by_stall and not past:
@@ -54,24 +55,30 @@ def _measured(guard: Guard, window: Window, value: float, before: Standing, now:
         doubt = found is not None and _past(guard, guard.enter, value)
         more = f"; {words.unproven(guard, measure, found)}" if doubt and found else ""
         return replace(seen, reason=reason + more)
-    over = replace(seen, standing=Standing(False, before.over_since or now, None))
+    over = replace(seen, standing=replace(standing, over_since=before.over_since or now, clear_since=None))
     lasted = lasting(guard, over, reason, "breach", now)
     if found is None:
         return lasted
     return replace(lasted, reason=f"{lasted.reason}: {words.evident(guard, measure, found)}")
 
 
-def _evidence(guard: Guard, window: Window, sample: int, value: float, now: datetime) -> Evidence | None:
+def _evidence(guard: Guard, window: Window, value: float, before: Standing, now: datetime) -> Evidence | None:
     """What speaks for a breach; None where the plain threshold decides."""
     if tolerated(guard) is None:
         return None
+    sample = MEASURES[guard.metric].sample(window)
     if guard.metric == "quality":
         lost = window.scores - window.score_total  # a score of 1 loses nothing, one of 0 a whole point
-        return evidence(guard, [Counts(now, sample, lost)], widening=window.widening) if 0 <= value <= 1 else None
-    counts = [*window.counts, Counts(now, window.overdue, window.overdue)]
+        return evidence(guard, [Counts(now, sample, lost)], window.normal) if 0 <= value <= 1 else None
+    first = now - timedelta(seconds=guard.window_s)
+    if (
+        not before.broken
+    ):  # a small excess takes longer to show, but what an earlier breach was about must not open another
+        first = min(first, max(before.ok_since or first, now - timedelta(seconds=MEMORY_S)))
+    counts = [*(each for each in window.counts if each.at >= first), Counts(now, window.overdue, window.overdue)]
     if not window.counts:  # not counted by the second: the window is one step, exact to a bin of its histogram
         counts = [Counts(now, sample, round(_share(guard, window, value) * sample))]
-    return evidence(guard, counts, widening=window.widening)
+    return evidence(guard, counts, window.normal)
 
 
 def _share(guard: Guard, window: Window, value: float) -> float:

@@ -59,7 +59,8 @@ class Scenario:
         broken, by_stall = breach is not None, breach is not None and breach.worst_value is None
         if state is None or state.revision != self.card.number:
             return Standing(broken, by_stall=by_stall)
-        return Standing(broken, state.over_since, state.clear_since, by_stall)
+        ok_since = state.since if state.verdict == "ok" else None
+        return Standing(broken, state.over_since, state.clear_since, by_stall, ok_since)
 
 
 def governing(card: ActiveCard, ladder: LadderState) -> Governing:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from trivet.guard.sequential import Counts
+from trivet.guard.sequential import Counts, Normal
 from trivet.kit.histogram import quantiles_ms, total
 
 Burned = Mapping[int, tuple[int, int]]  # by how many seconds back: requests, and how many of them were bad
@@ -71,7 +71,7 @@ class Window:
     reading: Reading | None = None
     counts: Sequence[Counts] = ()
     burned: Burned = field(default_factory=dict)  # over the lookbacks of the table of burn rates
-    widening: float = 1.0  # of the evidence, as replay of the scenario's own history found it
+    normal: Normal | None = None  # of the guard's share, as replay of the scenario's own history found it
 
 
 @dataclass(frozen=True, slots=True)

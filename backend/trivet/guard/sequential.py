@@ -5,7 +5,10 @@ shares (a likelihood ratio each, mixed); the sum over all such seconds is a Shir
 is at most `tolerated`, it takes at least `e^needed` steps on average to reach `e^needed` (an e-detector: Shin, Ramdas and
 Rinaldo 2022), so a threshold of a month's seconds over the budget keeps the false-alarm budget without knowing how often it
 is read. Requests that fail together are not so many pieces of evidence: both counts are divided by how clumped the bad ones
-are, by trace and by tenant, and by what replay found (`widening`).
+are, by trace and by tenant, and by what replay found (`Normal.widening`).
+
+Where replay has shown what share is usual, the budget is kept against that, which finds a fault sooner, and the limit itself
+must be passed too, by more than one chance in twenty: a share that rose and stays within its limit is no breach.
 """
 
 import math
@@ -21,6 +24,9 @@ from trivet.card.watched import RATES, Guard
 
 MONTH_S = 30 * 86_400
 ODDS = (1.5, 2.5, 5.0, 12.0, 40.0, 400.0)  # of the larger shares, over the odds of the tolerated one
+USUAL_LEAST = 0.1  # of the tolerated share: below that, nobody's history is long enough to say
+DOUBT = 0.05
+MEMORY_S = 120  # of seconds, where the window of the guard is shorter and all of them were well
 TOLERATED = {"p50": 0.50, "p95": 0.05, "p99": 0.01}  # of the requests may be slower than a percentile's limit
 Array = npt.NDArray[np.float64]
 
@@ -42,11 +48,21 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Normal:
+    """What replay of a scenario's own history found: the share of bad requests in its worst usual hour, and how many times
+    more than by trace and tenant they come together.
+    """
+
+    usual: float
+    widening: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What speaks for a breach: `bad` of `n` since `since`, where `allowed` are; that much is luck once in `1 / luck`.
 
-    `strength` and `needed` are natural logarithms; it is enough where the first reaches the second. `clump` is how many bad
-    requests count as one.
+    `strength` and `needed` are natural logarithms; it is enough where the first reaches the second and the limit is passed
+    beyond doubt. `clump` is how many bad requests count as one, `usual` the share that luck starts from.
     """
 
     n: int
@@ -56,16 +72,18 @@ class Evidence:
     strength: float
     needed: float
     luck: float
+    usual: float
+    doubt: float = 1.0  # chance of this where the share were just the tolerated one
     clump: float = 1.0
 
     @property
     def enough(self) -> bool:
         """Whether the budget of false alarms allows to call it a breach."""
-        return self.strength >= self.needed
+        return self.strength >= self.needed and self.doubt <= DOUBT
 
     def numbers(self) -> dict[str, float]:
         """As they are stored and shown."""
-        names = ("n", "bad", "allowed", "strength", "needed", "luck", "clump")
+        names = ("n", "bad", "allowed", "strength", "needed", "luck", "usual", "doubt", "clump")
         return {name: round(float(getattr(self, name)), 12) for name in names}
 
 
@@ -86,44 +104,57 @@ def needed(false_alarms_per_month: float) -> float:
     return math.log(max(MONTH_S / false_alarms_per_month, 2.0))
 
 
-def evidence(guard: Guard, counts: Sequence[Counts], *, widening: float = 1.0) -> Evidence:
-    """What the seconds in `counts`, oldest first, say.
-
-    `widening` is 1 or more: what replay found that bad requests come together beyond what traces and tenants show.
-    """
+def evidence(guard: Guard, counts: Sequence[Counts], normal: Normal | None = None) -> Evidence:
+    """What the seconds in `counts`, oldest first, say; `normal` is None where no replay has found it yet."""
     share = tolerated(guard)
     assert share is not None and guard.false_alarms_per_month is not None
+    usual = share if normal is None else min(share, max(normal.usual, share * USUAL_LEAST))
+    widening = 1.0 if normal is None else max(1.0, normal.widening)
     enough = needed(guard.false_alarms_per_month)
     seen = [each for each in counts if each.n > 0]
     n, bad = sum(c.n for c in seen), sum(c.bad for c in seen)
-    nothing = Evidence(n, bad, share * n, seen[0].at if seen else None, 0.0, enough, 1.0)
+    nothing = Evidence(n, bad, share * n, seen[0].at if seen else None, 0.0, enough, 1.0, usual)
     if not bad:
         return nothing
-    found = _weighed(share, seen, widening, nothing)
-    if found.strength < enough:  # dividing by the clump only weakens it
+    each_n, each_bad = np.array([(c.n, c.bad) for c in seen], dtype=np.float64).T
+    found = _weighed(share, nothing, (each_n, each_bad), seen, widening)
+    if not found.enough:  # dividing by the clump only weakens it
         return found
     clump = clumped(seen)
-    return _weighed(share, seen, widening * clump, replace(nothing, clump=clump)) if clump > 1 else found
+    nothing = replace(nothing, clump=clump)
+    return _weighed(share, nothing, (each_n, each_bad), seen, widening * clump) if clump > 1 else found
 
 
-def _weighed(share: float, seen: Sequence[Counts], divided_by: float, nothing: Evidence) -> Evidence:
+def _weighed(
+    share: float, nothing: Evidence, series: tuple[Array, Array], seen: Sequence[Counts], divided_by: float
+) -> Evidence:
     """The statistic over all seconds from which it may date, and the requests since the likeliest of them."""
-    n = np.array([c.n for c in seen], dtype=np.float64)
-    bad = np.array([c.bad for c in seen], dtype=np.float64)
-    steps = ratios(share, n, bad) / divided_by
-    since = np.cumsum(steps[::-1], axis=0)[::-1]  # from each second on, against each larger share
-    each = np.logaddexp.reduce(since, axis=1) - math.log(len(ODDS))
+    n, bad = series
+    each = _since(nothing.usual, n, bad, divided_by)
     start = int(np.argmax(each))
-    n_since, bad_since = int(n[start:].sum()), float(bad[start:].sum())
+    luck = math.exp(-max(0.0, float(each[start])))
+    doubt = luck
+    if nothing.usual < share:
+        start = int(np.argmax(beyond := _since(share, n, bad, divided_by)))
+        doubt = math.exp(-max(0.0, float(beyond[start])))
+    n_since = int(n[start:].sum())
     return replace(
         nothing,
         n=n_since,
-        bad=bad_since,
+        bad=float(bad[start:].sum()),
         allowed=share * n_since,
         since=seen[start].at,
         strength=float(np.logaddexp.reduce(each)),
-        luck=math.exp(-max(0.0, float(each[start]))),
+        luck=luck,
+        doubt=doubt,
     )
+
+
+def _since(share: float, n: Array, bad: Array, divided_by: float) -> Array:
+    """Log of the mixed likelihood ratio of what came from each second on."""
+    steps = ratios(share, n, bad) / divided_by
+    found: Array = np.logaddexp.reduce(np.cumsum(steps[::-1], axis=0)[::-1], axis=1) - math.log(len(ODDS))
+    return found
 
 
 def ratios(share: float, n: Array, bad: Array) -> Array:

@@ -14,13 +14,15 @@ Word = Literal["ok", "breach", "stall", "no_data"]
 class Standing:
     """How a guard stood before: `broken` while its breach is open, which a lack of data does not end.
 
-    `by_stall` where silence alone opened it, and no number since.
+    `by_stall` where silence alone opened it, and no number since. `ok_since` is since when every verdict was `ok`: what was
+    counted before that has been dealt with.
     """
 
     broken: bool = False
     over_since: datetime | None = None
     clear_since: datetime | None = None
     by_stall: bool = False
+    ok_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

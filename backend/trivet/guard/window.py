@@ -13,7 +13,7 @@ from trivet.card.content import Card, Guard
 from trivet.guard import flow
 from trivet.guard.flow import Event, InFlight
 from trivet.guard.measures import Burned, Reading, Silence, Window
-from trivet.guard.sequential import Counts
+from trivet.guard.sequential import MEMORY_S, Counts
 from trivet.guard.tally import Series, merged
 from trivet.ingest.signal.running import Overdue
 from trivet.ingest.store.tallies import Limit
@@ -149,7 +149,7 @@ def window(
         cold_starts=flow.count(events, (flow.COLD_START,)),
         out_of_memory=flow.count(events, (flow.OUT_OF_MEMORY,)),
         finished=beside.finished_in is not None and beside.finished_in >= start,
-        silence=_silence(start, governing, beside),
+        silence=_silence(start, governing, beside, beside.counts.get(guard.name, ())),
         reading=beside.readings.get(guard.name),
         counts=beside.counts.get(guard.name, ()),
         burned=beside.burns.get(guard.name, {}),
@@ -165,20 +165,26 @@ def _past_limit(guard: Guard, calls: Iterable[Overdue], now: datetime) -> list[i
     return [age for age in ages if age > guard.enter * 1000]
 
 
-def _silence(start: datetime, governing: Governing, beside: Beside) -> Silence | None:
+def _silence(start: datetime, governing: Governing, beside: Beside, ended: Sequence[Counts] = ()) -> Silence | None:
     """Whether work is in flight and nothing finishes. What came before a change is no sign after it.
 
-    Where something finished since `start`, only a sign of work that is newer than the quiet tells of one.
+    Where something finished since `start`, a sign of work tells of one that is newer than the quiet, or that told of more
+    than has ended since: a backend that hangs may not send another.
     """
     if beside.in_flight is None or beside.in_flight_since is None:
         return None
     quiet, sign = beside.quiet_since, beside.in_flight.at
-    known = quiet is not None and sign is not None and sign > quiet
+    known = quiet is not None and sign is not None and (sign > quiet or _left(beside.in_flight, sign, ended) > 0)
     if beside.finished_in is not None and beside.finished_in >= start and not known:
         return None
     since = beside.in_flight_since
     since = since if governing.since is None else max(since, governing.since)
     return Silence(since, beside.in_flight.words, quiet if known else None)
+
+
+def _left(told: InFlight, sign: datetime, ended: Sequence[Counts]) -> float:
+    """How many of those that ran or waited then have not ended, if all that ended since were of them."""
+    return told.running + told.waiting - sum(each.n for each in ended if each.at >= floor(sign, 1)) if ended else 0.0
 
 
 def arms(governing: Governing) -> list[tuple[int, int]]:
@@ -187,7 +193,8 @@ def arms(governing: Governing) -> list[tuple[int, int]]:
 
 
 def counts(series: Series, limit: Limit, guard: Guard, governing: Governing, now: datetime) -> list[Counts]:
-    """The seconds of the guard's window that count, oldest first."""
-    start = max(starts(guard, now), governing.since or starts(guard, now))
+    """The seconds that count of the guard's window, or of as long as evidence reaches back, oldest first."""
+    start = min(starts(guard, now), now - timedelta(seconds=MEMORY_S))
+    start = max(start, governing.since or start)
     seconds = ([second.counts(limit) for second in series.since(arm, start)] for arm in arms(governing))
     return merged(*seconds)
