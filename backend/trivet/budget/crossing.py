@@ -117,5 +117,6 @@ def _tell(session: Session, found: Crossing, now: datetime) -> None:
         text=words.text(
             standing, found.why, (*lower, highest), window.ends_at, at_least=bool(window.unpriced or window.gaps)
         ),
+        topic="budgets",
         now=now,
     )

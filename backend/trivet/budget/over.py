@@ -161,6 +161,7 @@ def _tell(session: Session, new: Iterable[Over], now: datetime) -> None:
                 subject=f"Budget {standing.name}: {words.over_subject(standing, over.amount)}",
                 text=f"{reason(over)}.\nSo far {count[budget_id]} in this moment. The list grows at /budgets: "
                 "this is told once a day.\n",
+                topic="budgets",
                 now=now,
             )
 

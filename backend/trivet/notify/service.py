@@ -25,18 +25,20 @@ def enqueue(
     text: str,
     html: str = "",
     attachments: Sequence[Attachment] = (),
+    topic: str = "",
     now: datetime,
 ) -> bool:
     """Keep a message for delivery in this transaction; False where this key was enqueued before.
 
-    `key` names the occasion (`budget:7:2026-11:80`), so that it is told of once. `Invalid` for what is no address, too
-    many of them, or attachments past the limits of `compose`; a subject is made one line.
+    `key` names the occasion (`budget:7:2026-11:80`), so that it is told of once. `Invalid` for what is no address, too many of
+    them, or attachments past the limits of `compose`; a subject is made one line. Of messages of one `topic` a reader gets
+    one an hour, which lists them (see `digest`); without a topic each goes by itself.
     """
     unserved, sent_along = compose.addresses(to), compose.files(attachments)
     row = {
         "key": key, "to": unserved, "subject": compose.one_line(subject), "text": compose.body(text),
         "html": compose.body(html), "state": "queued", "attempts": 0, "next_try_at": now, "last_error": "",
-        "unserved": unserved, "refused": {}, "created_at": now,
+        "unserved": unserved, "refused": {}, "created_at": now, "topic": topic,
     }  # fmt: skip
     made = session.scalar(
         insert(Message).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(Message.id)

@@ -10,7 +10,7 @@ from celery import shared_task
 
 from trivet import db
 from trivet.kit.clock import utc_now
-from trivet.notify import alert_tasks, delivery, smtp
+from trivet.notify import alert_tasks, delivery, digest, smtp
 from trivet.settings import Settings, get_settings
 
 ROUND = 50  # messages of one run; the next run takes the next ones
@@ -21,6 +21,8 @@ SCHEDULE = {"notify.deliver": (5.0, "work"), "notify.slim": (6 * 3600.0, "work")
 def deliver() -> int:
     """Send what is due, at most `ROUND`; how many were tried."""
     settings = get_settings()
+    with db.transaction() as session:
+        digest.join(session, alert_tasks.public_url(), utc_now())
     if not (settings.smtp_host and settings.smtp_from):
         with db.transaction() as session:
             delivery.without_channel(session, ROUND)
