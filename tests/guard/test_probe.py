@@ -146,6 +146,10 @@ class TestTooLittleData:
         found = at(probing(0.05, seconds=60), back="little")
         assert found.state.probe == Probing(0.2, NOW) and "too little data in 60 s" in found.reason
 
+    def test_waits_longer_after_each_step_that_failed(self):
+        assert isinstance(at(probing(0.05, seconds=100, failed=1), back="little"), Stay)
+        assert isinstance(at(probing(0.05, seconds=120, failed=1), back="little"), Step)
+
     def test_is_not_too_little_where_one_guard_is_clear_and_none_says_otherwise(self):
         assert at(probing(0.05), back=all_of("little", one="clear")).state.probe == Probing(0.2, NOW)
 
@@ -156,20 +160,23 @@ class TestTooLittleData:
 
 
 class TestHeadroom:
-    """Ten places. Each conversation in a hundred that goes back has 0.02 calls in flight more than those that stay."""
+    """Six calls a second of a second each; two seconds each for those that are back."""
 
-    def load(self, share, waiting=0.0):
-        here, back = 8 * (1 - share), 16 * share
-        flows = Flow(8 * (1 - share), 0, here), Flow(8 * share, 0, back)
-        return Load("pool h100", here + back, waiting, 10.0, None, *flows)
+    def load(self, waiting=0.0, measured=True, capacity=10.0):
+        here, back = Flow(6.0, 1.0, 1.0), Flow(6.0, 1.0, 2.0) if measured else Flow()
+        return Load("pool h100", 6.0, waiting, capacity, None, here, back)
 
     def test_holds_the_next_share_back_though_both_arms_are_well(self):
-        found = at(probing(0.05), loads=(self.load(0.05),))
-        assert isinstance(found, Stay) and found.state.probe.share == 0.05
-        assert "no room for 20 % at level 0 yet: pool h100 at 20%: 9.6 of 10 places would be taken" in found.reason
+        found = at(probing(0.2), loads=(self.load(),))
+        assert isinstance(found, Stay) and found.state.probe.share == 0.2
+        assert "no room for 50 % at level 0 yet: pool h100 at 50%: 9.0 of 10 places" in found.reason
 
-    def test_holds_the_first_share_back_too(self):
-        found = at(calm(), loads=(self.load(0.0, waiting=3.0),))
+    def test_lets_a_share_go_that_fits_and_says_what_it_takes(self):
+        found = at(probing(0.05), loads=(self.load(capacity=20.0),))
+        assert found.state.probe == Probing(0.2, NOW) and found.reason.endswith("pool h100 at 20%: 7.2 of 20 places")
+
+    def test_holds_the_first_share_back_while_calls_wait(self):
+        found = at(calm(), loads=(self.load(waiting=30.0, measured=False),))
         assert isinstance(found, Stay) and found.state.probe is None and "no room" in found.reason
 
     def test_that_nobody_speaks_of_leaves_it_to_the_arms_and_says_so(self):

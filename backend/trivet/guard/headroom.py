@@ -1,7 +1,7 @@
 """Whether there is room for the next share of conversations to come back. Pure.
 
 A probe shares its queue with everyone else: it looks well at 5 % and burns at 100 %. So the load of the next share is
-worked out from what each arm has in flight now (Little's law: calls per second times the seconds they take), laid over what
+worked out from what a call of each arm takes (Little's law: calls per second times the seconds they take), laid over what
 the engines say (calls running and waiting, KV cache), and put through a queueing model. Without a word of an engine there
 is no prediction, and that is said.
 """
@@ -11,36 +11,33 @@ from dataclasses import dataclass
 
 from trivet.kit import queueing
 
-BUSY_MAX = 0.85  # of what a station can serve at once: beyond it, waits grow faster than any probe can watch
+BUSY_MAX = 0.9  # of what a station can serve at once: beyond it, waits grow faster than any probe can watch
 KV_MAX = 0.9  # of the KV cache: beyond it, engines put calls back
-WAIT_SHARE = 0.25  # of the card's P95 that calls may wait
+WAIT_SHARE = 0.25  # of the card's P95 that 95 of 100 calls may wait at most
+WAITED_BY = 0.95
 HEAVIER = 2.0  # a conversation that comes back is taken for so many times as heavy, until its arm was measured
 NO_WORD = "no engine says how full it is, so only the two arms count"
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What one arm has on one station: calls served and turned away a second, and how many are in flight."""
+    """One arm on one station, as if all conversations were in that arm: calls a second, the share of them that is let in,
+    and the seconds that one takes. No call measured: `service_s` is 0.
+    """
 
-    served_per_s: float = 0.0
-    turned_away_per_s: float = 0.0
-    in_flight: float = 0.0
-
-    @property
-    def measured(self) -> bool:
-        """Whether any call of it was served."""
-        return self.served_per_s > 0
+    calls_per_s: float = 0.0
+    admitted: float = 1.0
+    service_s: float = 0.0
 
     @property
-    def admitted(self) -> float:
-        """Share of its calls that are let in; 1 where none came."""
-        offered = self.served_per_s + self.turned_away_per_s
-        return self.served_per_s / offered if offered > 0 else 1.0
+    def in_flight(self) -> float:
+        """Calls at once, by Little's law."""
+        return self.calls_per_s * self.admitted * self.service_s
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One station (a pool or backend, and a model of it) that serves the scenario, and what runs there now.
+    """One station (a pool or backend) that serves the scenario, and what runs there now.
 
     `capacity` is how many calls it serves at once, `kv_cache` the share of the KV cache in use; None: nobody said.
     """
@@ -76,13 +73,13 @@ def forecast(loads: Sequence[Load], share: float, to: float, p95_ms: float) -> F
 def _station(load: Load, share: float, to: float, wait_max_s: float) -> Forecast:
     at = f"{load.name} at {to:.0%}"
     running = predicted(load, share, to)
-    service_s = _service_s(load)
     if load.capacity is not None:
-        busy = running / load.capacity if load.capacity > 0 else queueing.NEVER
-        wait = queueing.wait_s(load.capacity, busy, service_s)
-        backlog = queueing.drain_s(load.waiting, load.capacity, min(busy, 1.0), service_s)
-        said = f"{at}: {running:.1f} of {load.capacity:.0f} places"
-        if busy > BUSY_MAX:
+        service_s = max(load.here.service_s, load.back.service_s)
+        places = max(1, int(load.capacity))
+        wait = queueing.wait_quantile_s(places, running, service_s, WAITED_BY)
+        backlog = queueing.drain_s(load.waiting, places, min(running / places, 1.0), service_s)
+        said = f"{at}: {running:.1f} of {places} places"
+        if running > BUSY_MAX * places:
             return Forecast(False, f"{said} would be taken, {BUSY_MAX:.0%} may be")
         if max(wait, backlog) > wait_max_s:
             return Forecast(False, f"{said}, calls would wait {_s(max(wait, backlog))}, {_s(wait_max_s)} may be")
@@ -99,18 +96,12 @@ def _station(load: Load, share: float, to: float, wait_max_s: float) -> Forecast
 
 def predicted(load: Load, share: float, to: float) -> float:
     """Calls in flight on the station with the share `to` of conversations at the level below."""
-    others = max(0.0, load.running + load.waiting - load.here.in_flight - load.back.in_flight)
-    whole_here = load.here.in_flight / (1 - share) if share < 1 else 0.0
-    if load.back.measured and share > 0:
-        whole_back = load.back.in_flight / share
-    else:  # never measured: as heavy as here and more, and nobody turned away
-        whole_back = whole_here / max(load.here.admitted, 0.01) * HEAVIER
-    return others + whole_here * (1 - to) + whole_back * to
-
-
-def _service_s(load: Load) -> float:
-    rate = load.here.served_per_s + load.back.served_per_s
-    return (load.here.in_flight + load.back.in_flight) / rate if rate > 0 else 0.0
+    here = load.here.in_flight
+    # Never measured: heavier than here, and nobody turned away.
+    back = load.back.in_flight or here / max(load.here.admitted, 0.01) * HEAVIER
+    own = here * (1 - share) + load.back.in_flight * share
+    others = max(0.0, load.running + load.waiting - own)
+    return others + here * (1 - to) + back * to
 
 
 def _s(seconds: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from trivet.card.content import Guard
+from trivet.card.content import Card, Guard
 from trivet.card.service import ActiveCard
 from trivet.guard import probe
 from trivet.guard.decide import Standing, Verdict, Window, verdict
@@ -43,6 +43,7 @@ class Judgement:
 # Of these a part of the conversations spends a part: what it would be for all of them is compared.
 OF_ALL = frozenset({"cost_per_hour"})
 SHARE_MIN = 0.001
+ARM_WINDOW_S = 300
 
 
 def judge(case: Case, now: datetime) -> Judgement:
@@ -52,7 +53,7 @@ def judge(case: Case, now: datetime) -> Judgement:
     way = case.way
     if state.probe is not None:
         back = replace(case.governing, level=state.level - 1, since=_since(case, state.probe))
-        arm = [_at_once(guard) for guard in card.guards if probe.moves(guard)]
+        arm = [_patient(guard, card) for guard in card.guards if probe.moves(guard)]
         way = replace(way, arm=_verdicts(case, arm, back, state.share, now, afresh=True))
     ladder = step(state, verdicts, card, now, way)
     return Judgement(verdicts, ladder, _goes_back_for(case, verdicts, ladder.state, now))
@@ -78,9 +79,12 @@ def _since(case: Case, probing: probe.Probing) -> datetime:
     return max(probing.since, case.governing.since or probing.since)
 
 
-def _at_once(guard: Guard) -> Guard:
-    """The guard as an arm is judged by it: the step's own time is what it waits, and no budget burns over hours."""
-    return guard if guard.for_s == 0 and guard.burn is None else guard.model_copy(update={"for_s": 0.0, "burn": None})
+def _patient(guard: Guard, card: Card) -> Guard:
+    """The guard as an arm is judged by it: few conversations take longer to say something, so everything since the step
+    began counts, as far back as any guard looks; the step's own time is what it waits, and no budget burns over hours.
+    """
+    longest = max(guard.window_s, *(each.window_s for each in card.guards if each.window_s <= ARM_WINDOW_S), 0)
+    return guard.model_copy(update={"window_s": longest, "for_s": 0.0, "burn": None})
 
 
 def _of_all(guard: Guard, seen: Window, share: float) -> Window:
@@ -100,7 +104,9 @@ def unjudged(case: Case, why: Exception) -> dict[str, Verdict]:
 def _goes_back_for(case: Case, verdicts: Mapping[str, Verdict], after: State, now: datetime) -> str | None:
     """The quality guard that is broken under this revision, where the card says to go back then and the revision may be why."""
     card, rule = case.card, case.card.card.rollback
-    broken = [g.name for g in card.card.guards if g.metric == "quality" and not g.shadow and verdicts[g.name].standing.broken]
+    broken = [
+        g.name for g in card.card.guards if g.metric == "quality" and not g.shadow and verdicts[g.name].standing.broken
+    ]
     if not (broken and rule.automatic and card.previous_number is not None):
         return None
     recent = rule.within_s is None or now - card.active_from <= timedelta(seconds=rule.within_s)

@@ -31,7 +31,7 @@ class State:
     held_until: datetime | None = None
     held_by: str | None = None
     probe: Probing | None = None  # on the way back: some conversations are at the level below
-    failed: int = 0  # probes that failed in a row
+    failed: int = 0  # steps of probes that failed in a row
     retry_at: datetime | None = None  # no probe before
     raised_at: datetime | None = None  # when it last went up
     direction: int = 0  # of its last move: 1 up, -1 down
@@ -180,7 +180,7 @@ def _probing(state: State, probing: Probing, cause: _Cause | None, look: _Look) 
     here, below, now = look.level(state.level), state.level - 1, look.now
     if cause is not None and cause.level == state.level and cause.guard is None:
         return _withdraw(state, here, cause.reason, now)
-    passed, words = probe.passes(probing, here, _arms(state.level, cause, look), now)
+    passed, words = probe.passes(probing, here, _arms(state.level, cause, look), state.failed, now)
     said = f"{probe.said(probing.share)} of conversations at level {below}"
     if passed is None:
         return Stay(state, f"{said}: {words}")
@@ -224,7 +224,7 @@ def _shrink(state: State, probing: Probing, here: Level, why: str, now: datetime
     if half is None:
         return _withdraw(state, here, why, now)
     reason = f"probe halved to {probe.said(half)}: {why}"
-    return Step(replace(state, probe=Probing(half, now), calm_since=None), reason)
+    return Step(replace(state, probe=Probing(half, now), calm_since=None, failed=state.failed + 1), reason)
 
 
 def _withdraw(state: State, here: Level, why: str, now: datetime) -> Step:

@@ -76,9 +76,10 @@ def halved(probe: Probe, share: float) -> float | None:
     return half if probe.shares and half >= probe.shares[0] - 1e-9 else None
 
 
-def patience_s(probe: Probe) -> float:
-    """How long a step waits for data, or for a guard that is neither broken nor clear."""
-    return max(PATIENCE_MIN_S, PATIENCE * probe.step_s)
+def patience_s(probe: Probe, failed: int = 0) -> float:
+    """How long a step waits for data, or for a guard that is neither broken nor clear: longer with each that failed."""
+    first_s = max(PATIENCE_MIN_S, PATIENCE * probe.step_s)
+    return max(first_s, min(WAIT_MAX_S, first_s * 2.0 ** min(failed, 20)))
 
 
 def retry_at(level: Level, failed: int, now: datetime) -> datetime:
@@ -92,8 +93,8 @@ def said(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def passes(step: Probing, level: Level, arms: Outlook, now: datetime) -> tuple[bool | None, str]:
-    """Whether the step has passed (True), failed (False), or goes on (None), and why."""
+def passes(step: Probing, level: Level, arms: Outlook, failed: int, now: datetime) -> tuple[bool | None, str]:
+    """Whether the step has passed (True), failed (False), or goes on (None), and why. `failed` steps came before."""
     watched_s = (now - step.since).total_seconds()
     if arms.word == "bad":
         return False, arms.words
@@ -101,7 +102,7 @@ def passes(step: Probing, level: Level, arms: Outlook, now: datetime) -> tuple[b
         return None, f"watched for {level.probe.step_s - watched_s:.0f} s more"
     if arms.word == "good":
         return True, f"within limits for {watched_s:.0f} s: {arms.words}"
-    left_s = patience_s(level.probe) - watched_s
+    left_s = patience_s(level.probe, failed if arms.word == "little" else 0) - watched_s
     if left_s > 0:
         return None, f"{arms.words}; waits {left_s:.0f} s more"
     if arms.word == "near":

@@ -153,25 +153,28 @@ _Arms = dict[tuple[Key, int], Flow]  # by station and level
 
 
 def _flows(session: Session, away: Mapping[int, tuple[ActiveCard, LadderState]], now: datetime) -> dict[int, _Arms]:
-    """What each scenario has on each station at each level, under the revision that governs, since its last step."""
+    """What each scenario would have on each station, were all of it at one level: under the revision that governs."""
     here = floor(now, BUCKET_S)
     within = Interval(here - timedelta(seconds=FLOW_S), here + AHEAD)
-    by = ["scenario_id", "revision", "level", "pool_id", "backend_id", "bucket"]
+    by = ["scenario_id", "revision", "level", "pool_id", "backend_id"]
+    every: dict[int, int] = {}
+    arms: dict[tuple[int, int], int] = {}
     found: dict[tuple[int, Key, int], Usage] = {}
-    for (id_, revision, level, pool_id, backend_id, bucket), usage in read.usage(
+    for (id_, revision, level, pool_id, backend_id), usage in read.usage(
         session, within, by, {"scenario_id": list(away)}, grain_s=BUCKET_S
     ).items():
-        card, row = away[id_]
-        if revision not in (0, card.number) or bucket < floor(row.probe_since or row.since, BUCKET_S):
+        every[id_] = every.get(id_, 0) + usage.requests
+        if revision not in (0, away[id_][0].number):
             continue
+        arms[id_, level] = arms.get((id_, level), 0) + usage.requests
         for key in _keys(pool_id, backend_id):
             at = id_, key, level
             found[at] = found[at] + usage if at in found else usage
+    seconds = max(float(BUCKET_S), (now - within.start).total_seconds())
     flows: dict[int, _Arms] = {}
     for (id_, key, level), usage in found.items():
-        row = away[id_][1]
-        seconds = min(float(FLOW_S), max(float(BUCKET_S), (now - (row.probe_since or row.since)).total_seconds()))
-        flows.setdefault(id_, {})[key, level] = _flow(usage, seconds)
+        calls_per_s = every[id_] / seconds * usage.requests / max(1, arms[id_, level])
+        flows.setdefault(id_, {})[key, level] = _flow(usage, calls_per_s)
     return flows
 
 
@@ -180,9 +183,13 @@ def _keys(pool_id: int, backend_id: int) -> Iterable[Key]:
     return [key for key in (_key(pool_id, 0), _key(0, backend_id)) if key is not None]
 
 
-def _flow(usage: Usage, seconds: float) -> Flow:
-    in_flight = histogram.sum_us(usage.latency) / 1e6 / seconds
-    return Flow(usage.served / seconds, usage.rejections / seconds, in_flight)
+def _flow(usage: Usage, calls_per_s: float) -> Flow:
+    served = usage.served
+    return Flow(
+        calls_per_s,
+        admitted=served / usage.requests if usage.requests else 1.0,
+        service_s=histogram.sum_us(usage.latency) / 1e6 / served if served else 0.0,
+    )
 
 
 def _load(station: Station, arms: _Arms, level: int) -> Load:

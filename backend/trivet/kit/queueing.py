@@ -50,6 +50,14 @@ def erlang_wait_s(servers: int, offered: float, service_s: float) -> float:
     return NEVER if offered >= servers else erlang_c(servers, offered) * service_s / (servers - offered)
 
 
+def wait_quantile_s(servers: int, offered: float, service_s: float, q: float) -> float:
+    """The wait that a share `q` of calls stays within, in M/M/c: those that wait at all wait exponentially long."""
+    if offered >= servers:
+        return NEVER if offered > 0 else 0.0
+    waits = erlang_c(servers, offered)
+    return math.log(waits / (1 - q)) * service_s / (servers - offered) if waits > 1 - q else 0.0
+
+
 def sharing_s(busy: float, service_s: float) -> float:
     """How long a call takes where all calls share one server, as batches share an engine (M/G/1 processor sharing)."""
     return service_s / (1 - busy) if busy < 1 else NEVER
