@@ -59,7 +59,7 @@ def stop(session: Session, *, scenario: str, number: int, reason: str, actor: st
     if row is None or row.number != number:
         raise Conflict(f"Revision {number} is not on trial in {scenario}.")
     trials.note(row, trial.Verdict("back", f"Ended by {actor}: {reason.strip()}"), now)
-    return _command(session, row, 0.0, reason.strip(), actor, now)
+    return _command(session, row, 0.0, reason=reason.strip(), actor=actor, now=now)
 
 
 def decide(session: Session, scenario_id: int, now: datetime) -> Decided | None:
@@ -97,10 +97,10 @@ def act(session: Session, scenario_id: int, decided: Decided, now: datetime) -> 
             now=now,
         )  # fmt: skip
     share = row.shares[row.step] if found.action == "grow" else 0.0
-    return _command(session, row, share, found.words, ACTOR, now)
+    return _command(session, row, share, reason=found.words, actor=ACTOR, now=now)
 
 
-def _command(session: Session, row: CardTrial, share: float, reason: str, actor: str, now: datetime) -> Command:
+def _command(session: Session, row: CardTrial, share: float, *, reason: str, actor: str, now: datetime) -> Command:
     session.flush()
     return service.issue(
         session, kind="trial", scenario_id=row.scenario_id, revision=row.number, share=share, reason=reason, actor=actor,
