@@ -1,0 +1,252 @@
+"""The pages of trade-off cards: which scenarios have one and how they stand; one card, its history and its changes."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlalchemy.orm import Session
+
+from trivet import db
+from trivet.card import diff, solo
+from trivet.card import service as revisions
+from trivet.card.models import CardRevision, CardTrial
+from trivet.card.sentences import paragraphs
+from trivet.console import format as say
+from trivet.console.cards import cards_acts, cards_read
+from trivet.console.cards import cards_words as words
+from trivet.console.cards.cards_read import Standing
+from trivet.console.cards.cards_strip import draw
+from trivet.console.cards.cards_views import (
+    CardPage,
+    CardRow,
+    CardsPage,
+    MeasureRow,
+    RevisionRow,
+    Strip,
+    TrialPart,
+    Typed,
+)
+from trivet.console.door import Looking, check_token
+from trivet.console.pages import show
+from trivet.console.views import Choice, Reader
+from trivet.kit.errors import Forbidden, TrivetError
+
+router = APIRouter()
+Number = Annotated[int, Query(ge=0, lt=2**31)]
+PILLS = {"draft": "missing", "in_review": "observed", "active": "effective", "retired": "superseded"}
+
+
+@router.get("/cards")
+def list_of_cards(looking: Looking) -> HTMLResponse:
+    """Every scenario with its card; what is owed and tried stands in the sentence."""
+    with db.transaction() as session:
+        found, more = cards_read.standings(session)
+        alone = solo.newest(session)
+    known = words.Known(
+        cards=sum(one.active is not None for one in found),
+        without=sum(one.active is None for one in found),
+        owed=[(one.scenario.name, row.number, row.glass_broken_by or "") for one in found for row in one.owed],
+        trials=[(one.scenario.name, one.trial.number, one.trial.shares[one.trial.step]) for one in found if one.trial],
+        waiting=sum(row.status == "in_review" for one in found for row in one.waiting),
+    )
+    said = f"Solo mode is on since {say.day_clock(alone.at, looking.now, looking.zone)}, by {alone.actor}: {alone.reason}." if alone and alone.on else ""  # fmt: skip
+    page = CardsPage(looking, words.sentence(known), said, tuple(map(_row, found)), more)
+    return show("cards/list.html", page)
+
+
+@router.get("/cards/{name}")
+def one_card(
+    looking: Looking, name: str, before: Annotated[int, Query(alias="from", ge=0, lt=2**31)] = 0, to: Number = 0
+) -> HTMLResponse:
+    """The card in plain sentences, its history, and what may be done with each revision."""
+    return shown(looking, name, before, to)
+
+
+@router.post("/cards/{name}")
+def act(looking: Looking, name: str, given: Annotated[cards_acts.Given, Form()]) -> Response:
+    """One act; a refusal comes back on the page, above what was typed."""
+    if not looking.may_command:
+        raise Forbidden(f"Cards are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_token(looking, given.csrf_token)
+    try:
+        with db.transaction() as session:
+            cards_acts.do(session, looking, name, given)
+    except TrivetError as refused:
+        typed = Typed(given.act, given.revision, given.reason, refused.detail)
+        return shown(looking, name, typed=typed, status=refused.status)
+    return RedirectResponse(f"{address(name)}#revision-{given.revision}", 303)
+
+
+def shown(
+    looking: Reader, name: str, before: int = 0, to: int = 0, *, typed: Typed | None = None, status: int = 200
+) -> HTMLResponse:
+    """The page of one card, with what was typed where it was refused."""
+    with db.transaction() as session:
+        page = _page(session, looking, name, before, to, typed or Typed())
+        return show("cards/one.html", page, status=status)
+
+
+def address(name: str) -> str:
+    """Of a card's page."""
+    return f"/cards/{quote(name, safe='')}"
+
+
+def _row(one: Standing) -> CardRow:
+    card = one.active
+    shadow = sum(guard.shadow for guard in card.card.guards) if card else 0
+    waiting = [f"revision {row.number} {row.status.replace('_', ' ')}" for row in one.waiting]
+    return CardRow(
+        name=one.scenario.name,
+        url=address(one.scenario.name),
+        criticality=one.scenario.criticality,
+        revision=card.number if card else 0,
+        since=card.active_from if card else None,
+        gives_way=card.card.gives_way[0] if card and card.card.gives_way else "",
+        shadow=f"{shadow} of {len(card.card.guards)} in shadow" if card and shadow else "",
+        waiting=", ".join(waiting[-3:]),
+        trial=one.trial.number if one.trial else 0,
+        share=one.trial.shares[one.trial.step] if one.trial else 0.0,
+        trial_words=one.trial.said if one.trial else "",
+        scheduled=one.schedule.at if one.schedule else None,
+        owed=", ".join(f"revision {row.number}, by {row.glass_broken_by}" for row in one.owed),
+    )
+
+
+def _page(session: Session, looking: Reader, name: str, before: int, to: int, typed: Typed) -> CardPage:  # noqa: PLR0917  # what the address and the form said
+    scenario = revisions.scenario_named(session, name)
+    one = cards_read.standing(session, scenario)
+    rows, older = cards_read.revisions(session, scenario.id)
+    tried = cards_read.trials(session, scenario.id)
+    numbers = [row.number for row in rows]
+    if not before and one.active and numbers:
+        to = to or max(numbers)
+        before = one.active.number if to != one.active.number else one.active.previous_number or to
+    changes = _changes(session, name, before, to)
+    governed = list(dict.fromkeys(row.number for row in cards_read.activations(session, scenario.id)))
+    return CardPage(
+        reader=looking,
+        name=name,
+        url=address(name),
+        sentence=_sentence(session, one, looking),
+        strip=_strip(session, scenario.id, tried, looking),
+        parts=tuple(paragraphs(one.active.card)) if one.active else (),
+        trial=_trial(tried[0]) if tried else None,
+        revisions=tuple(_revision(row, one, looking) for row in rows),
+        older=older,
+        before=_choices(numbers, before),
+        after=_choices(numbers, to),
+        changes=tuple(changes),
+        differ=words.differ(before, to, len(changes)),
+        targets=_targets(one, governed) if looking.may_command else (),
+        typed=typed,
+    )
+
+
+def _sentence(session: Session, one: Standing, looking: Reader) -> str:
+    card, came = one.active, cards_read.since(session, one.scenario.id)
+    if card is None or came is None:
+        return words.without_card(one.scenario.name)
+    said = words.One(
+        name=one.scenario.name,
+        number=card.number,
+        since=came[0],
+        gives_way=card.card.gives_way[0] if card.card.gives_way else "",
+        reason=came[1],
+        trial=(one.trial.number, one.trial.shares[one.trial.step], one.trial.said) if one.trial else None,
+        scheduled=(one.schedule.number, one.schedule.at) if one.schedule else None,
+        owed=bool(one.owed),
+        shadow=sum(guard.shadow for guard in card.card.guards),
+    )
+    return words.of_one(said, looking.now, looking.zone)
+
+
+def _strip(session: Session, scenario_id: int, tried: list[CardTrial], looking: Reader) -> Strip | None:
+    governed = [(row.number, row.active_from) for row in cards_read.activations(session, scenario_id)]
+    first = governed[0][1] if governed else looking.now
+    return draw(
+        governed, [(t.number, t.started_at, t.ended_at) for t in tried if (t.ended_at or looking.now) > first],
+        looking.now, looking.zone,
+    )  # fmt: skip
+
+
+def _changes(session: Session, name: str, before: int, to: int) -> list[str]:
+    if not before or not to or before == to:
+        return []
+    one, other = (revisions.revision_named(session, name, number).body for number in (before, to))
+    return [change.words for change in diff.changes(one, other)]
+
+
+def _choices(numbers: list[int], chosen: int) -> tuple[Choice, ...]:
+    offered = numbers if chosen in numbers or not chosen else [*numbers, chosen]
+    return tuple(Choice(str(number), f"revision {number}", "", number == chosen) for number in offered)
+
+
+def _targets(one: Standing, governed: list[int]) -> tuple[Choice, ...]:
+    """Revisions to roll back to, the previous one first."""
+    if one.active is None:
+        return ()
+    previous = one.active.previous_number
+    rest = [n for n in reversed(governed) if n not in (one.active.number, previous)]
+    first = [Choice(str(previous), f"revision {previous}, the previous one", "", True)] if previous else []
+    return (*first, *(Choice(str(n), f"revision {n}", "", False) for n in rest))
+
+
+def _revision(row: CardRevision, one: Standing, looking: Reader) -> RevisionRow:
+    return RevisionRow(
+        number=row.number,
+        state=PILLS[row.status],
+        said=row.status.replace("_", " "),
+        author=row.author,
+        created_at=row.created_at,
+        approvals=words.approvals(row.approved_product_by, row.approved_operations_by, solo=row.solo)
+        if row.status != "draft" and not _from_preset(row) else "",
+        note=_note(row, looking),
+        acts=cards_acts.offered(row, one, looking),
+    )  # fmt: skip
+
+
+def _from_preset(row: CardRevision) -> bool:
+    """What a registered scenario began with was approved by nobody, and needs not be."""
+    return (
+        row.number == 1
+        and row.approved_product_by is None
+        and row.glass_broken_at is None
+        and row.status != "in_review"
+    )
+
+
+def _note(row: CardRevision, looking: Reader) -> str:
+    parts = [row.retired_reason or ""]
+    if row.glass_broken_at is not None:
+        at = say.day_clock(row.glass_broken_at, looking.now, looking.zone)
+        parts.append(f"break-glass by {row.glass_broken_by} at {at}: {row.glass_reason}")
+        parts.append(f"reviewed by {row.reviewed_by}: {row.review_words}" if row.reviewed_at else "a review is owed")
+    return "; ".join(filter(None, parts))
+
+
+def _trial(row: CardTrial) -> TrialPart:
+    numbers: list[dict[str, Any]] = row.steps[-1]["numbers"] if row.steps else []
+    return TrialPart(
+        number=row.number,
+        against=row.against,
+        running=row.state == "running",
+        shares=(*(f"{100 * share:g} %" for share in row.shares), "all"),
+        at=row.step if row.state == "running" else len(row.shares) if row.state == "activated" else -1,
+        said=row.said,
+        steps=tuple((datetime.fromisoformat(step["at"]), step["words"]) for step in reversed(row.steps)),
+        measures=tuple(map(_measure, numbers)),
+    )
+
+
+def _measure(said: dict[str, Any]) -> MeasureRow:
+    amount = said["measure"] in ("cost per request", "quality")
+
+    def written(value: float | None) -> str:
+        return "?" if value is None else f"{value:.4g}" if amount else f"{100 * value:.1f} %"
+
+    state = "expired" if said["worse"] else "effective" if said["holds"] else "missing"
+    word = "worse" if said["worse"] else "not worse" if said["holds"] else "cannot be told"
+    bounds = f"{written(said['low'])} to {written(said['high'])}"
+    return MeasureRow(said["measure"], written(said["new"]), written(said["old"]), bounds, state, word)
