@@ -5,6 +5,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from trivet.console import door, interactions, overview, pages, steer
+from trivet.console.cards import cards
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
 from trivet.paths import shipped
@@ -42,6 +43,7 @@ def create_site() -> FastAPI:
     site.include_router(periods_centres.router)
     site.include_router(prices.router)
     site.include_router(statements.router)
+    site.include_router(cards.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Shield)
     return site
