@@ -9,6 +9,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import render, views
+from trivet.console.cards import cards_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.paths import shipped
 
@@ -31,6 +32,8 @@ PAGES = {
     "prices/list.html": prices_views.PricesPage,
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
+    "cards/list.html": cards_views.CardsPage,
+    "cards/one.html": cards_views.CardPage,
 }
 
 
