@@ -4,25 +4,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import outbox
 from trivet.card import service as cards
 from trivet.card.content import Guard
+from trivet.card.models import Activation
 from trivet.card.service import ActiveCard
 from trivet.guard import counted, readings, returning, signs, window
 from trivet.guard.decide import Standing
-from trivet.guard.flow import Event
+from trivet.guard.flow import Event, InFlight
 from trivet.guard.judgement import Case
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.guard.moves import state_of
+from trivet.guard.readings import Readings
 from trivet.guard.sequential import Counts
 from trivet.guard.tally import limit_of
 from trivet.guard.ways import Way
 from trivet.guard.window import AHEAD, BUCKET_S, Beside, Governing, Slice, starts
 from trivet.ingest.signal import running
+from trivet.ingest.signal.running import Overdue
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.rollup import read
@@ -69,33 +72,70 @@ def governing(card: ActiveCard, ladder: LadderState) -> Governing:
     return Governing(card.number, ladder.level, None if untouched else max(card.active_from, ladder.since))
 
 
-def everything(session: Session, now: datetime) -> list[Scenario]:
-    """Every scenario that has an active card. Says who has none any more, and closes what belongs to other revisions."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was measured of scenarios with an active card, read without any lock."""
+
+    now: datetime
+    active: Cards
+    slices: Mapping[int, Sequence[Slice]]
+    calls: Mapping[int, Sequence[Overdue]]
+    moving: Mapping[int, InFlight]
+    events: Mapping[int, Sequence[Event]]
+    readings: Readings
+
+
+def everything(session: Session, now: datetime) -> Seen | None:
+    """Of every scenario; None where none has a card. Says who has none any more, and what ingest is to count."""
     active = cards.active(session)
     _say_who_has_no_card(session, active, now)
     if not active:
-        return []
+        return None
     counted.agree(session, active, now)
     counted.reader.trim(now)
-    return _load(session, active, now)
+    return _see(session, active, now)
 
 
-def some(session: Session, scenario_ids: Collection[int], now: datetime) -> list[Scenario]:
-    """Those of some scenarios that have an active card."""
+def some(session: Session, scenario_ids: Collection[int], now: datetime) -> Seen | None:
+    """Of some scenarios; None where none of them has a card."""
     active = cards.active(session, scenario_ids)
-    return _load(session, active, now) if active else []
+    return _see(session, active, now) if active else None
 
 
-def _load(session: Session, active: Cards, now: datetime) -> list[Scenario]:
-    ladders = _ladders(session, active)
-    states, opened = _states(session, active), _opened(session, active, now)
+def _see(session: Session, active: Cards, now: datetime) -> Seen:
     slices = _slices(session, active, now)
-    beside = _beside(session, active, ladders, slices, now)  # after the slices: see `ingest.running.read`
-    ways = returning.ways(session, active, ladders, now)
+    calls = running.read(session, active, now)  # after the slices: see there
+    told = {id_: len(of) for id_, of in calls.items()}
+    moving = signs.in_flight(session, active, told, now)
+    return Seen(now, active, slices, calls, moving, _events(session, active, now), readings.read(session, active, now))
+
+
+def scenarios(session: Session, seen: Seen, ids: Collection[int]) -> list[Scenario]:
+    """Some of those seen, with their ladders, locked, and how their guards stood; closes what belongs to other revisions."""
+    later = set(session.scalars(_activated_since(seen, ids)))
+    active = {id_: seen.active[id_] for id_ in ids if id_ not in later}
+    ladders = _ladders(session, active)
+    states, opened = _states(session, active), _opened(session, active, seen.now)
+    ways = returning.ways(session, active, ladders, seen.now)
     return [
-        Scenario(active[id_], ladders[id_], states[id_], opened[id_], slices.get(id_, ()), beside[id_], ways[id_])
+        Scenario(
+            active[id_],
+            ladders[id_],
+            states[id_],
+            opened[id_],
+            seen.slices.get(id_, ()),
+            _beside(seen, active[id_], ladders[id_]),
+            ways[id_],
+        )
         for id_ in sorted(active)
     ]
+
+
+def _activated_since(seen: Seen, ids: Collection[int]) -> Select[int]:
+    """Those that another revision governs since they were seen: what was seen says nothing of it."""
+    return select(Activation.scenario_id).where(
+        read.one_of(Activation.scenario_id, ids), Activation.active_from > seen.now
+    )
 
 
 def _say_who_has_no_card(session: Session, active: Cards, now: datetime) -> None:
@@ -169,35 +209,22 @@ def _slices(session: Session, active: Cards, now: datetime) -> dict[int, list[Sl
     return slices
 
 
-def _beside(
-    session: Session,
-    active: Cards,
-    ladders: Mapping[int, LadderState],
-    slices: Mapping[int, Sequence[Slice]],
-    now: datetime,
-) -> dict[int, Beside]:
-    """What is known of each scenario beside its requests. Notes since when it has had work in flight."""
-    calls = running.read(session, active, now)
-    moving = signs.in_flight(session, active, {id_: len(of) for id_, of in calls.items()}, now)
-    events = _events(session, active, now)
-    read_of = readings.read(session, active, now)
-    for id_, ladder in ladders.items():
-        ladder.in_flight_since = (ladder.in_flight_since or now) if id_ in moving else None
-    served = {id_: [s.bucket for s in of if s.usage.requests > s.usage.rejections] for id_, of in slices.items()}
-    return {
-        id_: Beside(
-            calls=calls.get(id_, ()),
-            events=events.get(id_, ()),
-            finished_in=max(served.get(id_, ()), default=None),
-            in_flight=moving.get(id_),
-            in_flight_since=ladders[id_].in_flight_since,
-            quiet_since=counted.reader.quiet_since(id_, now) if id_ in moving else None,
-            counts=counts(card, governing(card, ladders[id_]), now),
-            readings=read_of.of(card),
-            burns=read_of.burned(card),
-        )
-        for id_, card in active.items()
-    }
+def _beside(seen: Seen, card: ActiveCard, ladder: LadderState) -> Beside:
+    """What is known of a scenario beside its requests. Notes since when it has had work in flight."""
+    id_, now = card.scenario_id, seen.now
+    ladder.in_flight_since = (ladder.in_flight_since or now) if id_ in seen.moving else None
+    served = [s.bucket for s in seen.slices.get(id_, ()) if s.usage.requests > s.usage.rejections]
+    return Beside(
+        calls=seen.calls.get(id_, ()),
+        events=seen.events.get(id_, ()),
+        finished_in=max(served, default=None),
+        in_flight=seen.moving.get(id_),
+        in_flight_since=ladder.in_flight_since,
+        quiet_since=counted.reader.quiet_since(id_, now) if id_ in seen.moving else None,
+        counts=counts(card, governing(card, ladder), now),
+        readings=seen.readings.of(card),
+        burns=seen.readings.burned(card),
+    )
 
 
 def counts(card: ActiveCard, governs: Governing, now: datetime, *, whole: bool = True) -> dict[str, list[Counts]]:

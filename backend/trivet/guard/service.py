@@ -9,23 +9,27 @@ was bad: reading what was counted since the last look tells which.
 
 import logging
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.card.content import Guard
 from trivet.card.service import ActiveCard
 from trivet.guard import counted, judgement, load, save
 from trivet.guard.load import ANOTHER_REVISION, UNREADABLE, Scenario
 from trivet.guard.models import Breach, GuardRun
+from trivet.guard.sequential import Counts
 from trivet.guard.tally import allowed
-from trivet.guard.window import Governing
+from trivet.guard.window import Governing, starts
 from trivet.kit.locks import Lock
 
-__all__ = ["ANOTHER_REVISION", "UNREADABLE", "evaluate", "last_evaluated", "open_breaches", "wake"]
+__all__ = ["ANOTHER_REVISION", "UNREADABLE", "evaluate", "evaluate_by_parts", "last_evaluated", "open_breaches", "wake"]
 TOLD_MAX = 1_000
+PART = 25  # scenarios judged in one transaction by the clock
+LATELY = timedelta(seconds=10)  # a burst shows in these before it shows in a long window
 PATIENCE_MS = 500  # how long a woken evaluation waits for the one that runs
 _told: set[tuple[int, str]] = set()
 # Of each scenario what governed it when everything was judged last: enough to see what is worth a closer look.
@@ -38,15 +42,36 @@ def evaluate(session: Session, now: datetime) -> int | None:
     """Judge every guard of every active card. How many hand-offs were left; None where another evaluation is running."""
     if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": Lock.GUARD}):
         return None
-    return _everything(session, now)
+    seen = _see_everything(session, now)
+    return _finish(session, _judge(session, seen, seen.active) if seen else [], now)
 
 
-def _everything(session: Session, now: datetime) -> int:
+def evaluate_by_parts(now: datetime) -> int | None:
+    """The same in transactions of `PART` scenarios each, between which woken evaluations get their turn."""
+    with db.transaction() as session:
+        if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": Lock.GUARD_CLOCK}):
+            return None
+        with db.transaction() as reading:  # so that what ingest is to count is known before this is all over
+            seen = _see_everything(reading, now)
+        ids = sorted(seen.active) if seen else []
+        found: list[int | None] = []
+        for first in range(0, len(ids), PART):
+            with db.transaction() as part:
+                part.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.GUARD})
+                assert seen is not None
+                found += _judge(part, seen, ids[first : first + PART])
+        return _finish(session, found, now)
+
+
+def _see_everything(session: Session, now: datetime) -> load.Seen | None:
     counted.reader.read(session)
-    scenarios = load.everything(session, now)
-    _known.clear()
-    _known.update({each.card.scenario_id: (each.card, load.governing(each.card, each.ladder)) for each in scenarios})
-    found = _judge(session, scenarios, now)
+    seen = load.everything(session, now)
+    for gone in _known.keys() - (seen.active.keys() if seen else ()):
+        del _known[gone]
+    return seen
+
+
+def _finish(session: Session, found: Sequence[int | None], now: datetime) -> int:
     _ran(session, failures=found.count(None), now=now)
     return sum(filter(None, found))
 
@@ -59,14 +84,15 @@ def wake(session: Session, now: datetime) -> int:
     session.execute(text(f"SET LOCAL lock_timeout = {PATIENCE_MS}"))
     session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.GUARD})
     session.execute(text("RESET lock_timeout"))
-    if not _known:
-        return _everything(session, now)
+    if not _known:  # this process has not judged yet
+        seen = _see_everything(session, now)
+        return _finish(session, _judge(session, seen, seen.active) if seen else [], now)
     bad = counted.reader.read(session)
     suspects = _suspects(bad, now)
     if suspects:
         suspects -= _broken(session, suspects)
-    ids = {scenario_id for scenario_id, _ in suspects}
-    return sum(filter(None, _judge(session, load.some(session, ids, now), now))) if ids else 0
+    seen = load.some(session, {scenario_id for scenario_id, _ in suspects}, now) if suspects else None
+    return sum(filter(None, _judge(session, seen, seen.active))) if seen else 0
 
 
 def _suspects(bad: counted.Bad, now: datetime) -> set[tuple[int, str]]:
@@ -77,10 +103,15 @@ def _suspects(bad: counted.Bad, now: datetime) -> set[tuple[int, str]]:
         seconds = load.counts(card, governs, now, whole=False)
         for guard in card.card.guards:
             own = seconds.get(guard.name, ())
-            n, worse = sum(each.n for each in own), sum(each.bad for each in own)
-            if n >= guard.minimum_sample and worse > allowed(guard) * n:
+            if any(_past(own, since, guard) for since in (starts(guard, now), now - LATELY)):
                 found.add((scenario_id, guard.name))
     return found
+
+
+def _past(seconds: Sequence[Counts], since: datetime, guard: Guard) -> bool:
+    own = [each for each in seconds if each.at >= since]
+    n, bad = sum(each.n for each in own), sum(each.bad for each in own)
+    return n >= guard.minimum_sample and bad > allowed(guard) * n
 
 
 def _broken(session: Session, suspects: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
@@ -101,10 +132,14 @@ def _ran(session: Session, *, failures: int, now: datetime) -> None:
     session.execute(run.on_conflict_do_update(index_elements=["id"], set_=changed))
 
 
-def _judge(session: Session, scenarios: Sequence[Scenario], now: datetime) -> list[int | None]:
+def _judge(session: Session, seen: load.Seen, ids: Collection[int]) -> list[int | None]:
     """Judge scenarios and save what came of it; how many hand-offs each left, None where it could not be judged."""
     rows: list[save.Row] = []
-    found = [_judge_one(session, scenario, rows, now) for scenario in scenarios]
+    found = []
+    for scenario in load.scenarios(session, seen, ids):
+        _known[scenario.card.scenario_id] = scenario.card, load.governing(scenario.card, scenario.ladder)
+        if scenario.ladder.since <= seen.now:  # else it moved after this was read: the next look is by what came since
+            found.append(_judge_one(session, scenario, rows, seen.now))
     save.verdicts(session, rows)
     return found
 

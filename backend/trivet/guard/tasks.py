@@ -28,9 +28,7 @@ _log = logging.getLogger(__name__)
 @shared_task(name="guard.evaluate")
 def evaluate() -> int:
     """One evaluation of everything; returns how many hand-offs it left."""
-    with db.transaction() as session:
-        left = service.evaluate(session, utc_now())
-    return _hand_on(left)
+    return _hand_on(service.evaluate_by_parts(utc_now()))
 
 
 @shared_task(name="guard.give_way")

@@ -13,6 +13,7 @@ class Lock(IntEnum):
     PARTITION = 7_219_004  # partitions are attached one at a time
     FOLD = 7_219_005  # folds share it, a rebuild holds it alone
     GUARD = 7_219_006  # one evaluation at a time
+    GUARD_CLOCK = 7_219_021  # one evaluation of everything at a time
     POST = 7_219_007  # one poster at a time, so that sequences have no rivals
     RUNNING = 7_219_010  # exports of one key that tell of running calls, so that its limit holds
     SERIES = 7_219_015  # exports of one key that make signal series, so that its limit holds
