@@ -29,8 +29,7 @@ def served(requests, errors):
 class TestTheTenantWithATenthOfTheTraffic:
     """1,000 requests. Usual: 1 % fails. acme 100, of them 82 failed: 81 beyond its 1. globex 900, of them 18: 9 beyond its 9."""
 
-    during = {1: served(100, 82), 2: served(900, 18)}
-    found = carriers(ERRORS, during, {}, Reference(Fraction(1, 100), "before"))
+    found = carriers(ERRORS, {1: served(100, 82), 2: served(900, 18)}, {}, Reference(Fraction(1, 100), "before"))
 
     def test_comes_first_with_nine_tenths_of_the_excess(self):
         first, second = self.found.carry
@@ -125,7 +124,7 @@ class TestMoney:
 
     def test_of_a_request_few_are_not_claimed(self):
         kind = excess.kind_of(guard("cost_per_request", 0.01, 0.008))
-        during = {1: Usage(requests=LEAST, cost=Decimal("1")), 2: Usage(requests=LEAST - 1, cost=Decimal("2"))}
+        during = {1: Usage(requests=LEAST, cost=Decimal(1)), 2: Usage(requests=LEAST - 1, cost=Decimal(2))}
         found = carriers(kind, during, {}, Reference(Fraction("0.01"), "before"))
         assert {c.key: c.claimed for c in found.carry} == {1: True, 2: False}
         assert found.carry[0].excess == Fraction(2) - Fraction("0.19")

@@ -1,0 +1,8 @@
+"""Breaches in detail, drills and readiness."""
+
+from fastapi import APIRouter
+
+from trivet.evidence import breach_api
+
+router = APIRouter()
+router.include_router(breach_api.router)
