@@ -10,11 +10,14 @@ from tests.console import sample
 
 from trivet.console import render, views
 from trivet.console.cards import cards_views
+from trivet.console.alerts import alerts_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
 PAGES = {
+    "alerts/page.html": alerts_views.AlertsPage,
+    "alerts/runbook.html": alerts_views.RunbookPage,
     "overview/page.html": views.OverviewPage,
     "overview/command_page.html": views.CommandPanel,
     "interactions/list.html": views.InteractionsPage,
