@@ -8,19 +8,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from trivet.card.content import Card
+from trivet.card.service import ActiveCard
 from trivet.demo import trace
 from trivet.demo.engine import Engine
 from trivet.demo.obey import Asked, plan
 from trivet.demo.replay import messages
 from trivet.demo.trace import Call
 from trivet.demo.wire import Message, turns
-from trivet.guard.decide import Standing, verdict
-from trivet.guard.ladder import State, Step, step
-from trivet.guard.window import BUCKET_S, Beside, Governing, Slice, measured_under, window
+from trivet.guard.decide import Standing
+from trivet.guard.judgement import Case, judge
+from trivet.guard.ladder import State, Step
+from trivet.guard.window import BUCKET_S, Beside, Governing, Slice
 from trivet.ingest.signal.running import Overdue
 from trivet.kit import histogram
 from trivet.kit.clock import floor
-from trivet_collectors.policy.evaluate import DEFAULTS
+from trivet_collectors.policy.evaluate import DEFAULTS, within
 
 T0 = datetime(2026, 11, 21, 12, 0, 3, tzinfo=UTC)
 TELEMETRY_S = 1.0  # from a call's end to its delta row
@@ -41,6 +43,7 @@ class Use:
     score_total: float = 0.0
     latency: bytes = b""
     ttft: bytes = b""
+    inter_token: bytes = b""
     cost: int = 0
 
 
@@ -64,9 +67,10 @@ class Watched:
     changed_at: datetime = T0
     state: State = field(default_factory=lambda: State(0, T0))
     standings: dict = field(default_factory=dict)
-    history: list = field(default_factory=list)  # (seconds, level, reason)
+    history: list = field(default_factory=list)  # (seconds, level, reason), of whole levels
+    probes: list = field(default_factory=list)  # (seconds, level, share of conversations at the level below)
     breaches: list = field(default_factory=list)  # (seconds, guard, reason)
-    applied: tuple = (1, 0)
+    applied: tuple = (1, 0, 0.0)
     previous: Card | None = None
 
 
@@ -79,8 +83,8 @@ class Simulation:
         self.ladder = ladder
         self.ended: list[Ended] = []
         self.queue: dict[int, int] = {}
-        self._pending_policy = []  # (at_s, scenario, revision, level, flags)
-        self._flags = {name: {**DEFAULTS, **card.flags_at(0)} for name, card in cards.items()}
+        self._pending_policy = []  # (at_s, scenario, revision, level, share at the level below, flags of both)
+        self._flags = {name: [{**DEFAULTS, **card.flags_at(0)}] * 2 for name, card in cards.items()}
 
     def run(self, seconds, then=None):
         """Runs for `seconds`; `then` is {at_s: action(simulation)}."""
@@ -120,19 +124,21 @@ class Simulation:
 
     def _serve(self, at_s, call):
         while self._pending_policy and self._pending_policy[0][0] <= at_s:
-            _, name, revision, level, flags = self._pending_policy.pop(0)
-            self._flags[name], self.watched[name].applied = flags, (revision, level)
+            _, name, *applied, flags = self._pending_policy.pop(0)
+            self._flags[name], self.watched[name].applied = flags, tuple(applied)
         one = self.watched[call.scenario]
+        revision, level, share = one.applied
+        is_back = within(f"{call.scenario}:probe", call.conversation, share)
         asked = Asked(call.model, turns([Message(**message) for message in messages(call)]), call.output_tokens)
         served = self.engine.serve(
             at_s,
-            plan(asked, self._flags[call.scenario]),
+            plan(asked, self._flags[call.scenario][is_back]),
             conversation=call.conversation,
             timeout_s=one.card.latency.timeout_ms / 1000,
         )
-        revision, level = one.applied
+        ran_at = level - is_back
         self.ended.append(
-            Ended(served.ends_at_s, call, served.ends_at_s - at_s, served.outcome, served.quality, revision, level)
+            Ended(served.ends_at_s, call, served.ends_at_s - at_s, served.outcome, served.quality, revision, ran_at)
         )
         self.queue[int(at_s)] = self.engine.waiting(at_s)["demo-large"]
 
@@ -140,39 +146,37 @@ class Simulation:
         now = T0 + timedelta(seconds=at_s)
         for name, one in self.watched.items():
             present = Governing(one.revision, one.state.level, max(one.changed_at, one.state.since))
-            seen = measured_under(self._slices(name, at_s), present)
+            before = {guard.name: one.standings.get(guard.name, Standing()) for guard in one.card.guards}
+            active = ActiveCard(1, name, one.revision, one.revision, one.card, one.changed_at, None)
             beside = Beside(calls=self._running(name, at_s))
-            verdicts = {}
-            for guard in one.card.guards:
-                found = verdict(
-                    guard,
-                    window(seen, guard, present, now, one.card, beside=beside),
-                    one.standings.get(guard.name, Standing()),
-                    now,
-                )
-                if found.standing.broken and not one.standings.get(guard.name, Standing()).broken:
-                    one.breaches.append((at_s, guard.name, found.reason))
-                one.standings[guard.name] = found.standing
-                verdicts[guard.name] = found
-            self._move(at_s, now, name, one, verdicts)
+            found = judge(Case(active, one.state, before, self._slices(name, at_s), present, beside), now)
+            for guard, seen in found.verdicts.items():
+                if seen.standing.broken and not before[guard].broken:
+                    one.breaches.append((at_s, guard, seen.reason))
+                one.standings[guard] = seen.standing
+            self._move(at_s, now, name, one, found)
 
-    def _move(self, at_s, now, name, one, verdicts):
-        decided = step(one.state, verdicts, one.card, now)
+    def _move(self, at_s, now, name, one, found):
+        decided, before = found.ladder, one.state.level
         if self.ladder:
             one.state = decided.state
         if isinstance(decided, Step) and self.ladder:
-            one.history.append((at_s, one.state.level, decided.reason))
+            if one.state.level == before:
+                one.probes.append((at_s, before, one.state.share))
+            else:
+                one.history.append((at_s, one.state.level, decided.reason))
             self._say(at_s, name)
         if one.previous is not None and one.standings["quality-floor"].broken:
             one.card, one.previous = one.previous, None
             one.revision, one.changed_at, one.standings = 1, now, {}
-            one.history.append((at_s, "rolled back", verdicts["quality-floor"].reason))
+            one.history.append((at_s, "rolled back", found.verdicts["quality-floor"].reason))
             self._say(at_s, name)
 
     def _say(self, at_s, name):
         one = self.watched[name]
-        flags = {**DEFAULTS, **one.card.flags_at(one.state.level)}
-        self._pending_policy.append((at_s + POLICY_S, name, one.revision, one.state.level, flags))
+        level = one.state.level
+        flags = [{**DEFAULTS, **one.card.flags_at(each)} for each in (level, max(0, level - 1))]
+        self._pending_policy.append((at_s + POLICY_S, name, one.revision, level, one.state.share, flags))
 
     def _running(self, name, at_s):
         """Calls that the backend tells of: a second old, and not ended."""

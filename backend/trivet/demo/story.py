@@ -74,7 +74,13 @@ PHASES = (
     Phase("calm; a peak comes in a quarter of a minute", CALM, 15, 45, lambda now, _: now.level == 0),
     Phase("peak: five times the load", PEAK, 20, 60, lambda now, _: now.level >= 2),
     Phase("the peak goes on under level 2, and the queue drains", PEAK, 22, 22),
-    Phase("the load falls; recovery is step by step", CALM, 5, 90, lambda now, _: now.level == 0),
+    Phase(
+        "the load falls; recovery is step by step, a share of conversations first",
+        CALM,
+        5,
+        120,
+        lambda now, _: now.level == 0,
+    ),
     Phase("calm again", CALM, 12, 12),
     Phase(
         "a bad revision is activated: the small model, one turn, one sentence, for everyone",
