@@ -104,7 +104,7 @@ class TestWhatIsRefused:
             ("guards/0/metric", "vibes", "guards.0.metric"),
             ("guards/0/leave", 1500, "guards.0"),
             ("guards/0/enter", float("nan"), "guards.0.enter"),
-            ("guards/9/leave", 0.7, "guards.9"),
+            ("guards/12/leave", 0.7, "guards.12"),
             ("guards/0/window_s", 0, "guards.0.window_s"),
             ("guards/0/window_s", 25, "guards.0.window_s"),
             ("quality/window_s", 25, "quality.window_s"),
@@ -135,7 +135,7 @@ class TestWhatIsRefused:
         [
             ("ladder/1/level", 3, "without a gap"),
             ("guards/1/name", "p95-latency", "name of its own"),
-            ("guards/9/enter", 0.7, "one quality floor"),
+            ("guards/12/enter", 0.7, "one quality floor"),
             ("cost/stop_loss/0/guard", "error-rate", "names no guard"),
             ("cost/stop_loss/0/amount", "61", "enters at 60"),
             ("latency/timeout_ms", 100, "shorter than the P95"),

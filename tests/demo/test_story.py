@@ -132,9 +132,10 @@ class TestTheCalmAfterwards:
 
 
 class TestTheBadRevision:
-    def test_it_is_the_same_card_but_for_level_zero(self):
+    def test_it_is_the_same_card_but_for_level_zero_which_no_level_above_loosens(self):
         assert BAD.flags == cards.BAD_FLAGS
-        assert BAD.model_copy(update={"flags": {}}) == CARDS[CHAT]
+        assert [step.flags | cards.BAD_FLAGS for step in CARDS[CHAT].ladder] == [step.flags for step in BAD.ladder]
+        assert BAD.model_copy(update={"flags": {}, "ladder": CARDS[CHAT].ladder}) == CARDS[CHAT]
 
 
 class Trivet:

@@ -1,0 +1,232 @@
+"""Pages of cards: how each stands, one card in sentences, and what its buttons do."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
+
+import pytest
+from sqlalchemy import select
+from tests.support.governed import register, short_card
+
+from trivet import db
+from trivet.card import service as cards
+from trivet.card.models import CardRevision, CardSchedule, CardTrial
+from trivet.command.models import Command
+from trivet.console.cards import cards_words as words
+from trivet.console.cards.cards_strip import draw
+from trivet.identity.auth import person as principal
+from trivet.kit.clock import utc_now
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+PAT = principal("pat@example.com", "product_owner")
+
+
+def sentence_of(page):
+    said = re.search(r'class="sentence"[^>]*>(.*?)</h1>', page.text, re.DOTALL)[1]
+    return unescape(said).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def token_of(page):
+    return re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+
+
+def drafted(*, submitted=True, approved=(), **changes):
+    with db.transaction() as session:
+        now = utc_now()
+        row = cards.draft(session, scenario="chat", body=short_card(**changes), actor=PAT.actor, now=now)
+        if submitted:
+            cards.submit(session, scenario="chat", number=row.number, actor=PAT.actor, now=now)
+        for who in approved:
+            cards.approve(session, scenario="chat", number=row.number, side=None, principal=who)
+        return row.number
+
+
+def newest(model):
+    with db.transaction() as session:
+        return session.scalars(select(model).order_by(model.id.desc())).first()
+
+
+@pytest.fixture
+def chat(database):
+    return register("chat")
+
+
+class TestTheSentenceOfTheList:
+    @pytest.mark.parametrize(
+        ("known", "says"),
+        [
+            (words.Known(0), "No scenario has a card yet, so nothing says what may give way."),
+            (words.Known(1), "1 scenario has a card."),
+            (
+                words.Known(3, 1, owed=[("support-chat", 4, "ole")], trials=[("rag", 2, 0.05)], waiting=2),
+                (
+                    "3 scenarios have a card, 1 has none; a review is owed of revision 4 of Support chat, which ole activated "
+                    "by break-glass; revision 2 of Rag is on trial with 5 % of conversations; 2 revisions wait for approval."
+                ),
+            ),
+            (
+                words.Known(9, owed=[("a", 1, "x"), ("b", 2, "y")], waiting=1),
+                (
+                    "9 scenarios have a card; a review is owed of revision 1 of A, which x activated by break-glass and 1 more; "
+                    "1 revision waits for approval."
+                ),
+            ),
+        ],
+    )
+    def test_says_what_is_owed_tried_and_waited_for(self, known, says):
+        assert words.sentence(known) == says
+
+
+class TestTheSentenceOfACard:
+    def test_says_what_governs_since_when_and_why(self):
+        one = words.One("support-chat", 3, NOW - timedelta(hours=2), "cost", "better.")
+        assert words.of_one(one, NOW, UTC) == (
+            "Support chat has been governed by revision 3 since 10:00 (better); cost gives way first."
+        )
+
+    def test_says_what_is_under_way(self):
+        one = words.One(
+            "chat", 3, NOW - timedelta(days=2), "", "", trial=(4, 0.2, "Nothing is worse so far."),
+            scheduled=(5, NOW + timedelta(days=1)), owed=True, shadow=2,
+        )  # fmt: skip
+        assert words.of_one(one, NOW, UTC) == (
+            "Chat has been governed by revision 3 since 19 Nov 12:00 (no reason was given); 2 of its guards are in shadow; a "
+            "review by another person is owed; revision 4 is on trial with 20 % of conversations (Nothing is worse so far); "
+            "revision 5 is scheduled for 22 Nov 12:00."
+        )
+
+    @pytest.mark.parametrize(
+        ("product", "operations", "solo", "says"),
+        [
+            (None, None, False, "nobody yet"),
+            ("pat", None, False, "pat for product; operations is missing"),
+            ("pat", "ole", False, "pat for product, ole for operations"),
+            ("pat", "pat", True, "both by pat, in solo mode"),
+        ],
+    )
+    def test_approvals_are_told_by_side(self, product, operations, solo, says):
+        assert words.approvals(product, operations, solo=solo) == says
+
+
+class TestTheStrip:
+    def test_is_solid_where_a_revision_governed_and_hollow_where_one_was_tried(self):
+        day = timedelta(days=1)
+        drawn = draw([(1, NOW - 4 * day), (2, NOW - day)], [(3, NOW - 2 * day, NOW - day)], NOW, UTC)
+        assert [(b.x, b.width, b.solid) for b in drawn.bars] == [
+            (Decimal(0), Decimal(720), True),
+            (Decimal(720), Decimal(240), True),
+            (Decimal(480), Decimal(240), False),
+        ]
+        assert drawn.bars[2].says == "revision 3 was tried from 19 Nov 12:00 to 20 Nov 12:00"
+
+    def test_shows_a_minute_in_a_month_within_the_picture(self):
+        drawn = draw([(1, NOW - timedelta(days=30)), (2, NOW - timedelta(seconds=1))], [], NOW, UTC)
+        assert drawn.bars[1].width == 3 and drawn.bars[1].x + drawn.bars[1].width <= drawn.width
+
+    def test_of_nothing_is_none(self):
+        assert draw([], [], NOW, UTC) is None
+
+
+class TestTheList:
+    def test_teaches_how_the_first_card_comes_to_be(self, sign_in):
+        page = sign_in("viewer").get("/cards")
+        assert sentence_of(page).startswith("No scenario has a card yet")
+        assert "/api/v1/scenarios" in page.text
+
+    def test_shows_how_each_card_stands(self, sign_in, chat):
+        drafted()
+        page = sign_in("viewer").get("/cards")
+        assert sentence_of(page) == "1 scenario has a card; 1 revision waits for approval."
+        assert 'href="/cards/chat"' in page.text and "revision 2 in review" in page.text
+
+
+class TestACard:
+    def test_is_told_in_plain_sentences_with_its_history(self, sign_in, chat):
+        drafted(criticality="experimental")
+        page = sign_in("viewer").get("/cards/chat")
+        assert sentence_of(page).startswith("Chat has been governed by revision 1 since")
+        text = unescape(page.text).replace("\N{NO-BREAK SPACE}", " ")
+        assert "When P95 latency over 20 s is above 1 s, the ladder climbs towards level 1" in text
+        assert "From revision 1 to 2, 1 field changed." in text and "criticality: core → experimental" in text
+
+    def test_offers_nothing_to_do_to_who_may_only_look(self, sign_in, chat):
+        drafted()
+        viewer = sign_in("viewer")
+        page = viewer.get("/cards/chat")
+        assert 'name="act"' not in page.text
+        data = {"act": "submit", "revision": 2, "csrf_token": "x"}
+        assert viewer.post("/cards/chat", data=data).status_code == 403
+
+    def test_that_is_not_there_is_404(self, sign_in):
+        assert sign_in("viewer").get("/cards/nobody").status_code == 404
+
+
+class TestTheButtons:
+    def press(self, client, act, revision, **said):
+        data = {"act": act, "revision": revision, "csrf_token": token_of(client.get("/cards/chat"))} | said
+        return client.post("/cards/chat", data=data, follow_redirects=False)
+
+    def test_lead_from_draft_to_active(self, sign_in, chat):
+        drafted(submitted=False)
+        sre = sign_in("sre")
+        assert self.press(sre, "submit", 2).status_code == 303
+        assert self.press(sre, "approve_operations", 2).status_code == 303
+        refused = self.press(sre, "approve_product", 2)
+        assert refused.status_code == 403 and "product_owner or admin" in unescape(refused.text)
+        with db.transaction() as session:
+            cards.approve(session, scenario="chat", number=2, side="product", principal=PAT)
+        assert self.press(sre, "activate", 2, reason="agreed").status_code == 303
+        found = newest(Command)
+        assert (found.kind, found.actor, found.reason) == ("activate", "sre@example.com", "agreed")
+
+    def test_try_schedule_and_call_off(self, sign_in, chat):
+        drafted(approved=(PAT, principal("ole@example.com", "sre")))
+        sre = sign_in("sre")
+        assert self.press(sre, "try", 2, reason="carefully").status_code == 303
+        assert "revision 2 is on trial with 5 %" in sentence_of(sre.get("/cards/chat"))
+        assert self.press(sre, "end", 2, reason="enough").status_code == 303
+        assert newest(CardTrial).state == "stopped"
+        when = f"{utc_now() + timedelta(days=1):%Y-%m-%dT%H:%M}"
+        assert self.press(sre, "schedule", 2, reason="at night", at=when).status_code == 303
+        assert self.press(sre, "cancel", 2, reason="no").status_code == 303
+        assert newest(CardSchedule).state == "cancelled"
+
+    def test_break_the_glass_and_another_person_reviews(self, sign_in, client, chat):
+        drafted(submitted=False)
+        sre = sign_in("sre")
+        assert self.press(sre, "glass", 2, reason="down").status_code == 303
+        page = sre.get("/cards/chat")
+        assert "a review by another person is owed" in sentence_of(page)
+        assert 'value="review"' not in page.text
+        owner = sign_in("product_owner")
+        assert self.press(owner, "review", 2, reason="right").status_code == 303
+        assert newest(CardRevision).reviewed_by == "product_owner@example.com"
+
+    def test_roll_back_and_say_why_not_at_the_form(self, sign_in, chat):
+        drafted(approved=(PAT, principal("ole@example.com", "sre")))
+        sre = sign_in("sre")
+        self.press(sre, "activate", 2, reason="better")
+        refused = self.press(sre, "rollback", 1, reason=" ")
+        assert refused.status_code == 422 and "Say why" in refused.text
+        assert self.press(sre, "rollback", 1, reason="worse").status_code == 303
+        again = self.press(sre, "rollback", 2, reason="perhaps not")
+        assert again.status_code == 409 and "was itself rolled back" in again.text and "perhaps not" in again.text
+
+    def test_carry_the_sessions_own_token(self, sign_in, chat):
+        drafted(submitted=False)
+        answer = sign_in("sre").post("/cards/chat", data={"act": "submit", "revision": 2, "csrf_token": "other"})
+        assert answer.status_code == 403 and newest(CardRevision).status == "draft"
+
+    @pytest.mark.parametrize(
+        ("said", "says"),
+        [
+            ({"act": "explode"}, "no such button"),
+            ({"act": "schedule", "reason": "x", "at": "soon"}, "Name the day and the time"),
+            ({"act": "activate", "reason": "x"}, "still needs the approval of product and operations"),
+        ],
+    )
+    def test_say_what_is_wrong(self, sign_in, chat, said, says):
+        drafted()
+        answer = self.press(sign_in("sre"), revision=2, **said)
+        assert answer.status_code in (409, 422) and says in answer.text
