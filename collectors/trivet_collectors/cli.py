@@ -129,6 +129,29 @@ def prometheus(
     _start(_with(made, queue_dir, metrics_port), once)
 
 
+@app.command()
+def drive(
+    config: Annotated[Path, typer.Option("--config", help="TOML; deploy/drivers.toml shows every key.")],
+    *,
+    once: Once = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look, and say what would be done.")] = False,
+) -> None:
+    """Brings engines and clusters to what Trivet's policy wants: vLLM, Triton, Kubernetes, Argo Rollouts."""
+    try:
+        from trivet_collectors.drivers import plan, run
+    except ModuleNotFoundError as error:
+        raise _wrong(ConfigError(f"{error.name} is not installed: drivers need `pip install '.[client]'`")) from error
+    try:
+        runner = run.Runner(plan.load(config), dry=dry_run)
+    except ConfigError as error:
+        raise _wrong(error) from error
+    if once:
+        raise typer.Exit(0 if runner.once() else FAILED)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stop.set())
+    runner.run()
+
+
 def _with(config: Config, queue_dir: str | None, metrics_port: int | None) -> Config:
     return replace(config, queue=replace(config.queue, dir=queue_dir), metrics=MetricsConfig(port=metrics_port))
 

@@ -280,6 +280,9 @@ EVENT_RUNNING: Final = "trivet.request.running"  # a call that has not ended yet
 # when the call began, in nanoseconds of UTC; whether a first token has come.
 TRIVET_REQUEST_START: Final = "trivet.request.start_time_unix_nano"
 TRIVET_REQUEST_ANSWERING: Final = "trivet.request.answering"
+EVENT_APPLIED: Final = "trivet.policy.applied"  # what a driver brought about: proves a generation as a request's span does
+TRIVET_DRIVER: Final = "trivet.driver"
+TRIVET_CHANGED: Final = "trivet.changed"  # whether anything had to be done
 EVENT_HEALTH: Final = "trivet.health"
 EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
 GEN_AI_EVALUATION_NAME: Final = "gen_ai.evaluation.name"

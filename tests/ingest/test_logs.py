@@ -252,3 +252,36 @@ class TestOtherRecords:
     def test_malformed_ones_get_400(self, sender, key):
         assert sender.post("/v1/logs", content=b"\xff\xff", headers=key | PROTOBUF).status_code == 400
         assert sender.post("/v1/logs", content=b'{"resourceLogs": 5}', headers=key | JSON).status_code == 400
+
+
+class TestWhatDriversDid:
+    """Events of hands that obey for an engine: they prove a generation, and are nothing else."""
+
+    SAID = {  # noqa: RUF012  # never changed
+        "trivet.backend": "vllm-1", "trivet.scenario": "chat", "trivet.policy.generation": 7, "trivet.policy.revision": 3,
+        "trivet.degrade.level": 2, "trivet.reason": "put to sleep at level 1",
+    }  # fmt: skip
+    SEEN = """
+        SELECT b.name AS backend, s.name AS scenario, bound, generation, revision, level FROM policy_seen
+        JOIN backend b ON b.id = backend_id JOIN scenario s ON s.id = scenario_id
+    """
+
+    def test_prove_the_generation_that_a_backend_works_under(self, sender, key):
+        assert post(sender, key, *[record("trivet.policy.applied", self.SAID)] * 2) == ""
+        assert rows(self.SEEN) == [
+            {"backend": "vllm-1", "scenario": "chat", "bound": False, "generation": 7, "revision": 3, "level": 2}
+        ]
+        assert rows("SELECT count(*) AS n FROM request") == [{"n": 0}]
+
+    @pytest.mark.parametrize(
+        ("changed", "reason"),
+        [
+            ({"trivet.policy.generation": 0}, "applied_without_generation"),
+            ({"trivet.policy.generation": "7"}, "applied_without_generation"),
+            ({"trivet.policy.generation": -1}, "applied_without_generation"),
+            ({"trivet.backend": ""}, "applied_without_backend_or_scenario"),
+        ],
+    )
+    def test_that_prove_nothing_are_refused(self, sender, key, changed, reason):
+        assert reason in post(sender, key, record("trivet.policy.applied", self.SAID | changed))
+        assert rows(self.SEEN) == []

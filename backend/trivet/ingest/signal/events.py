@@ -1,4 +1,4 @@
-"""What log records come to: a score, a health event, a running call, or nothing that is kept. Pure.
+"""What log records come to: a score, a health event, a running call, what a driver did, or nothing that is kept. Pure.
 
 Logs never make requests: `gen_ai.client.inference.operation.details` repeats a span, which is counted where it comes as one.
 """
@@ -14,6 +14,7 @@ from trivet.ingest.decode.span import Attributes, clean
 from trivet.ingest.dialect.log_patterns import health_of
 from trivet.ingest.dialect.signal_names import KEYS as SIGNAL_KEYS
 from trivet.ingest.request.fact import BAD_ID, IN_THE_FUTURE, TOO_OLD
+from trivet.ingest.signal.applied import PolicyApplied, applied_of
 from trivet.ingest.signal.points import ADD, Place, Rules, SignalPoint, detail_of, place_of
 from trivet.ingest.signal.running import RunningCall
 from trivet_collectors import semconv as sc
@@ -35,6 +36,7 @@ KEYS = SIGNAL_KEYS | {
     sc.GEN_AI_RESPONSE_ID,
     sc.GEN_AI_REQUEST_STREAM,
     sc.TRIVET_POLICY_REVISION,
+    sc.TRIVET_POLICY_GENERATION,
     sc.TRIVET_DEGRADE_LEVEL,
     sc.TRIVET_REQUEST_START,
     sc.TRIVET_REQUEST_ANSWERING,
@@ -69,6 +71,7 @@ class Events:
     evaluations: list[Evaluation] = field(default_factory=list)
     health: list[SignalPoint] = field(default_factory=list)
     running: list[RunningCall] = field(default_factory=list)
+    applied: list[PolicyApplied] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
 
 
@@ -88,7 +91,7 @@ def _sort(found: Events, record: Record, rules: Rules) -> str | None:
         return _running(found, record, rules)  # its own module looks at the times
     event = record.event
     place = place_of(record.attributes, record.resource, rules, by_caller=False)
-    known = event in (sc.EVENT_EVALUATION, sc.EVENT_HEALTH)
+    known = event in (sc.EVENT_EVALUATION, sc.EVENT_HEALTH, sc.EVENT_APPLIED)
     told = None if known else _told(record, place)
     if not known and told is None:
         return NOT_KEPT
@@ -98,9 +101,19 @@ def _sort(found: Events, record: Record, rules: Rules) -> str | None:
         return IN_THE_FUTURE
     if event == sc.EVENT_EVALUATION:
         return _evaluation(found, record, rules)
+    if event == sc.EVENT_APPLIED:
+        return _applied(found, record, place)
     if told is None:
         return _health(found, record, place)
     found.health.append(_point(record, place, "/".join(told)))
+    return None
+
+
+def _applied(found: Events, record: Record, place: Place) -> str | None:
+    applied = applied_of(record.attributes, place)
+    if isinstance(applied, str):
+        return applied
+    found.applied.append(applied)
     return None
 
 

@@ -9,7 +9,7 @@ from trivet.ingest.decode.log_record import records_of_json, records_of_protobuf
 from trivet.ingest.line.otlp import JSON
 from trivet.ingest.score import scores
 from trivet.ingest.score.scores import NewScore
-from trivet.ingest.signal import persist, running
+from trivet.ingest.signal import applied, persist, running
 from trivet.ingest.signal.events import KEYS, NOT_KEPT, Evaluation, Events, events_of
 from trivet.ingest.signal.points import Rules
 from trivet.ingest.store.persist import deny, over_limits
@@ -23,6 +23,7 @@ def store(body: bytes, media_type: str, principal: Principal, rules: Rules, now:
     refused = Counter(events.refused)
     if events.running:
         refused += running.store(events.running, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
+    applied.store(events.applied, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
     if events.evaluations:
         refused += _score(events.evaluations, principal, now)
     kept = persist.store(events.health, tenant_id=principal.tenant_id, key_id=principal.key_id, now=now)
