@@ -11,6 +11,7 @@ from tests.console import sample
 from trivet.console import render, views
 from trivet.console.cards import cards_views
 from trivet.console.alerts import alerts_views
+from trivet.console.evidence import evidence_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.paths import shipped
 
@@ -22,6 +23,7 @@ PAGES = {
     "overview/command_page.html": views.CommandPanel,
     "interactions/list.html": views.InteractionsPage,
     "interactions/one.html": views.InteractionPage,
+    "evidence/breach.html": evidence_views.BreachPage,
     "sign_in/page.html": views.SignInPage,
     "budgets/page.html": budgets_views.BudgetsPage,
     "bills/page.html": bills_views.BillsPage,

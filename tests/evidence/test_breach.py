@@ -4,42 +4,25 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from tests.support import commanding
+from tests.support import breached, commanding
 from tests.support.calls import call, ingest
-from tests.support.governed import at, only, register
+from tests.support.governed import at, only
 
 from trivet import db
 from trivet.command.models import Command, DesiredState
 from trivet.evidence import case, measured, record
 from trivet.evidence.models import BreachTimes
-from trivet.guard import service as guards
 from trivet.guard.models import Breach
 from trivet.identity.models import Audit
 
 
-def served(now, count, *, seconds=0.1, **more):
-    ingest(*(call(now, seconds=seconds, **more) for _ in range(count)), now=now)
-
-
-def judged(now):
-    with db.transaction() as session:
-        guards.evaluate(session, now)
-    with db.transaction() as session:
-        return session.scalars(select(Breach).order_by(Breach.id)).first()
-
-
 @pytest.fixture
 def breach(database):
-    """Some minutes of quick calls; then globex's 90 stay quick and acme's 30 take 1.5 s."""
-    register("chat")
-    commanding.met("b1")
-    quick = [call(at(60 * n), seconds=0.1, tenant=name) for n in range(9) for name in ("acme", *["globex"] * 3)]
-    then = [call(at(613), seconds=0.1, tenant="globex") for _ in range(90)]
-    slow = [call(at(613), seconds=1.5, tenant="acme", input_tokens=20_000) for _ in range(30)]
-    ingest(*quick, *then, *slow, now=at(614))
-    found = judged(at(615))
-    assert found is not None and found.guard == "p95"
-    return found
+    return breached.p95()
+
+
+def served(now, count, **more):
+    ingest(*(call(now, seconds=0.1, **more) for _ in range(count)), now=now)
 
 
 def carried(now, breach_id):
