@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import select
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -44,6 +45,9 @@ class OfrepServer:
         self.script: deque[Said] = deque()
         self.requests: list[dict[str, Any]] = []  # what came in: headers, body, and the status given back
         self.release = threading.Event()
+        self.streams = False  # whether a stream of events is served
+        self.listened: list[dict[str, str]] = []  # headers of those who listened
+        self._listening: list[Any] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = False
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -55,6 +59,11 @@ class OfrepServer:
     @property
     def statuses(self) -> list[int]:
         return [request["status"] for request in self.requests]
+
+    def say(self, event: bytes) -> None:
+        """To everybody who listens."""
+        for wfile in self._listening:
+            wfile.write(event)
 
     def answer(self, headers: Any, body: dict[str, Any]) -> Said:
         if self.script:
@@ -94,6 +103,25 @@ class OfrepServer:
                     self.write(said)
                 except ConnectionError:
                     self.close_connection = True  # the client gave up waiting, as it should
+
+            def do_GET(self) -> None:
+                if not server.streams or self.path != "/ofrep/v1/events?backend=demo-1":
+                    self.send_error(404)
+                    return
+                server.listened.append(dict(self.headers))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                self.wfile.write(b"retry: 100\n\n")
+                server._listening.append(self.wfile)
+                self.close_connection = True
+                while not server.release.wait(0.05) and not self._gone():
+                    pass
+                server._listening.remove(self.wfile)
+
+            def _gone(self) -> bool:
+                ready, _, _ = select.select([self.connection], [], [], 0)
+                return bool(ready) and not self.connection.recv(1)
 
             def write(self, said: Said) -> None:
                 if not said.drip_s:

@@ -9,7 +9,14 @@ import uvicorn
 
 from trivet import db
 from trivet.card import service as cards
+from trivet.command import hub
 from trivet.kit.clock import utc_now
+
+
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets=None):
+        hub.here().end_streams()  # as `trivet.serve` does
+        await super().shutdown(sockets)
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def server(database):
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = uvicorn.Server(uvicorn.Config(create_app(), log_level="warning", lifespan="off", ws="none"))
+    app = _Server(uvicorn.Config(create_app(), log_level="warning", ws="none"))
     thread = threading.Thread(target=app.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10

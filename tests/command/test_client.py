@@ -62,6 +62,18 @@ def serve(gateway, tenant="acme"):
     return policy
 
 
+class TestABackendThatListens:
+    def test_learns_of_each_command_long_before_its_next_poll_and_proves_it(self, server, chat, make_key):
+        met("gw-1")
+        listening = PolicyClient(server, make_key(["policy"]), "gw-1", None, poll_interval_s=300.0)
+        listening.start(wait_s=10)
+        until(lambda: listening.status().listening)
+        for given in (issue(level=2), issue("restore"), issue(level=1)):
+            until(lambda n=given.generation: listening.policy(scenario="chat")["policy.generation"] >= n)
+        until(lambda: status(given.id) == "observed")
+        listening.stop()
+
+
 class TestTheLoop:
     def test_a_command_is_pending_then_observed_by_the_poll_then_effective_by_telemetry(self, gateway):
         given = issue(level=2)

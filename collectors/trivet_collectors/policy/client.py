@@ -11,6 +11,7 @@ from typing import Any
 
 from trivet_collectors import semconv
 from trivet_collectors.policy.evaluate import DEFAULTS, FlagValue, evaluate
+from trivet_collectors.policy.listener import Listener as EventListener
 from trivet_collectors.policy.poller import Event, Poller, PollerStatus
 from trivet_collectors.policy.store import Store
 from trivet_collectors.policy.transport import Transport
@@ -32,7 +33,8 @@ class PolicyClient:
     """Follows the policy of one backend and answers from memory, with or without Trivet.
 
     Start it in each worker process, after any fork: threads do not survive one. `state_path` None keeps nothing over a
-    restart. Workers may share one path.
+    restart. Workers may share one path. With `events` it holds a stream that tells of changes at once, where the server
+    serves one, and polls seldom meanwhile; else it polls each `poll_interval_s`.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class PolicyClient:
         *,
         timeout_s: float = 5.0,
         stale_after_s: float = 10.0,
+        events: bool = True,
     ) -> None:
         self.backend = backend
         self._endpoint = endpoint
@@ -56,6 +59,8 @@ class PolicyClient:
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
         self._poller: Poller | None = None
+        self._events = events
+        self._ear: EventListener | None = None
 
     def start(self, wait_s: float = 2.0) -> None:
         """Takes up the state on disk, then follows the server. Waits up to `wait_s` for a first answer of any kind, so
@@ -75,12 +80,25 @@ class PolicyClient:
                 on_event=self._tell,
             )
             self._poller.start()
+            if self._events:
+                self._ear = EventListener(
+                    self._endpoint,
+                    self._api_key,
+                    self.backend,
+                    hears=self._poller,
+                    held=self._etag,
+                    timeout_s=self._timeout_s,
+                )
+                self._ear.start()
         self._poller.wait(wait_s)
 
     def stop(self) -> None:
         """Ends polling. What is held goes on being answered, as stale."""
         with self._lock:
             poller, self._poller = self._poller, None
+            ear, self._ear = self._ear, None
+        if ear is not None:
+            ear.stop()
         if poller is not None:
             poller.stop()
 
@@ -101,8 +119,7 @@ class PolicyClient:
         poller = self._poller
         if poller is not None:
             return poller.status()
-        held = self._store.held
-        return PollerStatus("stopped", True, None, held.etag if held else None, 0, self._store.problem)
+        return PollerStatus("stopped", True, None, self._etag(), 0, self._store.problem)
 
     def policy(
         self, tenant: str | None = None, scenario: str = "", session: str | None = None, *, tier: str | None = None
@@ -131,6 +148,10 @@ class PolicyClient:
         state may have changed since, and a call without a session draws another.
         """
         return attributes_of(self.policy(tenant, scenario, session, tier=tier))
+
+    def _etag(self) -> str | None:
+        held = self._store.held
+        return held.etag if held else None
 
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:

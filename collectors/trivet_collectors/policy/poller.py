@@ -1,5 +1,6 @@
 """Keeps the held document in step with the server: a daemon thread, one poll at a time.
 
+It polls each `interval_s`; every `LISTENING_S` while a stream of events is well, and at once when that brings news.
 Level-triggered: a 200 is the state, even where a generation is lower than the one held; a lost or repeated answer changes
 nothing. While the server cannot be reached the last state stays, and `stale` says so.
 """
@@ -23,6 +24,8 @@ Phase = Literal["new", "following", "failing", "denied", "stopped"]
 Event = Literal["changed", "fresh", "stale", "denied"]
 BACK_OFF_MAX_S: Final = 30.0
 RETRY_AFTER_MAX_S: Final = 300.0
+LISTENING_S: Final = 15.0  # Trivet takes a backend for gone that did not ask for a minute
+DENIED_S: Final = 60.0  # a key may be made good again; nobody should have to restart a backend for that
 
 
 class Asks(Protocol):
@@ -41,6 +44,7 @@ class PollerStatus:
     etag: str | None
     failures: int
     problem: str | None
+    listening: bool = False  # a stream of events is well
 
 
 def next_wait_s(answer: Answer, *, interval_s: float, failures: int, share: float) -> float:
@@ -48,6 +52,8 @@ def next_wait_s(answer: Answer, *, interval_s: float, failures: int, share: floa
 
     The server's Retry-After is a floor; ours doubles from the interval. Both are bounded.
     """
+    if isinstance(answer, Denied):
+        return max(interval_s, DENIED_S * (0.75 + 0.5 * share))
     if not isinstance(answer, Failed):
         return interval_s
     wait_s = min(BACK_OFF_MAX_S, interval_s * 2.0 ** min(failures, 16)) * (0.5 + 0.5 * share)
@@ -80,7 +86,9 @@ class Poller:
         self._last_contact_at: datetime | None = None
         self._last_contact_monotonic: float | None = None
         self._said_stale = True
-        self._stop = threading.Event()
+        self._listening = False
+        self._stopping = False
+        self._wake = threading.Event()
         self._answered = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trivet-policy", daemon=True)
 
@@ -88,7 +96,8 @@ class Poller:
     def stale(self) -> bool:
         """No successful poll for `stale_after_s`. What came from disk is stale until the server has confirmed it."""
         contact = self._last_contact_monotonic
-        return contact is None or time.monotonic() - contact > self._stale_after_s
+        after_s = max(self._stale_after_s, 2 * LISTENING_S if self._listening else 0.0)
+        return contact is None or time.monotonic() - contact > after_s
 
     def status(self) -> PollerStatus:
         held = self._store.held
@@ -99,6 +108,7 @@ class Poller:
             etag=held.etag if held else None,
             failures=self._failures,
             problem=self._problem or self._store.problem,
+            listening=self._listening,
         )
 
     def start(self) -> None:
@@ -110,12 +120,29 @@ class Poller:
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ends the thread; one that hangs in a call is left to die with the process."""
-        self._stop.set()
+        self._stopping = True
+        self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
         self._transport.close()
         self._store.flush()
         self._phase = "stopped" if self._phase != "denied" else "denied"
+
+    def poke(self) -> None:
+        """There is news: poll now, from any thread. While polls fail the wait stands, which is the server's relief."""
+        if not self._failures:
+            self._wake.set()
+
+    def listens(self, *, well: bool) -> None:
+        """A stream of events is well, so polls may be seldom; or it is not, and the next is due."""
+        if self._listening != well:
+            self._listening = well
+            self.poke()
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between polls: polls that fail are tried again as if nothing were heard."""
+        return max(self._interval_s, LISTENING_S) if self._listening and not self._failures else self._interval_s
 
     def poll_once(self) -> Answer:
         """One poll, taken into the store."""
@@ -128,20 +155,20 @@ class Poller:
 
     def _run(self) -> None:
         confirmed = True
-        while not self._stop.is_set():
+        while not self._stopping:
             began = time.monotonic()
+            self._wake.clear()  # what is said from here on is news to this poll
             answer = self._poll_safely()
             self._answered.set()
-            if isinstance(answer, Denied):
-                return
-            wait_s = next_wait_s(answer, interval_s=self._interval_s, failures=self._failures, share=random.random())
+            wait_s = next_wait_s(answer, interval_s=self.interval_s, failures=self._failures, share=random.random())
             # The next poll proves that the new state is held. It does not wait, once: a server whose ETag never
             # settles must not be asked in a tight loop.
             if isinstance(answer, Changed) and confirmed:
                 confirmed, wait_s = False, 0.0
             else:
                 confirmed = True
-            self._stop.wait(max(0.0, wait_s - (0.0 if self._failures else time.monotonic() - began)))
+            if not self._stopping:
+                self._wake.wait(max(0.0, wait_s - (0.0 if self._failures else time.monotonic() - began)))
 
     def _poll_safely(self) -> Answer:
         try:
@@ -164,9 +191,7 @@ class Poller:
                     self._store.extend(valid_until)
                 self._contact()
             case Denied(problem):
-                self._phase, self._problem = "denied", problem
-                log.error("policy polling stopped: %s", problem)
-                self._on_event("denied")
+                self._deny(problem)
             case Failed():
                 self._fail(answer)
 
@@ -179,6 +204,14 @@ class Poller:
         if self._said_stale:
             self._said_stale = False
             self._on_event("fresh")
+
+    def _deny(self, problem: str) -> None:
+        self._problem = problem
+        if self._phase != "denied":  # once, not each time the key is tried again
+            self._phase = "denied"
+            log.error("policy polling stopped but for a try each minute: %s", problem)
+            self._said_stale = True  # what works again is said
+            self._on_event("denied")
 
     def _fail(self, failed: Failed) -> None:
         if not self._failures:  # once per outage, not once per poll

@@ -34,7 +34,7 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Denied:
-    """401 or 403: asking again will not help."""
+    """401 or 403: asking again soon will not help."""
 
     problem: str
 
