@@ -95,8 +95,8 @@ def send_alerts() -> int:
     settings = get_settings()
     with db.transaction() as session:
         claimed = deliveries.claim(session, utc_now(), ROUND)
-        for channel in deliveries.handed(session, utc_now(), ROUND):
-            failing.say(session, channel, lost=bool(channel.failures), now=utc_now())
+        for channel, lost in deliveries.handed(session, utc_now(), ROUND):
+            failing.say(session, channel, lost=lost, now=utc_now())
     failed: set[str] = set()
     for one in claimed:
         if one.channel in failed:

@@ -110,8 +110,8 @@ def tell_channel(session: Session, channel_id: int, error: str, now: datetime) -
     return channel
 
 
-def handed(session: Session, now: datetime, limit: int) -> list[Channel]:
-    """Follow what the mail's own queue has; channels of which something new is known."""
+def handed(session: Session, now: datetime, limit: int) -> list[tuple[Channel, bool]]:
+    """Follow what the mail's own queue has; channels of which something new is known, and whether a message was lost."""
     query = (
         select(Delivery, Message)
         .join(Message, Message.key == Delivery.key)
@@ -134,7 +134,7 @@ def handed(session: Session, now: datetime, limit: int) -> list[Channel]:
             row.next_try_at = now + timedelta(minutes=1)
             continue
         channel = tell_channel(session, row.channel_id, row.last_error, now)
-        changed += [channel] if channel is not None else []
+        changed += [(channel, row.state == "failed")] if channel is not None else []
     return changed
 
 

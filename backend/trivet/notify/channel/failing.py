@@ -22,7 +22,7 @@ def say(session: Session, channel: Channel | None, *, lost: bool, now: datetime)
         return
     if not channel.failures:
         alerts.resolve(session, alerts.key_of(labels_of(channel.name)), now)
-    elif lost or channel.failures >= WORKS_UP_TO:
+    elif lost or channel.kind == "mail" or channel.failures >= WORKS_UP_TO:  # mail's own queue has tried for long
         done = "a message was lost" if lost else "what waits is tried again, ever more slowly, for two hours"
         why = f"channel {channel.name} ({channel.kind}) fails: {channel.last_error}"
         alerts.fire(session, Alert(labels_of(channel.name), "ticket", why, done, path="/alerts#channels"), now)

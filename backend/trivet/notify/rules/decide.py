@@ -37,7 +37,9 @@ class Fact:
 
     @property
     def name(self) -> str:
-        parts = [self.labels.get(name, "") for name in ("scenario", "guard", "channel", "budget")]
+        """`support-chat p95`, `channel ops`, `budget daily`: what a person would call it."""
+        parts = [self.labels.get(name, "") for name in ("scenario", "guard", "tenant")]
+        parts += [f"{name} {self.labels[name]}" for name in ("channel", "budget") if name in self.labels]
         return " ".join(filter(None, parts)) or self.labels["alertname"]
 
 
