@@ -29,6 +29,7 @@ def columns() -> list[sa.Column]:
         sa.Column("yields", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("yields_reason", sa.Text(), nullable=True),
         sa.Column("deferred_since", INSTANT, nullable=True),
+        sa.Column("budget_zone", sa.Text(), nullable=True),
     ]
 
 

@@ -4,13 +4,17 @@ from time import monotonic
 
 from celery import shared_task
 
-from trivet.budget import acting, over, returning
+from trivet.budget import acting, over, returning, short
 from trivet.budget.refresh import DELTAS_FIRST, refresh, size_after
 from trivet.budget.reserve import tasks as reserving
 from trivet.kit.clock import utc_now
 
 ROUNDS = 50  # of one run; what is left, the next one takes
-SCHEDULE = {"budget.refresh": (1.0, "control"), "budget.prune": (3_600.0, "work")} | reserving.SCHEDULE
+SCHEDULE = {
+    "budget.refresh": (1.0, "control"),
+    "budget.tell_ladders": (5.0, "control"),
+    "budget.prune": (3_600.0, "work"),
+} | reserving.SCHEDULE
 
 
 @shared_task(name="budget.refresh")
@@ -29,6 +33,12 @@ def refresh_all() -> int:
     if returning.come_back(utc_now()):
         acting.act(utc_now())  # what waited for it
     return counted
+
+
+@shared_task(name="budget.tell_ladders")
+def tell_ladders() -> None:
+    """Tell ladders what budgets mean to them: who gives way while everyone's is spent, when a budget day begins."""
+    short.tell(utc_now())
 
 
 @shared_task(name="budget.prune")

@@ -39,6 +39,7 @@ class LadderState(Base):
     yields: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # gives way down to here for others
     yields_reason: Mapped[str | None]
     deferred_since: Mapped[datetime | None]  # it would go up, and others give way first
+    budget_zone: Mapped[str | None]  # whose midnight begins its budget day, where a budget of its own says; else UTC
 
 
 class LadderMove(Base):

@@ -24,9 +24,12 @@ def ways(
     passed = _passed(session, (id_ for id_, row in away.items() if _waits_for(active[id_], row, "regression_passed")))
     loads = stations.loads(session, {id_: (active[id_], row) for id_, row in away.items() if _is_calm(row)}, now)
     return {
-        id_: Way(loads=tuple(loads.get(id_, ())), passed=passed.get(id_), others_first=first.get(id_, ""))
+        id_: Way(
+            loads=tuple(loads.get(id_, ())), zone=ladders[id_].budget_zone or "UTC", passed=passed.get(id_),
+            others_first=first.get(id_, ""),
+        )
         for id_ in active
-    }
+    }  # fmt: skip
 
 
 def _waits_for(card: ActiveCard, row: LadderState, way_back: str) -> bool:
