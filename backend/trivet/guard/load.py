@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -37,13 +38,31 @@ GROUP_BY = ("scenario_id", "bucket", "revision", "level", "currency")
 Cards = Mapping[int, ActiveCard]
 
 
+class Stood(NamedTuple):
+    """How a guard stood: of its row what the next verdict builds on, or tells whether it has to be written."""
+
+    scenario_id: int
+    guard: str
+    verdict: str
+    since: datetime
+    evaluated_at: datetime
+    revision: int
+    threshold: float
+    over_since: datetime | None
+    clear_since: datetime | None
+    shadow: bool
+
+
+_STOOD = tuple(getattr(GuardState, name) for name in Stood._fields)
+
+
 @dataclass(slots=True)
 class Scenario:
     """What is known of one scenario before it is judged."""
 
     card: ActiveCard
     ladder: LadderState
-    states: dict[str, GuardState]
+    states: dict[str, Stood]
     open: dict[str, Breach]
     slices: Sequence[Slice]
     beside: Beside
@@ -167,15 +186,20 @@ def _ladders(session: Session, active: Cards) -> dict[int, LadderState]:
     return found
 
 
-def _states(session: Session, active: Cards) -> dict[int, dict[str, GuardState]]:
-    """How guards stood, by scenario. What was said under another revision, or by a guard that is gone, goes."""
-    found: dict[int, dict[str, GuardState]] = {id_: {} for id_ in active}
-    for state in session.scalars(select(GuardState).where(read.one_of(GuardState.scenario_id, active))):
-        if state.revision == active[state.scenario_id].number:
-            found[state.scenario_id][state.guard] = state
+def _states(session: Session, active: Cards) -> dict[int, dict[str, Stood]]:
+    """How guards stood, by scenario. What was said under another revision goes."""
+    found: dict[int, dict[str, Stood]] = {id_: {} for id_ in active}
+    other: set[int] = set()
+    for row in session.execute(select(*_STOOD).where(read.one_of(GuardState.scenario_id, active))):
+        stood = Stood(*row)
+        if stood.revision == active[stood.scenario_id].number:
+            found[stood.scenario_id][stood.guard] = stood
         else:
-            session.delete(state)
-    session.flush()
+            other.add(stood.scenario_id)
+    for id_ in sorted(other):
+        session.execute(
+            delete(GuardState).where(GuardState.scenario_id == id_, GuardState.revision != active[id_].number)
+        )
     return found
 
 

@@ -15,9 +15,9 @@ from trivet.guard.judgement import Judgement
 from trivet.guard.load import Scenario
 from trivet.guard.models import Breach, GuardState
 
-WRITTEN_EVERY = timedelta(seconds=4)  # a verdict whose word stays the same is written about this often, with its numbers
+# A verdict whose word stays the same is written about this often, with its numbers.
+WRITTEN_EVERY = timedelta(seconds=4)
 SPREAD = timedelta(seconds=0.5), 8  # and not all of them in the same second
-SAYS_MORE = frozenset({"evaluated_at", "reason", "value", "sample", "numbers"})  # what may be a few seconds old
 Row = dict[str, Any]
 
 
@@ -39,8 +39,12 @@ def verdicts(session: Session, rows: Sequence[Row]) -> None:
 
 
 def _row(scenario: Scenario, guard: Guard, found: Verdict, now: datetime) -> Row | None:
-    before = scenario.states.get(guard.name)
-    row = {
+    before, standing = scenario.states.get(guard.name), found.standing
+    if before is not None and now - before.evaluated_at < _pause(scenario.card.scenario_id):
+        said = (before.verdict, before.over_since, before.clear_since, before.threshold, before.shadow)
+        if said == (found.word, standing.over_since, standing.clear_since, found.threshold, guard.shadow):
+            return None
+    return {
         "scenario_id": scenario.card.scenario_id,
         "guard": guard.name,
         "verdict": found.word,
@@ -51,15 +55,11 @@ def _row(scenario: Scenario, guard: Guard, found: Verdict, now: datetime) -> Row
         "since": before.since if before and before.verdict == found.word else now,
         "evaluated_at": now,
         "revision": scenario.card.number,
-        "over_since": found.standing.over_since,
-        "clear_since": found.standing.clear_since,
+        "over_since": standing.over_since,
+        "clear_since": standing.clear_since,
         "numbers": numbers(guard, found),
         "shadow": guard.shadow,
     }
-    if before is None or now - before.evaluated_at >= _pause(scenario.card.scenario_id):
-        return row
-    same = all(getattr(before, key) == value for key, value in row.items() if key not in SAYS_MORE)
-    return None if same else row
 
 
 def _pause(scenario_id: int) -> timedelta:
@@ -144,6 +144,9 @@ def _worse(guard: Guard, one: float | None, other: float | None) -> float | None
 
 def moved(session: Session, scenario: Scenario, decided: Judgement, opened: Mapping[str, int], now: datetime) -> int:
     """The ladder's move, and a rollback where the card wants one; how many hand-offs that left."""
+    ladder = scenario.ladder
+    if decided.ladder.state == moves.state_of(ladder) and decided.ladder.reason == ladder.reason:
+        return _roll_back(session, scenario, decided, opened)  # as nearly always: nothing is written
     guard = getattr(decided.ladder, "guard", None)
     breach_id = opened.get(guard) if guard else None
     left = moves.save(session, scenario.ladder, decided.ladder, breach_id=breach_id, now=now)

@@ -8,6 +8,7 @@ from there too, and only once that bucket is whole: what has finished a moment a
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from trivet.card.content import Card, Guard
 from trivet.guard import flow
@@ -71,7 +72,12 @@ def _first_whole(since: datetime) -> datetime:
 
 def starts(guard: Guard, now: datetime) -> datetime:
     """First bucket of the guard's window: the one that its length, back from the running bucket, reaches into."""
-    return floor(floor(now, BUCKET_S) - timedelta(seconds=guard.window_s), BUCKET_S)
+    return _starts(guard.window_s, now)
+
+
+@lru_cache(maxsize=64)
+def _starts(window_s: int, now: datetime) -> datetime:
+    return floor(floor(now, BUCKET_S) - timedelta(seconds=window_s), BUCKET_S)
 
 
 def measured_under(slices: Iterable[Slice], governing: Governing) -> list[Slice]:
@@ -117,7 +123,11 @@ def window(
         seconds = (now - start).total_seconds()
     used = [s for s in slices if s.bucket >= start]
     priced = [s for s in used if s.currency == card.cost.currency and seconds >= BUCKET_S]
-    latency, ttft = b"".join(s.usage.latency for s in used), b"".join(s.usage.ttft for s in used)
+    timed = guard.metric.removesuffix("_ms").partition("_")[
+        2
+    ]  # of the histograms only that of the guard is put together
+    latency = b"".join(s.usage.latency for s in used) if timed == "latency" else b""
+    ttft = b"".join(s.usage.ttft for s in used) if timed == "ttft" else b""
     calls = [call for call in beside.calls if governing.counts_running(call, now)]
     slow = _past_limit(guard, calls, now)
     late = [c for c in calls if now - c.since > timedelta(milliseconds=card.latency.timeout_ms)]
@@ -139,10 +149,10 @@ def window(
         scores=sum(s.usage.scores for s in used),
         score_total=sum(s.usage.score_total for s in used),
         latency=latency,
-        latency_count=total(latency),
+        latency_count=total(latency) if latency else 0,
         ttft=ttft,
-        ttft_count=total(ttft),
-        inter_token=b"".join(s.usage.inter_token for s in used),
+        ttft_count=total(ttft) if ttft else 0,
+        inter_token=b"".join(s.usage.inter_token for s in used) if timed == "inter_token" else b"",
         overdue=len(slow) + len(late),
         rate_limits=flow.count(events, flow.LIMITS),
         health_events=flow.count(events, flow.BREAKS_SERVING),
