@@ -30,9 +30,8 @@ def _short(session: Session, now: datetime) -> None:
             select(Budget.name, BudgetLine.reason)
             .join(BudgetWindow, BudgetWindow.id == BudgetLine.window_id)
             .join(Budget, Budget.id == BudgetWindow.budget_id)
-            .where(
-                BudgetLine.hard, BudgetLine.returned_at.is_(None), Budget.scope == "global", BudgetWindow.ends_at > now
-            )
+            .where(BudgetLine.hard, Budget.scope == "global", BudgetWindow.starts_at <= now, BudgetWindow.ends_at > now)
+            .where(BudgetWindow.spent >= BudgetWindow.limit)  # a limit that was raised since ends it
             .order_by(BudgetLine.id)
             .limit(LINES_MAX)
         ).all()
