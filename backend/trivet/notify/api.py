@@ -12,11 +12,12 @@ from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Body
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import from_cursor, page
-from trivet.notify import compose, service
+from trivet.notify import compose, metrics, service
 from trivet.notify.alert import alerts_api
 from trivet.notify.channel import channels_api
 from trivet.notify.models import Message
 
+__all__ = ["metrics", "router"]  # imported, the metrics register themselves
 router = APIRouter(tags=["notify"])
 router.include_router(alerts_api.router)
 router.include_router(channels_api.router)
