@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
-from trivet.command import card_api, events, ofrep, service
+from trivet.command import card_api, events, ofrep, service, webhook_api
 from trivet.command import scope as scopes
 from trivet.command.models import Command
 from trivet.command.preview import preview
@@ -27,6 +27,7 @@ __all__ = ["root_router", "router"]
 
 router = APIRouter(tags=["command"])
 router.include_router(card_api.router)
+router.include_router(webhook_api.router)
 root_router = APIRouter()
 root_router.include_router(ofrep.root_router)
 root_router.include_router(events.router)

@@ -107,7 +107,13 @@ def _read(session: Session, marker: Marker) -> Board:
     changes, tried = _card_changes(session, active), trials.running(session)
     governed = [
         policy.Governed(
-            id_, card.scenario, generations.get(id_, 0), card.number, card.card, changes.get(id_), _trial(tried.get(id_))
+            id_,
+            card.scenario,
+            generations.get(id_, 0),
+            card.number,
+            card.card,
+            changes.get(id_),
+            _trial(tried.get(id_)),
         )
         for id_, card in sorted(active.items())
     ]

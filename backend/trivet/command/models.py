@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, SmallInteger, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -109,10 +109,53 @@ class TenantProof(Base):
 
 
 class BackendPoll(Base):
-    """When a backend last asked."""
+    """When a backend last asked, or answered; and when its stream of events was last seen open."""
 
     __tablename__ = "backend_poll"
 
     backend_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     polled_at: Mapped[datetime]
     etag: Mapped[str | None]
+    listening_at: Mapped[datetime | None]
+
+
+WEBHOOK_STATES = ("waiting", "delivered", "unproven", "failed")
+
+
+class BackendWebhook(Base):
+    """Where a backend that cannot poll is told. `etag` is what its answer proved it holds, `told_etag` what was sent last.
+
+    `began_at` is when that was first tried: it makes the message's id, which stays while it is sent again.
+    """
+
+    __tablename__ = "backend_webhook"
+
+    backend_id: Mapped[int] = mapped_column(ForeignKey("backend.id"), primary_key=True, autoincrement=False)
+    url: Mapped[str]
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    state: Mapped[str]
+    etag: Mapped[str | None]
+    told_etag: Mapped[str | None]
+    began_at: Mapped[datetime | None]
+    attempts: Mapped[int]
+    next_try_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+    last_error: Mapped[str]
+
+
+class WebhookDelivery(Base):
+    """One try to tell a backend, and what came of it; the newest of each backend are kept."""
+
+    __tablename__ = "webhook_delivery"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    backend_id: Mapped[int] = mapped_column(ForeignKey("backend.id"))
+    etag: Mapped[str]
+    attempt: Mapped[int]
+    tried_at: Mapped[datetime]
+    took_ms: Mapped[int]
+    status: Mapped[int | None]
+    outcome: Mapped[str]
+    __table_args__ = (Index(None, "backend_id", "id"),)

@@ -117,6 +117,27 @@ def answer(session: Session, backend: str, held: Collection[str], now: datetime)
     return replace(found, unchanged=held_etag == found.etag)
 
 
+def should_hold(session: Session, backend: str, now: datetime) -> Answer:
+    """What a backend that is known should hold, remembered as served to it: it is about to be told."""
+    known = _known(session, backend)
+    assert known is not None
+    found = _answer(session, backend, known)
+    served = select(PolicyServed.etag).where(PolicyServed.backend_id == known.id, PolicyServed.etag == found.etag)
+    if session.scalar(served) is None:
+        _serve(session, found, now)
+    return found
+
+
+def held(session: Session, backend_id: int, etag: str, now: datetime) -> None:
+    """A backend said that it holds what it was told: as good as a poll with that ETag."""
+    proven = session.scalar(
+        select(PolicyServed.generations).where(PolicyServed.backend_id == backend_id, PolicyServed.etag == etag)
+    )
+    if proven is not None:
+        _prove(session, backend_id, {int(id_): generation for id_, generation in proven.items()}, now)
+        _polled(session, backend_id, etag, now)
+
+
 def _refuse_one_too_many(session: Session, backend: str) -> None:
     if (session.scalar(select(func.count()).select_from(Backend)) or 0) >= BACKENDS_MAX:
         raise TooManyBackends(f"{BACKENDS_MAX} backends are known and {backend!r} is none of them.")

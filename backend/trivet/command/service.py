@@ -12,10 +12,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from trivet import wake
+from trivet import outbox, wake
 from trivet.card import service as cards
 from trivet.card.service import ActiveCard
-from trivet.command.models import KINDS, Command, DesiredState, PolicyGeneration
+from trivet.command.models import KINDS, BackendWebhook, Command, DesiredState, PolicyGeneration
 from trivet.guard import moves
 from trivet.guard.models import Breach, LadderState
 from trivet.identity import audit
@@ -223,7 +223,14 @@ def lock_generation(session: Session, scenario_id: int, now: datetime, step: int
         row.generation += step
         row.changed_at = now
         wake.tell(session, wake.POLICY, scenario_id)
+        _tell_webhooks(session)
     return row
+
+
+def _tell_webhooks(session: Session) -> None:
+    """Backends that cannot poll are told after the commit, where there are any."""
+    if session.scalar(select(BackendWebhook.backend_id).limit(1)) is not None:
+        outbox.send(session, "command.call_webhooks", queue="control")
 
 
 def _card_of(session: Session, scenario_id: int, to_come: int | None = None) -> ActiveCard:

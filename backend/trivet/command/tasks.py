@@ -7,10 +7,11 @@ from functools import partial
 from celery import shared_task
 from sqlalchemy.orm import Session
 
-from trivet import db
+from trivet import db, outbox
 from trivet.card import schedules
 from trivet.card import trials as rows
-from trivet.command import card_changes, service, sweep, trials
+from trivet.command import card_changes, service, sweep, trials, webhooks
+from trivet.command.calling import call
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
@@ -21,6 +22,7 @@ SCHEDULE = {
     "command.sweep": (1.0, "control"),
     "command.judge_trials": (2.0, "control"),
     "command.activate_scheduled": (1.0, "control"),
+    "command.call_webhooks": (5.0, "control"),
 }
 
 
@@ -38,6 +40,28 @@ def auto_rollback(scenario_id: int, revision: int, breach_id: int) -> int | None
     with db.transaction() as session:
         command = service.auto_rollback(session, scenario_id, revision, breach_id, utc_now())
         return command.generation if command else None
+
+
+@shared_task(name="command.call_webhooks")
+def call_webhooks() -> int:
+    """Hand off whom to tell; how many. Calling takes seconds where nobody answers, so that is the other workers' to do."""
+    with db.transaction() as session:
+        found = webhooks.due(session, utc_now())
+        for backend_id in found:
+            outbox.send(session, "command.call_webhook", backend_id)
+    return len(found)
+
+
+@shared_task(name="command.call_webhook")
+def call_webhook(backend_id: int) -> str | None:
+    """Tell one backend what should hold, unless that was done or is being done; the state it came to."""
+    with db.transaction() as session:
+        message = webhooks.claim(session, backend_id, utc_now())
+    if message is None:
+        return None
+    came = call(message)
+    with db.transaction() as session:
+        return webhooks.settle(session, message, came, utc_now())
 
 
 @shared_task(name="command.sweep")
