@@ -1,5 +1,6 @@
 """The way back by probe: which share goes back, when the next follows, and what a step that fails does. Pure."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -157,6 +158,42 @@ class TestTooLittleData:
         assert isinstance(at(probing(0.2), back="near"), Stay)
         found = at(probing(0.2, seconds=60), back="near")
         assert found.state.probe == Probing(0.1, NOW) and "no clear word in 60 s" in found.reason
+
+    def test_for_a_moment_after_all_was_well_is_waited_out(self):
+        """A step that waited long for room is not failed by one look that is close to the limit."""
+        well = replace(probing(0.2, seconds=900), calm_since=ago(5))
+        assert isinstance(at(well, back="near"), Stay)
+        assert at(replace(well, calm_since=ago(60)), back="near").state.probe == Probing(0.1, NOW)
+
+
+class TestALadderThatTurnsTooOften:
+    """Four changes of direction an hour are allowed."""
+
+    def turned(self, count, **more):
+        return replace(calm(**more), turned_at=tuple(ago(60 * n) for n in range(count, 0, -1)))
+
+    def test_freezes_before_the_turn_that_would_be_one_too_many(self):
+        found = at(self.turned(4))
+        assert isinstance(found, Stay) and found.state.frozen_since == NOW and found.state.probe is None
+        assert found.reason.startswith("frozen at level 1: it would change direction 5 times in 3600 s, 4 are allowed")
+
+    def test_turns_that_are_long_ago_count_no_more(self):
+        assert at(replace(self.turned(4), turned_at=(ago(3601),) * 4)).state.probe == Probing(0.05, NOW)
+
+    def test_freezes_at_the_higher_level_on_its_way_up(self):
+        came_back = replace(self.turned(4), level=1, direction=-1)
+        found = at(came_back, rest=all_of("clear", two="breach"))
+        assert (found.state.level, found.state.frozen_since, found.guard) == (2, NOW, "two")
+
+    def test_comes_back_no_more_but_still_goes_up(self):
+        frozen = replace(self.turned(4), frozen_since=ago(600), frozen_reason="it turned too often")
+        assert isinstance(at(frozen), Stay)
+        up = at(frozen, rest=all_of("clear", two="breach"))
+        assert (up.state.level, up.state.frozen_since) == (2, ago(600))
+
+    def test_waits_longer_before_it_tries_again_after_each_turn(self):
+        again = at(replace(calm(), level=1, direction=-1, turned_at=(ago(300),)), rest=all_of("clear", two="breach"))
+        assert again.state.failed == 2 and again.state.retry_at == NOW + timedelta(seconds=60)
 
 
 class TestHeadroom:

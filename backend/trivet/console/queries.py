@@ -69,8 +69,9 @@ class ScenarioFacts:
 
     @property
     def proven_level(self) -> int:
-        """The level that telemetry proves."""
-        return proven_level(self.present)
+        """The level that telemetry proves. Where a share of conversations is on its way back, that of the others."""
+        level, wanted = proven_level(self.present), self.desired
+        return wanted.level if wanted and wanted.arm_share and level == wanted.arm_level else level
 
     @property
     def proven_policy(self) -> BackendHolding | None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from trivet.card.content import Card, Guard, Level
 from trivet.guard import headroom, probe
 from trivet.guard.decide import Verdict
-from trivet.guard.probe import BREAKS, Outlook, Probing
+from trivet.guard.probe import BREAKS, Before, Outlook, Probing
 from trivet.guard.ways import NOTHING, Way, closed
 
 STEPPING_BACK = "stepping back from level "  # how the reason of a step down to a level above 0 begins
@@ -23,7 +23,9 @@ DEFERRED_MAX_S = 60.0  # how long others may give way first
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the ladder stands. `calm_since` is when the present calm began, None where there is none."""
+    """Where the ladder stands. `calm_since` is when the present calm began, None where there is none; while a probe goes on,
+    when both arms were last well.
+    """
 
     level: int
     since: datetime
@@ -180,7 +182,9 @@ def _probing(state: State, probing: Probing, cause: _Cause | None, look: _Look) 
     here, below, now = look.level(state.level), state.level - 1, look.now
     if cause is not None and cause.level == state.level and cause.guard is None:
         return _withdraw(state, here, cause.reason, now)
-    passed, words = probe.passes(probing, here, _arms(state.level, cause, look), state.failed, now)
+    arms = _arms(state.level, cause, look)
+    passed, words = probe.passes(probing, here, arms, Before(state.failed, state.calm_since), now)
+    state = replace(state, calm_since=now) if arms.word == "good" else state
     said = f"{probe.said(probing.share)} of conversations at level {below}"
     if passed is None:
         return Stay(state, f"{said}: {words}")

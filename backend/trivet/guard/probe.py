@@ -93,8 +93,16 @@ def said(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def passes(step: Probing, level: Level, arms: Outlook, failed: int, now: datetime) -> tuple[bool | None, str]:
-    """Whether the step has passed (True), failed (False), or goes on (None), and why. `failed` steps came before."""
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What came before the present look: steps that failed in a row, and when both arms were last well."""
+
+    failed: int = 0
+    well_at: datetime | None = None
+
+
+def passes(step: Probing, level: Level, arms: Outlook, before: Before, now: datetime) -> tuple[bool | None, str]:
+    """Whether the step has passed (True), failed (False), or goes on (None), and why."""
     watched_s = (now - step.since).total_seconds()
     if arms.word == "bad":
         return False, arms.words
@@ -102,9 +110,10 @@ def passes(step: Probing, level: Level, arms: Outlook, failed: int, now: datetim
         return None, f"watched for {level.probe.step_s - watched_s:.0f} s more"
     if arms.word == "good":
         return True, f"within limits for {watched_s:.0f} s: {arms.words}"
-    left_s = patience_s(level.probe, failed if arms.word == "little" else 0) - watched_s
+    since = max(step.since, before.well_at or step.since)
+    left_s = patience_s(level.probe, before.failed if arms.word == "little" else 0) - (now - since).total_seconds()
     if left_s > 0:
         return None, f"{arms.words}; waits {left_s:.0f} s more"
     if arms.word == "near":
-        return False, f"no clear word in {watched_s:.0f} s: {arms.words}"
+        return False, f"no clear word in {(now - since).total_seconds():.0f} s: {arms.words}"
     return True, f"too little data in {watched_s:.0f} s, and nothing against it: {arms.words}"
