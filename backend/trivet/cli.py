@@ -11,13 +11,10 @@ from trivet.cli_prices import prices
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
-app.add_typer(keys, name="keys")
 bill = typer.Typer(no_args_is_help=True, help="Bills of providers.")
-app.add_typer(bill, name="bill")
 focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
-app.add_typer(focus, name="focus")
-app.add_typer(prices, name="prices")
-app.add_typer(cards, name="cards")
+for _name, _group in (("keys", keys), ("bill", bill), ("focus", focus), ("prices", prices), ("cards", cards)):
+    app.add_typer(_group, name=_name)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 

@@ -85,7 +85,7 @@ class TestAnAction:
         ("flags", "words"),
         [
             ({"context.max_turns": 1}, "context is cut to 1 turn"),
-            ({"context.max_turns": 3, "tools.mode": "off"}, "context is cut to 3 turns and tools are off"),
+            ({"context.max_turns": 3, "tools.mode": "off"}, "tools are off and context is cut to 3 turns"),
             ({"features.off": "charts"}, "charts is off"),
             ({"admission": "limit", "admission.limit_rps": 5.0}, "5 requests a second are let in"),
             ({}, "nothing changes"),

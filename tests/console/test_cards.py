@@ -87,12 +87,12 @@ class TestTheSentenceOfACard:
 
     def test_says_what_is_under_way(self):
         one = words.One(
-            "chat", 3, NOW - timedelta(days=2), "", "", trial=(4, 0.2, "Nothing is worse so far."),
+            "chat", 3, NOW - timedelta(days=2), "", "", trial=(4, 0.2),
             scheduled=(5, NOW + timedelta(days=1)), owed=True, shadow=2,
         )  # fmt: skip
         assert words.of_one(one, NOW, UTC) == (
             "Chat has been governed by revision 3 since 19 Nov 12:00 (no reason was given); 2 of its guards are in shadow; a "
-            "review by another person is owed; revision 4 is on trial with 20 % of conversations (Nothing is worse so far); "
+            "review by another person is owed; revision 4 is on trial with 20 % of conversations; "
             "revision 5 is scheduled for 22 Nov 12:00."
         )
 
@@ -138,7 +138,7 @@ class TestTheList:
         drafted()
         page = sign_in("viewer").get("/cards")
         assert sentence_of(page) == "1 scenario has a card; 1 revision waits for approval."
-        assert 'href="/cards/chat"' in page.text and "revision 2 in review" in page.text
+        assert 'href="/cards/chat"' in page.text and "revision 2 to be approved" in page.text
 
 
 class TestACard:

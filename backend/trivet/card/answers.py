@@ -5,6 +5,45 @@ from typing import Any
 from trivet.kit.answer import Answer, Page
 
 
+class Glass(Answer):
+    """A break-glass: who, when, why, and the review by another person; nulls while it is owed."""
+
+    by: str
+    at: str
+    reason: str
+    reviewed_by: str | None
+    reviewed_at: str | None
+    review: str | None
+
+
+class Revision(Answer):
+    """One revision of a card. `solo`: one person gave both approvals, in solo mode."""
+
+    scenario: str
+    revision: int
+    status: str
+    author: str
+    created_at: str
+    submitted_at: str | None
+    approved_product_by: str | None
+    approved_operations_by: str | None
+    solo: bool
+    break_glass: Glass | None
+    retired_reason: str | None
+    card: dict[str, Any]
+
+
+class Governing(Revision):
+    """The revision that governs, since when, and the one that a rollback would return to."""
+
+    active_from: str
+    previous_revision: int | None
+
+
+class Revisions(Page):
+    items: list[Revision]
+
+
 class Changed(Answer):
     """One field of a card. `before` or `after` null where it was not there."""
 

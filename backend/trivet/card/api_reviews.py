@@ -24,6 +24,7 @@ Admin = Annotated[Principal, Depends(platform("admin"))]
 Write = Annotated[Principal, Depends(platform("product", "operations"))]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 Limit = Annotated[int, Query(ge=1, le=500)]
+DRAFTED: dict[int | str, dict[str, Any]] = {201: {"model": answers.Revision}}
 
 
 def _clean(text: str) -> str:
@@ -78,7 +79,7 @@ def owed_reviews(_: Read) -> dict[str, Any]:
         }
 
 
-@router.post("/cards/{scenario}/revisions/{number}/review")
+@router.post("/cards/{scenario}/revisions/{number}/review", responses=answer(answers.Revision))
 def review(scenario: str, number: Number, body: Review, principal: Write) -> dict[str, Any]:
     """Another person's word on a revision that was activated by break-glass."""
     with db.transaction() as session:
@@ -88,7 +89,7 @@ def review(scenario: str, number: Number, body: Review, principal: Write) -> dic
         return revision_body(done, scenario)
 
 
-@router.post("/cards/{scenario}/proposal", status_code=201)
+@router.post("/cards/{scenario}/proposal", status_code=201, responses=DRAFTED)
 def draft_proposed(scenario: str, body: NewProposal, principal: Write) -> dict[str, Any]:
     """A draft with the thresholds proposed from the scenario's own data, all guards in shadow."""
     with db.transaction() as session:
@@ -96,7 +97,7 @@ def draft_proposed(scenario: str, body: NewProposal, principal: Write) -> dict[s
         return revision_body(made, scenario)
 
 
-@router.post("/cards/{scenario}/out-of-shadow", status_code=201)
+@router.post("/cards/{scenario}/out-of-shadow", status_code=201, responses=DRAFTED)
 def draft_out_of_shadow(scenario: str, principal: Write) -> dict[str, Any]:
     """A draft of the governing card whose guards act."""
     with db.transaction() as session:

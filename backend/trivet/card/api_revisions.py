@@ -10,11 +10,12 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.card import service
+from trivet.card import answers, service
 from trivet.card.models import Activation, CardRevision
 from trivet.card.presets import DEFAULT, presets
 from trivet.identity import service as identity
 from trivet.identity.auth import Principal, person, platform
+from trivet.kit.answer import answers as answer
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import Forbidden, NotFound
 from trivet.kit.page import from_cursor, page
@@ -110,7 +111,7 @@ def cards_of_all(_: Read, limit: Limit = 100, cursor: str | None = None) -> dict
     return page(items, limit, lambda item: [item["id"]])
 
 
-@router.get("/cards/{scenario}")
+@router.get("/cards/{scenario}", responses=answer(answers.Governing))
 def card(scenario: str, _: Read) -> dict[str, Any]:
     """The active card."""
     with db.transaction() as session:
@@ -125,7 +126,7 @@ def card(scenario: str, _: Read) -> dict[str, Any]:
         }
 
 
-@router.get("/cards/{scenario}/revisions")
+@router.get("/cards/{scenario}/revisions", responses=answer(answers.Revisions))
 def revisions(scenario: str, _: Read, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
     """Newest first."""
     with db.transaction() as session:
@@ -137,20 +138,20 @@ def revisions(scenario: str, _: Read, limit: Limit = 100, cursor: str | None = N
         return page([revision_body(r, scenario) for r in found], limit, lambda item: [item["revision"]])
 
 
-@router.get("/cards/{scenario}/revisions/{number}")
+@router.get("/cards/{scenario}/revisions/{number}", responses=answer(answers.Revision))
 def revision(scenario: str, number: Number, _: Read) -> dict[str, Any]:
     with db.transaction() as session:
         return revision_body(service.revision_named(session, scenario, number), scenario)
 
 
-@router.post("/cards/{scenario}/revisions", status_code=201)
+@router.post("/cards/{scenario}/revisions", status_code=201, responses={201: {"model": answers.Revision}})
 def draft(scenario: str, body: NewRevision, principal: Write) -> dict[str, Any]:
     with db.transaction() as session:
         made = service.draft(session, scenario=scenario, body=body.card, actor=principal.actor, now=utc_now())
         return revision_body(made, scenario)
 
 
-@router.post("/cards/{scenario}/revisions/{number}/submit")
+@router.post("/cards/{scenario}/revisions/{number}/submit", responses=answer(answers.Revision))
 def submit(scenario: str, number: Number, principal: Write) -> dict[str, Any]:
     with db.transaction() as session:
         now = utc_now()
@@ -159,7 +160,7 @@ def submit(scenario: str, number: Number, principal: Write) -> dict[str, Any]:
         )
 
 
-@router.post("/cards/{scenario}/revisions/{number}/approve")
+@router.post("/cards/{scenario}/revisions/{number}/approve", responses=answer(answers.Revision))
 def approve(scenario: str, number: Number, principal: Write, body: Approval | None = None) -> dict[str, Any]:
     """For the caller's side; who may speak for both says which: `{"for": "product"}`.
 

@@ -37,7 +37,7 @@ def difference(
 ) -> dict[str, Any]:
     """What changed between any two revisions, field by field, with words."""
     with db.transaction() as session:
-        found = diff.changes(*(service.revision_named(session, scenario, n).body for n in (before, to)))
+        found = diff.changes(*(exchange.values(session, scenario, number) for number in (before, to)))
     return {
         "scenario": scenario, "from_revision": before, "to_revision": to,
         "changes": [{"field": c.field, "before": c.before, "after": c.after, "words": c.words} for c in found],

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -71,6 +72,15 @@ def bring_in(session: Session, text: str, *, actor: str, now: datetime, scenario
         return BroughtIn(named, False, newest.number, words)
     made = service.draft(session, scenario=named, body=body, actor=actor, now=now)
     return BroughtIn(named, True, made.number, words)
+
+
+def values(session: Session, scenario: str, number: int) -> dict[str, Any]:
+    """A revision as JSON values of today's form, so that two of different releases differ in what they say alone."""
+    body: dict[str, Any] = service.revision_named(session, scenario, number).body
+    try:
+        return parse(body).model_dump(mode="json")
+    except Invalid:  # it cannot be read any more: as it was kept
+        return body
 
 
 def _read(text: str, scenario: str | None) -> tuple[str, object]:

@@ -70,18 +70,18 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
 MONEY = ("cost_per_request", "cost_per_hour", "cost_per_day", "cost_per_tenant_day")
 
 _TOOLS = {"all": "all tools are allowed", "local": "tools become local only", "off": "tools are off"}
-# What each flag does, in words. Flags that say how another is told are left out: they are in its sentence.
+# What each flag does, in words, in the order they are told.
 ACTIONS: dict[str, Callable[[FlagValue], str]] = {
-    "model.route": lambda v: f"the model is {v}",
+    "features.off": lambda v: f"{_and(str(v).split(','))} {'are' if ',' in str(v) else 'is'} off",
+    "tools.mode": lambda v: _TOOLS[str(v)],
     "context.max_turns": lambda v: f"context is cut to {v} turn{'s' * (v != 1)}",
     "context.max_tokens": lambda v: f"context is cut to {v} tokens",
     "output.max_tokens": lambda v: f"answers end at {v} tokens",
-    "tools.mode": lambda v: _TOOLS[str(v)],
-    "rerank.depth": lambda v: f"{v} results are reranked",
     "retrieval.depth": lambda v: f"{v} passages are retrieved",
-    "features.off": lambda v: f"{_and(str(v).split(','))} {'are' if ',' in str(v) else 'is'} off",
+    "rerank.depth": lambda v: f"{v} results are reranked",
     "cache.only": lambda v: "only the cache answers" if v else "the model answers too",
     "read_only": lambda v: "nothing is written" if v else "writing is allowed",
+    "model.route": lambda v: f"the model is {v}",
     "pool.route": lambda v: f"calls go to the pool {v}",
     "request.priority": lambda v: f"priority is {v}",
     "admission": lambda v: {"admit": "all are let in", "limit": "only some are let in", "reject": "nobody is let in"}[str(v)],
@@ -124,10 +124,9 @@ def _follows(card: Card, guard: Guard) -> str:
 
 def actions(flags: Mapping[str, FlagValue]) -> str:
     """What some flags do, in one clause."""
-    said = {
-        flag: value for flag, value in flags.items() if (flag, value) != ("admission", "limit")
-    }  # the limit says it
-    return _and([ACTIONS[flag](value) for flag, value in said.items() if flag in ACTIONS]) or "nothing changes"
+    limited = flags.get("admission") == "limit"  # how many are let in says it
+    told = [flag for flag in ACTIONS if flag in flags and not (flag == "admission" and limited)]
+    return _and([ACTIONS[flag](flags[flag]) for flag in told]) or "nothing changes"
 
 
 def level_sentence(step: Level) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from trivet import db
-from trivet.card import diff, solo
+from trivet.card import diff, exchange, solo
 from trivet.card import service as revisions
 from trivet.card.models import CardRevision, CardTrial
 from trivet.card.sentences import paragraphs
@@ -49,7 +49,7 @@ def list_of_cards(looking: Looking) -> HTMLResponse:
         without=sum(one.active is None for one in found),
         owed=[(one.scenario.name, row.number, row.glass_broken_by or "") for one in found for row in one.owed],
         trials=[(one.scenario.name, one.trial.number, one.trial.shares[one.trial.step]) for one in found if one.trial],
-        waiting=sum(row.status == "in_review" for one in found for row in one.waiting),
+        waiting=sum(_lacks_approval(row) for one in found for row in one.waiting),
     )
     said = f"Solo mode is on since {say.day_clock(alone.at, looking.now, looking.zone)}, by {alone.actor}: {alone.reason}." if alone and alone.on else ""  # fmt: skip
     page = CardsPage(looking, words.sentence(known), said, tuple(map(_row, found)), more)
@@ -93,10 +93,19 @@ def address(name: str) -> str:
     return f"/cards/{quote(name, safe='')}"
 
 
+def _lacks_approval(row: CardRevision) -> bool:
+    return row.status == "in_review" and None in (row.approved_product_by, row.approved_operations_by)
+
+
+def _waits(row: CardRevision) -> str:
+    state = "draft" if row.status == "draft" else "to be approved" if _lacks_approval(row) else "approved"
+    return f"revision {row.number} {state}"
+
+
 def _row(one: Standing) -> CardRow:
     card = one.active
     shadow = sum(guard.shadow for guard in card.card.guards) if card else 0
-    waiting = [f"revision {row.number} {row.status.replace('_', ' ')}" for row in one.waiting]
+    waiting = [_waits(row) for row in one.waiting if one.trial is None or one.trial.number != row.number]
     return CardRow(
         name=one.scenario.name,
         url=address(one.scenario.name),
@@ -154,7 +163,7 @@ def _sentence(session: Session, one: Standing, looking: Reader) -> str:
         since=came[0],
         gives_way=card.card.gives_way[0] if card.card.gives_way else "",
         reason=came[1],
-        trial=(one.trial.number, one.trial.shares[one.trial.step], one.trial.said) if one.trial else None,
+        trial=(one.trial.number, one.trial.shares[one.trial.step]) if one.trial else None,
         scheduled=(one.schedule.number, one.schedule.at) if one.schedule else None,
         owed=bool(one.owed),
         shadow=sum(guard.shadow for guard in card.card.guards),
@@ -174,7 +183,7 @@ def _strip(session: Session, scenario_id: int, tried: list[CardTrial], looking: 
 def _changes(session: Session, name: str, before: int, to: int) -> list[str]:
     if not before or not to or before == to:
         return []
-    one, other = (revisions.revision_named(session, name, number).body for number in (before, to))
+    one, other = (exchange.values(session, name, number) for number in (before, to))
     return [change.words for change in diff.changes(one, other)]
 
 

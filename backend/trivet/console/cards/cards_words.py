@@ -51,7 +51,7 @@ class One:
     since: datetime
     gives_way: str
     reason: str
-    trial: tuple[int, float, str] | None = None  # revision, share, its newest word
+    trial: tuple[int, float] | None = None  # revision, share
     scheduled: tuple[int, datetime] | None = None
     owed: bool = False
     shadow: int = 0
@@ -68,8 +68,8 @@ def of_one(one: One, now: datetime, zone: tzinfo) -> str:
     if one.owed:
         parts.append("a review by another person is owed")
     if one.trial:
-        number, share, said = one.trial
-        parts.append(f"revision {number} is on trial with {100 * share:g} % of conversations ({_stopped(said)})")
+        number, share = one.trial
+        parts.append(f"revision {number} is on trial with {100 * share:g} % of conversations")
     if one.scheduled:
         number, at = one.scheduled
         parts.append(f"revision {number} is scheduled for {say.day_clock(at, now, zone)}")
