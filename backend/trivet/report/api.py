@@ -12,7 +12,18 @@ from trivet.kit.clock import utc_now
 from trivet.kit.interval import Interval
 from trivet.kit.page import page, to_cursor
 from trivet.report import answers as shapes
-from trivet.report import asking, costs_api, gaps_api, interactions, names, questions_api, rows, signals, values_api
+from trivet.report import (
+    asking,
+    costs_api,
+    gaps_api,
+    interactions,
+    names,
+    questions_api,
+    rows,
+    scaling_api,
+    signals,
+    values_api,
+)
 from trivet.report import engines as serving
 from trivet.report import usage as using
 from trivet.report.asking import Read
@@ -34,6 +45,7 @@ router.include_router(values_api.router)
 router.include_router(files_api.router)
 router.include_router(schedules_api.router)
 router.include_router(gaps_api.router)
+router.include_router(scaling_api.router)
 
 
 @router.get("/usage")
