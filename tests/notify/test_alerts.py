@@ -11,6 +11,7 @@ from tests.support.governed import register, short_card
 from tests.support.receiver import receiving
 
 from trivet import db
+from trivet.command import service as commands
 from trivet.kit.clock import utc_now
 from trivet.kit.webhook import verify
 from trivet.notify import alert_models as rows
@@ -52,6 +53,25 @@ class TestABreach:
         assert alert["link"] == f"https://trivet.example.com/breaches/{breach_id}"
         assert alert["runbook"] == "https://trivet.example.com/runbooks/p95_latency_ms"
         assert alert["done"] == "nothing yet: the guard raises to level 1"
+
+    def test_says_what_was_done_about_it_meanwhile(self, team):
+        route("all", "team", repeat_s=60.0)
+        scenario_id = register("chat")
+        id_ = breach(scenario_id)
+        alert_tasks.breach(id_)
+        with db.transaction() as session:
+            command = commands.issue(
+                session, kind="degrade", scenario_id=scenario_id, level=1, reason="p95", actor="ladder", breach_id=id_,
+                now=utc_now(),
+            )  # fmt: skip
+        turn_back(rows.Notice, "told_at", seconds=61)
+        judge_alerts()
+        send_alerts()
+        told = [json.loads(got.body)["data"]["alerts"][0] for got in team.got]
+        assert [alert["done"] for alert in told] == [
+            "nothing yet: the guard raises to level 1", f"command {command.id}: degrade to level 1, pending",
+        ]  # fmt: skip
+        assert [alert["command"] for alert in told] == [None, f"https://trivet.example.com/breaches/{id_}#command"]
 
     def test_and_its_end_are_one_alert_told_twice(self, team):
         route("all", "team", interval_s=0.0)

@@ -38,7 +38,7 @@ TEXT = """\
   Done: command 12: degrade to level 2, observed
   Since 2026-11-21 14:02:40 UTC, for 4 min · page
   Look: https://trivet.example.com/breaches/4
-  Command: https://trivet.example.com/commands/12
+  Command: https://trivet.example.com/breaches/4#command
   Runbook: https://trivet.example.com/runbooks/p95_latency_ms
 
 ✓ support-chat errors: error rate 4 %, back within 5 %

@@ -86,6 +86,7 @@ def decide_now() -> int:
     now = utc_now()
     with db.transaction() as session:
         alerts.end_those_due(session, now)
+        breaches.follow_commands(session)
         return judge.judge(session, public_url(), now)
 
 

@@ -70,6 +70,26 @@ def missed(session: Session, now: datetime) -> list[int]:
     return sorted(session.scalars(without.union(stale).limit(MISSED_MAX)))
 
 
+def follow_commands(session: Session) -> int:
+    """Say of open alerts what was done about them meanwhile, and how far it is; of how many that changed."""
+    alert = rows.Alert
+    caused = (
+        select(alert, Command)
+        .join(Command, Command.breach_id == alert.breach_id)
+        .where(alert.ended_at.is_(None))
+        .order_by(alert.id, Command.id)
+    )
+    newest = dict(session.execute(caused).all())
+    changed = 0
+    for row, command in newest.items():
+        said = words_of(command)
+        if (row.command_id, row.annotations.get("done")) != (command.id, said):
+            row.command_id, row.annotations = command.id, {**row.annotations, "done": said}
+            changed += 1
+    session.flush()
+    return changed
+
+
 def alert_of(told: Told) -> Alert:
     """The alert that a breach is."""
     breach, guard = told.breach, told.guard
@@ -106,13 +126,18 @@ def severity_of(guard: Guard | None) -> str:
 def done(told: Told) -> str:
     """What was done about a breach, in words."""
     if told.command is not None:
-        level = f" to level {told.command.level}" if told.command.level is not None else ""
-        return f"command {told.command.id}: {told.command.kind}{level}, {told.command.status}"
+        return words_of(told.command)
     if told.guard is not None and told.guard.shadow:
         return "nothing: the guard is in shadow and moves nothing"
     if told.guard is not None and told.guard.raises_to:
         return f"nothing yet: the guard raises to level {told.guard.raises_to}"
     return "nothing: the guard only watches"
+
+
+def words_of(command: Command) -> str:
+    """`command 12: degrade to level 2, effective`."""
+    level = f" to level {command.level}" if command.level is not None else ""
+    return f"command {command.id}: {command.kind}{level}, {command.status}"
 
 
 def _read(session: Session, breach_id: int) -> Told | None:

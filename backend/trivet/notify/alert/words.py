@@ -96,7 +96,7 @@ def line(
     """One alert in words."""
     over = fact.ended_at is not None
     why = annotations.get("ended") or annotations.get("why", "") if over else annotations.get("why", "")
-    runbook = annotations.get("runbook", "")
+    runbook, link = annotations.get("runbook", ""), base_url + annotations.get("path", ALERTS)
     return Line(
         id=fact.id,
         name=fact.name,
@@ -109,8 +109,8 @@ def line(
         lasted=_lasted(fact.ended_at or now, fact.started_at, over=over),
         drill="drill" in fact.labels,
         shadow="shadow" in fact.labels,
-        link=base_url + annotations.get("path", ALERTS),
-        command=f"{base_url}/commands/{command_id}" if command_id else "",
+        link=link,
+        command=f"{link}#command" if command_id else "",
         runbook=f"{base_url}/runbooks/{runbook}" if runbook else "",
     )
 
