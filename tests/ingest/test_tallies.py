@@ -23,7 +23,7 @@ SLOW, FAILED, LATE, REFUSALS, FIRST = (
     tallies.Limit("refusals", 0, 14),
     tallies.Limit("ttft", 200_000, 15),
 )
-EVERY = {7: [SLOW, FAILED, LATE, REFUSALS, FIRST]}
+EVERY = {7: tallies.watched([SLOW, FAILED, LATE, REFUSALS, FIRST])}
 
 
 def row(at=NOW, *, tenant=1, scenario=7, **given):
