@@ -60,13 +60,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_channel_name")),
     )
     op.create_table(
-        "drill_mark",
-        sa.Column("scenario_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("scenario_id", name=op.f("pk_drill_mark")),
-    )
-    op.create_table(
         "maintenance",
         sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -187,7 +180,6 @@ def downgrade() -> None:
     op.drop_table("silence")
     op.drop_table("route")
     op.drop_table("maintenance")
-    op.drop_table("drill_mark")
     op.drop_table("channel")
     op.drop_index("uq_alert_open", table_name="alert", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_index("ix_alert_unsettled", table_name="alert", postgresql_where=sa.text("NOT settled"))

@@ -16,7 +16,7 @@ from trivet.kit.clock import utc_now
 from trivet.kit.webhook import verify
 from trivet.notify import alert_models as rows
 from trivet.notify import alert_tasks, alerts
-from trivet.notify.alert import drills, keep
+from trivet.notify.alert import keep
 from trivet.notify.alert_tasks import judge_alerts, missed, send_alerts
 from trivet.notify.channel import deliveries
 
@@ -115,23 +115,20 @@ class TestABreach:
         assert (alert.severity, alert.annotations["done"]) == ("info", "nothing yet: the guard raises to level 1")
         assert [name for name, _, _ in notices()] == ["shadows"]
 
-    def test_of_a_drill_goes_to_its_own_route_or_nowhere(self, team):
-        route("all", "team")
-        scenario_id = register("chat")
-        with db.transaction() as session:
-            drills.mark(session, scenario_id, utc_now(), utc_now().replace(year=2099))
-        alert_tasks.breach(breach(scenario_id))
-        (alert,) = every(rows.Alert)
-        assert alert.labels["drill"] == "true"
-        assert alert.unrouted == 'it is marked drill, and no route has a matcher such as drill="true"'
-        assert notices() == []
-
 
 class TestToldOnce:
     def test_without_a_route_nobody_is_told_and_the_alert_says_so(self, team):
         fire()
         assert judge_alerts() == 0
         assert every(rows.Alert)[0].unrouted.startswith("there is no route yet")
+
+    def test_what_is_of_a_drill_goes_to_its_own_route_or_nowhere(self, team):
+        route("all", "team")
+        fire(alertname="TrivetDrillFailed", kind="drill", drill="true")
+        assert judge_alerts() == 0
+        assert every(rows.Alert)[0].unrouted == 'it is marked drill, and no route has a matcher such as drill="true"'
+        route("drills", "team", matchers=['drill="true"'])
+        assert judge_alerts() == 1
 
     def test_judged_again_and_again_it_is_told_once(self, team):
         route("all", "team")

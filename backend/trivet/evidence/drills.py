@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from trivet.card import service as cards
 from trivet.command import service as commands
 from trivet.command.models import Command
-from trivet.evidence import drill_plan, drill_trigger, side_effects
+from trivet.evidence import drill_alert, drill_plan, drill_trigger, side_effects
 from trivet.evidence.drill_plan import Found, Planned, Proof
 from trivet.evidence.drill_state import steps_of, trouble
 from trivet.evidence.models import Drill, DrillStep
@@ -139,6 +139,7 @@ def _end(session: Session, drill: Drill, steps: Sequence[DrillStep], now: dateti
         why = drill.outcome or next((s.reason for s in steps if not s.ok), "")
         drill.outcome = f"{why}; not proven: {', '.join(missing)}" if missing else why
     drill.ended_at = now
+    drill_alert.tell(session, drill, now)
     _settle(session, drill)
 
 

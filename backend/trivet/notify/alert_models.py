@@ -164,13 +164,3 @@ class Delivery(Base):
         Index("ix_notice_delivery_due", "next_try_at", postgresql_where=sql("state IN ('queued', 'handed')")),
         Index(None, "created_at"),
     )
-
-
-class DrillMark(Base):
-    """Until when breaches of a scenario are a drill's: their alerts say `drill`."""
-
-    __tablename__ = "drill_mark"
-
-    scenario_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    since: Mapped[datetime]
-    until: Mapped[datetime]

@@ -30,7 +30,6 @@ class Told:
     breach: Breach
     scenario: str
     guard: Guard | None  # None where the card no longer has it
-    drill: bool
     command: Command | None
 
 
@@ -97,7 +96,7 @@ def alert_of(told: Told) -> Alert:
     shadow = breach.shadow or (guard is not None and guard.shadow)
     labels = {
         "alertname": NAME, "kind": "guard", "scenario": told.scenario, "guard": breach.guard, "metric": metric,
-        "shadow": "true" if shadow else "", "drill": "true" if told.drill else "",
+        "shadow": "true" if shadow else "",
     }  # fmt: skip
     return Alert(
         labels={name: value for name, value in labels.items() if value},
@@ -148,7 +147,4 @@ def _read(session: Session, breach_id: int) -> Told | None:
     card = cards.active(session, [breach.scenario_id]).get(breach.scenario_id)
     guard = next((each for each in card.card.guards if each.name == breach.guard), None) if card else None
     caused = select(Command).where(Command.breach_id == breach_id).order_by(Command.id.desc()).limit(1)
-    mark = rows.DrillMark
-    within = select(mark.until).where(mark.scenario_id == breach.scenario_id, mark.since <= breach.opened_at)
-    drill = session.scalar(within.where(mark.until > breach.opened_at)) is not None
-    return Told(breach, scenario, guard, drill, session.scalar(caused))
+    return Told(breach, scenario, guard, session.scalar(caused))

@@ -14,9 +14,9 @@ from trivet.notify.channel import deliveries, failing
 
 
 def call(session: Session, told: Told, base_url: str, now: datetime) -> int:
-    """Put the calls of a breach on their way, each once; how many that made. Neither a shadow nor a drill calls anything."""
+    """Put the calls of a breach on their way, each once; how many that made. A shadow calls nothing."""
     breach, guard = told.breach, told.guard
-    if guard is None or not guard.webhook or guard.shadow or breach.shadow or told.drill:
+    if guard is None or not guard.webhook or guard.shadow or breach.shadow:
         return 0
     if session.scalar(select(Channel.kind).where(Channel.name == guard.webhook)) != "webhook":
         why = f"guard {guard.name} of {told.scenario} calls channel {guard.webhook!r}, which is no webhook there is"
