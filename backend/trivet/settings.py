@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     fold_batch_rows: int = Field(20_000, description="Delta rows folded in one transaction.")
     guard_interval_s: float = Field(1.0, description="How often guards are evaluated.")
-    running_seen_s: int = Field(5, description="A running call that was not told again for so long is not running.")
+    running_seen_s: int = Field(12, description="A running call that was not told again for so long is not running.")
     running_calls_limit: int = Field(
         10_000, description="Most running calls that one key may tell of at once; more are refused."
     )

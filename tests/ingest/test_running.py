@@ -56,8 +56,8 @@ class TestARunningCall:
 
     def test_that_is_not_told_again_is_not_running(self):
         keep(told(at(10)), now=at(10))
-        assert seen(at(14)) == [14.0]
-        assert seen(at(15)) == []
+        assert seen(at(21)) == [21.0]
+        assert seen(at(22)) == []
 
     def test_whose_request_has_come_is_not_running(self):
         call = told(at(10), age_s=10)
@@ -106,7 +106,7 @@ class TestWhatIsRefused:
         assert keep(*first, *(told(at(11)) for _ in range(3)), now=at(11)) == {"too_many_running": 2}
         assert keep(told(at(11)), now=at(11), key_id=2) == {}, "another key has its own room"
         assert len(seen(at(11))) == 4
-        assert keep(told(at(20)), now=at(20)) == {}, "what runs no more leaves its room"
+        assert keep(told(at(30)), now=at(30)) == {}, "what runs no more leaves its room"
 
     def test_past_the_keys_names_is_that_of_the_name_its_request_gets(self, monkeypatch):
         monkeypatch.setattr(get_settings(), "tenants_per_key_limit", 2)

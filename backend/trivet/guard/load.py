@@ -14,7 +14,7 @@ from trivet.card import service as cards
 from trivet.card.content import Guard
 from trivet.card.models import Activation
 from trivet.card.service import ActiveCard
-from trivet.guard import counted, readings, returning, signs, window
+from trivet.guard import counted, normals, readings, returning, signs, window
 from trivet.guard.decide import Standing
 from trivet.guard.flow import Event, InFlight
 from trivet.guard.judgement import Case
@@ -125,6 +125,7 @@ def _see(session: Session, active: Cards, now: datetime) -> Seen:
     slices = _slices(session, active, now)
     calls = running.read(session, active, now)  # after the slices: see there
     told = {id_: len(of) for id_, of in calls.items()}
+    normals.refresh(session, now)
     moving = signs.in_flight(session, active, told, now)
     return Seen(now, active, slices, calls, moving, _events(session, active, now), readings.read(session, active, now))
 
@@ -248,6 +249,7 @@ def _beside(seen: Seen, card: ActiveCard, ladder: LadderState) -> Beside:
         counts=counts(card, governing(card, ladder), now),
         readings=seen.readings.of(card),
         burns=seen.readings.burned(card),
+        normals=normals.of(card.scenario_id, card.card.guards),
     )
 
 

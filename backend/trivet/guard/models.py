@@ -9,8 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trivet.db import Base
 from trivet.guard.ladder_models import LadderMove, LadderState, Regression, Shortage
+from trivet.guard.normal_model import GuardNormal
 
-__all__ = ["Breach", "GuardRun", "GuardState", "LadderMove", "LadderState", "Regression", "Shortage"]
+__all__ = ["Breach", "GuardNormal", "GuardRun", "GuardState", "LadderMove", "LadderState", "Regression", "Shortage"]
 VERDICTS = ("ok", "breach", "stall", "no_data")
 
 

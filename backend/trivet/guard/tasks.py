@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
 
 from trivet import db
-from trivet.guard import counted, service, shortages
+from trivet.guard import calibrate, counted, service, shortages
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 from trivet.outbox import Outbox
@@ -18,6 +18,7 @@ SCHEDULE = {
     "guard.evaluate": (get_settings().guard_interval_s, "control"),
     "guard.give_way": (5.0, "control"),
     "guard.forget_tallies": (60.0, "work"),
+    "guard.calibrate": (1800.0, "work"),
 }
 HERE = ("command.from_ladder", "command.auto_rollback")  # what an evaluation hands on and does itself
 HERE_MAX = 50  # of one evaluation; the others leave by the broker
@@ -74,6 +75,13 @@ def _do(task: str, args: list[object]) -> bool:
         _log.info("%s%r was refused here: %s", task, tuple(args), refused.detail)
         return False
     return True
+
+
+@shared_task(name="guard.calibrate")
+def replay_history() -> int:
+    """Replay the last day of the scenarios that are due, each about once a day; how many guards were."""
+    with db.transaction() as session:
+        return calibrate.calibrate(session, utc_now())
 
 
 @shared_task(name="guard.forget_tallies")

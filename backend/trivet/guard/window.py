@@ -14,7 +14,7 @@ from trivet.card.content import Card, Guard
 from trivet.guard import flow
 from trivet.guard.flow import Event, InFlight
 from trivet.guard.measures import Burned, Reading, Silence, Window
-from trivet.guard.sequential import MEMORY_S, Counts
+from trivet.guard.sequential import MEMORY_S, Counts, Normal
 from trivet.guard.tally import Series, merged
 from trivet.ingest.signal.running import Overdue
 from trivet.ingest.store.tallies import Limit
@@ -90,7 +90,7 @@ class Beside:
     """What is known of a scenario beside the requests that have ended.
 
     `finished_in` is the newest bucket in which anything was served, under whatever revision and level; `quiet_since` is
-    since when something should have come, where that is known to the second. `counts`, `readings` and `burns` are by guard.
+    since when something should have come, where that is known to the second. `counts`, `readings`, `burns` and `normals` are by guard.
     """
 
     calls: Sequence[Overdue] = ()
@@ -102,6 +102,7 @@ class Beside:
     counts: Mapping[str, Sequence[Counts]] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
     burns: Mapping[str, Burned] = field(default_factory=dict)
+    normals: Mapping[str, Normal] = field(default_factory=dict)
 
 
 ALONE = Beside()
@@ -163,6 +164,7 @@ def window(
         reading=beside.readings.get(guard.name),
         counts=beside.counts.get(guard.name, ()),
         burned=beside.burns.get(guard.name, {}),
+        normal=beside.normals.get(guard.name),
     )
 
 
