@@ -129,7 +129,7 @@ class TestAProbe:
         with db.transaction() as session:
             shares = session.scalars(select(Command.share).order_by(Command.id)).all()
         assert shares[:4] == [None, 0.2, 0.5, 0.25] and None in shares[4:]
-        assert (ladder().level, ladder().probe_share, ladder().failed) == (1, None, 1)
+        assert (ladder().level, ladder().probe_share, ladder().failed) == (1, None, 2)
         assert any("those at level 0: P95 1.5" in move.reason for move in rows(LadderMove))
         assert (desired().level, desired().arm_share) == (1, None)
 
