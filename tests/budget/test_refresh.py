@@ -17,6 +17,8 @@ from trivet.ingest.models import SpendDelta
 from trivet.ingest.request.fact import REJECTED
 from trivet.kit.interval import Interval
 from trivet.kit.money import PICO
+from trivet.notify import alerts
+from trivet.notify.alert_models import Alert
 from trivet.notify.models import Message
 from trivet.rollup import read
 from trivet.rollup import tasks as rollup
@@ -221,6 +223,20 @@ class TestLines:
             "Budget all: everyone is past 90 %: 9.20 USD of 10.00 USD",
         ]
         assert "80 % passed in the same moment" in messages[1].text
+
+    def test_a_hard_one_is_an_alert_until_its_window_ends(self):
+        prices()
+        budget(hard=True, action="refuse")
+        spend("10")
+        refresh(NOW)
+        refresh(NOW)
+        (alert,) = rows(Alert)
+        assert alert.labels == {"alertname": "TrivetBudget", "kind": "budget", "budget": "all", "subject": "everyone"}
+        assert (alert.severity, alert.annotations["done"]) == ("ticket", "reservations beyond it are refused")
+        assert "10.00 USD" in alert.annotations["why"]
+        with db.transaction() as session:
+            assert alerts.end_those_due(session, alert.ends_at - timedelta(seconds=1)) == 0
+            assert alerts.end_those_due(session, alert.ends_at) == 1
 
     def test_are_told_again_in_the_next_window(self):
         prices()

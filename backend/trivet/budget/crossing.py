@@ -18,7 +18,9 @@ from trivet.budget.models import BudgetLine
 from trivet.budget.names import names, whose
 from trivet.budget.sums import ZERO, roughly
 from trivet.kit.money import EXACT
+from trivet.notify import alerts
 from trivet.notify import service as notify
+from trivet.notify.alerts import Alert
 from trivet.pricing.exchange import rates
 from trivet.rollup.read import one_of
 
@@ -97,6 +99,25 @@ def _write(session: Session, found: Crossing, now: datetime) -> None:
     session.execute(insert(BudgetLine).values(rows).on_conflict_do_nothing())
     if terms.owners:
         _tell(session, found, now)
+    if found.since and not over:
+        _fire(session, found, now)
+
+
+DONE = {"refuse": "reservations beyond it are refused", "degrade": "calls are degraded", "break": "calls are cut off"}
+
+
+def _fire(session: Session, found: Crossing, now: datetime) -> None:
+    """A hard line is an alert until its window ends. Many at once are one message of each route."""
+    window, standing = found.window, found.standing
+    labels = {"alertname": "TrivetBudget", "kind": "budget", "budget": standing.name, "subject": found.whose}
+    alerts.fire(
+        session,
+        Alert(
+            labels, "ticket", found.why, DONE[standing.terms.action or "refuse"], path="/budgets",
+            tenant_id=window.subject_id if standing.scope == "tenant" else None, ends_at=window.ends_at,
+        ),
+        now,
+    )  # fmt: skip
 
 
 def _breached_at(session: Session, found: Crossing) -> datetime | None:

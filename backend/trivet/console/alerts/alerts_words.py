@@ -83,7 +83,7 @@ def steps(way: Way) -> str:
 
 def matcher_of(labels: Mapping[str, str]) -> str:
     """The matchers of a silence of this alert alone: of the names in it, one a line."""
-    named = [name for name in ("scenario", "guard", "tenant", "channel", "budget") if labels.get(name)]
+    named = [name for name in ("scenario", "guard", "tenant", "channel", "budget", "subject") if labels.get(name)]
     quoted = {name: labels[name].replace("\\", "\\\\").replace('"', '\\"') for name in named}
     return "\n".join(f'{name}="{quoted[name]}"' for name in named) or f'alertname="{labels["alertname"]}"'
 

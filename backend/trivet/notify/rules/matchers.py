@@ -24,6 +24,7 @@ NAMES = (
     "backend",
     "channel",
     "budget",
+    "subject",
     "severity",
     "shadow",
     "drill",
