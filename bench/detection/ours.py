@@ -13,7 +13,7 @@ from trivet.guard.sequential import MEMORY_S, Counts, Normal
 from trivet.kit import histogram
 
 EPOCH = datetime(2026, 11, 21, tzinfo=UTC)
-SIGN_S = 10  # how often a backend says how many requests it has in flight
+SIGN_S = 1  # how often a backend tells of its running calls
 WINDOW_S, LEAST = 30, 20
 
 

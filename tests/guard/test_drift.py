@@ -2,7 +2,7 @@
 
 import pytest
 
-from trivet.guard.drift import Moments, drift, of_classes, of_sums, of_values, shares
+from trivet.guard.drift import Moments, drift, of_classes, of_sums, of_values
 
 
 class TestMoments:
@@ -38,19 +38,3 @@ class TestDrift:
 
     def test_without_a_reference_is_unknown(self):
         assert drift(Moments(400, 1.0, 1.0), Moments(1, 1.0, 0.0)) is None
-
-
-class TestShares:
-    def test_that_stay_are_no_drift(self):
-        assert shares({"short": 800, "long": 200}, {"short": 8000, "long": 2000}) == pytest.approx(0, abs=1e-3)
-
-    def test_by_hand(self):
-        """80 and 20 % become 50 and 50: -0.3 ln(0.625) + 0.3 ln 2.5 is 0.416."""
-        found = shares({"short": 50_000, "long": 50_000}, {"short": 80_000, "long": 20_000})
-        assert found == pytest.approx(0.4159, abs=1e-3)
-
-    def test_of_a_new_class_is_large_and_finite(self):
-        assert 0.25 < shares({"a": 900, "b": 100}, {"a": 1000}) < 2
-
-    def test_of_nothing_are_unknown(self):
-        assert shares({}, {"a": 1}) is None

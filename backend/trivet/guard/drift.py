@@ -72,20 +72,3 @@ def drift(now: Moments, reference: Moments, *, only_down: bool = False) -> Drift
     error = math.sqrt(max(now.variance, LEAST_SPREAD) / now.n + reference.variance / reference.n) / spread
     far = -shift if only_down else abs(shift)
     return Drift(max(0.0, far - SURE * error), shift, now, reference)
-
-
-def shares(now: Mapping[str, int], reference: Mapping[str, int]) -> float | None:
-    """Population stability index of classes, of lengths say: 0 is none, 0.1 shows, 0.25 is large. None where one is empty.
-
-    Half a request is added to each class, so that one that is new or gone is no infinity.
-    """
-    classes = now.keys() | reference.keys()
-    total_now, total_then = sum(now.values()), sum(reference.values())
-    if not total_now or not total_then:
-        return None
-    index = 0.0
-    for name in classes:
-        here = (now.get(name, 0) + 0.5) / (total_now + len(classes) / 2)
-        there = (reference.get(name, 0) + 0.5) / (total_then + len(classes) / 2)
-        index += (here - there) * math.log(here / there)
-    return index
