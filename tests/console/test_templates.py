@@ -24,6 +24,7 @@ PAGES = {
     "interactions/list.html": views.InteractionsPage,
     "interactions/one.html": views.InteractionPage,
     "evidence/breach.html": evidence_views.BreachPage,
+    "evidence/readiness.html": evidence_views.ReadinessPage,
     "sign_in/page.html": views.SignInPage,
     "budgets/page.html": budgets_views.BudgetsPage,
     "bills/page.html": bills_views.BillsPage,

@@ -3,7 +3,7 @@
 from datetime import time, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from tests.support import commanding
 from tests.support.governed import at, only, register
 
@@ -16,6 +16,7 @@ from trivet.fleet.models import Backend
 from trivet.guard.models import LadderState
 from trivet.identity.models import Audit
 from trivet.kit.errors import Conflict, Invalid
+from trivet.notify.alert_models import Alert
 
 WISH = Wish("chat", levels=(1, 2), hold_s=0, patience_s=5, reason="quarterly")
 
@@ -115,6 +116,13 @@ class TestWhatGoesWrong:
         play(id_, Obedient(tells=False), 2, 60)
         found, steps = drill(id_)
         assert found.state == "failed" and "no telemetry carries it" in found.outcome
+        with db.transaction() as session:
+            (alert,) = session.scalars(select(Alert))
+        assert (alert.labels["alertname"], alert.labels["drill"], alert.severity) == (
+            "TrivetDrillFailed",
+            "true",
+            "ticket",
+        )
         assert [s.kind for s in steps][-2:] == ["roll_back", "side_effects"]
         with db.transaction() as session:
             assert session.scalars(select(DesiredState)).all() == []
@@ -216,10 +224,9 @@ class TestSchedules:
 
     def test_a_refusal_is_said_and_the_next_time_stands(self, backend):
         id_ = self.make(at(-60))
-        with db.transaction() as session:
-            session.execute(update(Backend).values(name=Backend.name + "-gone"))
-        assert self.run(id_, at(1)) is None
-        assert "refused" in self.said().said and self.said().next_at > at(1)
+        assert self.run(id_, at(300)) is None  # the backend has not asked for minutes
+        assert "refused" in self.said().said and "trivet drill-backend" in self.said().said
+        assert self.said().next_at > at(300)
 
     def test_a_time_missed_for_long_is_left_out(self, backend):
         id_ = self.make(at(-60))

@@ -7,7 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from trivet.console import door, interactions, overview, pages, steer
 from trivet.console.alerts import alerts
 from trivet.console.cards import cards
-from trivet.console.evidence import breach
+from trivet.console.evidence import breach, readiness
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
 from trivet.paths import shipped
@@ -40,6 +40,7 @@ def create_site() -> FastAPI:
     site.include_router(costs_trace.router)
     site.include_router(steer.router)
     site.include_router(breach.router)
+    site.include_router(readiness.router)
     site.include_router(budgets.router)
     site.include_router(alerts.router)
     site.include_router(bills.router)

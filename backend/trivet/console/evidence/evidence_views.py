@@ -131,13 +131,14 @@ class ReadyRow:
 
 @dataclass(frozen=True, slots=True)
 class DrillRow:
-    """A drill in a line: `state` is how it stands, `words` what came of it."""
+    """A drill: `state` is how it stands, `mark` its pill's shape, `words` what came of it, `steps` each in a line."""
 
     id: int
     scenario: str
     backend: str
     levels: str
     state: str
+    mark: str
     actor: str
     reason: str
     words: str

@@ -1,0 +1,227 @@
+"""The readiness checklist of a scenario: each line told from data, with a reason and what to do where it does not hold. Pure.
+
+Lines are a table: another one is another row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from trivet.card.content import Card
+from trivet.card.watched import Guard
+
+DRILL_DAYS = 90
+RECENT = timedelta(minutes=5)  # a verdict that is older says nothing of now
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The revision that governs: how it came to be."""
+
+    number: int
+    from_preset: bool
+    approvers: tuple[str, ...]
+    solo: bool
+    owes_review: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A regression test, or a comparison, that says how the scenario fares: `revision` None where it names none."""
+
+    passed: bool
+    revision: int | None
+    at: datetime
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The newest verdict of a guard."""
+
+    word: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """A drill that is over."""
+
+    id: int
+    ladder: str
+    levels: tuple[int, ...]
+    at: datetime
+    facts: dict[str, bool]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the lines are told from. `card` None: none is active. `drills` newest first."""
+
+    name: str
+    card: Card | None
+    written: Written | None
+    ladder: str
+    baseline: Baseline | None
+    heard: dict[str, Heard]
+    drills: Sequence[Drilled]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the checklist. `to_do` is empty where it holds."""
+
+    key: str
+    label: str
+    holds: bool
+    reason: str
+    to_do: str
+
+
+Told = tuple[bool, str, str]
+
+
+def lines(facts: Facts) -> tuple[Line, ...]:
+    """The whole checklist."""
+    if facts.card is None:
+        why = "no card is active"
+        return tuple(Line(key, label, False, why, _activate(facts)) for key, label, _ in CHECKS)
+    return tuple(Line(key, label, *check(facts)) for key, label, check in CHECKS)
+
+
+def _activate(facts: Facts) -> str:
+    return f"Write a card and activate it: POST /api/v1/cards/{facts.name}/revisions"
+
+
+def _written(facts: Facts) -> Told:
+    written = facts.written
+    if written is None or written.from_preset:
+        return False, "the preset governs as it came", _activate(facts)
+    if written.owes_review:
+        return (
+            False,
+            f"revision {written.number} was activated by break-glass and owes its review",
+            "Review it on its card's page",
+        )
+    if written.solo:
+        return True, f"revision {written.number}, approved by one person in solo mode", ""
+    if len(set(written.approvers)) < 2:
+        return (
+            False,
+            f"revision {written.number} was not approved by two people",
+            "Have the next one approved for both sides",
+        )
+    return True, f"revision {written.number}, approved by {' and '.join(written.approvers)}", ""
+
+
+def _baseline(facts: Facts) -> Told:
+    found, number = facts.baseline, facts.written.number if facts.written else 0
+    how = f"Run a regression against revision {number} and write what came of it: POST /api/v1/scenarios/{facts.name}/regressions"
+    if found is None:
+        return False, "no regression and no comparison was written yet", how
+    if found.revision is not None and found.revision != number:
+        return False, f"the newest, {found.reference}, is of revision {found.revision}", how
+    if not found.passed:
+        return False, f"the newest, {found.reference}, did not pass", how
+    return True, f"{found.reference} passed on {found.at:%Y-%m-%d}", ""
+
+
+def _ladder(facts: Facts) -> Told:
+    card = facts.card
+    assert card is not None
+    names = ", ".join(f"{step.level} {step.name}" for step in card.ladder)
+    return True, f"{card.top} level{'s' if card.top > 1 else ''}: {names}", ""
+
+
+def _raising(card: Card) -> list[Guard]:
+    return [guard for guard in card.guards if guard.raises_to and not guard.shadow]
+
+
+def _triggers(facts: Facts) -> Told:
+    card = facts.card
+    assert card is not None
+    raising = _raising(card)
+    shadows = [guard.name for guard in card.guards if guard.raises_to and guard.shadow]
+    highest = max((guard.raises_to for guard in raising), default=0)
+    if not raising and shadows:
+        return (
+            False,
+            f"all guards that raise are in shadow: {', '.join(shadows)}",
+            "Take them out of shadow in a new revision",
+        )
+    if highest < card.top:
+        return False, f"no guard raises beyond level {highest} of {card.top}", f"Have a guard raise to level {card.top}"
+    deaf = [guard.name for guard in raising if not _hears(facts, guard)]
+    if len(deaf) == len(raising):
+        heard = facts.heard.get(deaf[0])
+        return (
+            False,
+            f"no guard that raises has data: {heard.reason if heard else 'not judged yet'}",
+            "Send telemetry of it",
+        )
+    more = f"; without data now: {', '.join(deaf)}" if deaf else ""
+    return True, f"{len(raising)} guards raise, up to level {highest}{more}", ""
+
+
+def _hears(facts: Facts, guard: Guard) -> bool:
+    heard = facts.heard.get(guard.name)
+    return heard is not None and heard.word != "no_data" and facts.now - heard.at <= RECENT
+
+
+def _drilled(facts: Facts) -> Told:
+    return _by_drill(facts, ("triggered", "acted", "recovered", "no_side_effects"), "triggered, acted and recovered")
+
+
+def _rolled_back(facts: Facts) -> Told:
+    return _by_drill(facts, ("rolled_back",), "was rolled back")
+
+
+def _by_drill(facts: Facts, wanted: Sequence[str], words: str) -> Told:
+    card = facts.card
+    assert card is not None
+    how = f'Drill it: POST /api/v1/drills {{"scenario": "{facts.name}", "reason": "readiness"}}'
+    lately = [drill for drill in facts.drills if facts.now - drill.at <= timedelta(days=DRILL_DAYS)]
+    if not lately:
+        return False, f"not drilled in the last {DRILL_DAYS} days", how
+    same = [drill for drill in lately if drill.ladder == facts.ladder]
+    if not same:
+        return False, f"drill {lately[0].id} was of another ladder than the one that governs", how
+    whole = [drill for drill in same if len(drill.levels) == card.top]
+    good = next((drill for drill in whole or same if all(drill.facts.get(fact) for fact in wanted)), None)
+    if good is None:
+        return False, f"drill {same[0].id}: {same[0].outcome}", how
+    if not whole:
+        return False, f"drill {good.id} left out levels: it was of {', '.join(map(str, good.levels))}", how
+    return True, f"drill {good.id} {words} on {good.at:%Y-%m-%d}", ""
+
+
+Check = Callable[[Facts], Told]
+CHECKS: tuple[tuple[str, str, Check], ...] = (
+    ("card_written", "Card written", _written),
+    ("baseline_exists", "Baseline exists", _baseline),
+    ("ladder_exists", "Ladder exists", _ladder),
+    ("triggers_by_itself", "Triggers by itself", _triggers),
+    ("drilled", "Has been drilled", _drilled),
+    ("rolled_back", "And rolled back", _rolled_back),
+)
+
+
+def sentence(scenarios: Sequence[tuple[str, Sequence[Line]]]) -> str:
+    """How many are ready, and what is missing most."""
+    if not scenarios:
+        return "No scenario is registered yet, so there is nothing to be ready."
+    ready = [name for name, told in scenarios if all(line.holds for line in told)]
+    of = f"{len(ready)} of {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}"
+    verb = "is" if 1 in (len(ready), len(scenarios)) else "are"
+    missing: dict[str, int] = {}
+    for _, told in scenarios:
+        for line in told:
+            if not line.holds:
+                missing[line.label] = missing.get(line.label, 0) + 1
+    if not missing:
+        return f"{of} {verb} ready: every line of the checklist is verified from data."
+    label, count = max(missing.items(), key=lambda item: item[1])
+    return f"{of} {verb} ready; “{label.lower()}” is missing most, for {count}."
