@@ -137,6 +137,33 @@ def demo() -> None:
     play()
 
 
+@app.command("drill-backend")
+def drill_backend(
+    name: Annotated[str, typer.Option(help="Its name, which begins with drill-.")] = "drill-1",
+    endpoint: Annotated[str, typer.Option(help="Where Trivet listens.")] = "http://127.0.0.1:8000",
+    api_key: Annotated[
+        str, typer.Option(envvar="TRIVET_DRILL_KEY", help="A key with the scopes ingest and policy.")
+    ] = "",
+    scenario: Annotated[list[str] | None, typer.Option(help="Only these scenarios; may be given often.")] = None,
+) -> None:
+    """A backend to drill ladders on: follows the policy, serves nobody, tells what it runs under; until Ctrl-C."""
+    import signal
+    import threading
+
+    from trivet.demo.drill_backend import PREFIX, run
+
+    if not name.startswith(PREFIX):
+        fail(
+            f"the name of a backend for drills begins with {PREFIX}, so that nobody takes it for one that serves people"
+        )
+    if not api_key:
+        fail("give it a key: export TRIVET_DRILL_KEY=$(trivet keys create drills --scopes ingest,policy)")
+    until = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: until.set())
+    run(endpoint, api_key, name, tuple(scenario or ()), until=until, say=say)
+
+
 @app.command()
 def replay(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Trace of arrivals: CSV, may be .gz.")],
