@@ -11,7 +11,20 @@ SPINE = ("kit", *CONTEXTS)
 # Beneath every context: the database, the settings, and what hands work on.
 GROUND = {"db", "settings", "paths", "outbox", "schema", "wake", "kit"}
 # On top of every context; nothing beneath may import them.
-TOP = {"app", "serve", "worker", "cli", "cli_cards", "cli_prices", "doctor", "selfwatch", "console", "demo", "embed"}
+TOP = {
+    "app",
+    "serve",
+    "worker",
+    "cli",
+    "cli_alerts",
+    "cli_cards",
+    "cli_prices",
+    "doctor",
+    "selfwatch",
+    "console",
+    "demo",
+    "embed",
+}
 BRIDGES = ("trivet_collectors.semconv", "trivet_collectors.policy.evaluate")
 # What a pure module must not know: no session, no clock, no settings, no I/O.
 IMPURE = ("sqlalchemy", "fastapi", "celery", "httpx", "pydantic_settings", "psycopg", "requests")
