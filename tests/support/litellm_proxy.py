@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".venv-litellm/bin/litellm"
 MASTER_KEY = "sk-tests"
-START_LIMIT_S = 90.0
+START_LIMIT_S = 200.0
 CHUNK_GAP_S = 0.02
 
 
@@ -38,6 +38,10 @@ class Models:
                 models.bodies.append(body)
                 if body["model"] == "broken":
                     self.answer(400, {"error": {"message": "no", "type": "invalid_request_error", "code": "no"}})
+                elif self.path.endswith("/embeddings"):
+                    self.answer(200, embedding(body))
+                elif self.path.endswith("/responses"):
+                    self.answer(200, response(body, len(models.bodies)))
                 elif body.get("stream"):
                     self.stream(body)
                 else:
@@ -80,6 +84,25 @@ def completion(body, number):
     return {
         "id": f"chatcmpl-{number}", "object": "chat.completion", "created": 1, "model": body["model"],
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": USAGE,
+    }  # fmt: skip
+
+
+def embedding(body):
+    found = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.5]}]
+    usage = {"prompt_tokens": 30, "total_tokens": 30}
+    return {"object": "list", "model": body["model"], "data": found, "usage": usage}
+
+
+def response(body, number):
+    content = [{"type": "output_text", "text": "an answer", "annotations": []}]
+    message = {"type": "message", "id": f"msg-{number}", "role": "assistant", "status": "completed", "content": content}
+    return {
+        "id": f"resp-{number}", "object": "response", "created_at": 1, "status": "completed", "model": body["model"],
+        "output": [message], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+        "usage": {
+            "input_tokens": 30, "output_tokens": 12, "total_tokens": 42, "input_tokens_details": {"cached_tokens": 10},
+            "output_tokens_details": {"reasoning_tokens": 2},
+        },
     }  # fmt: skip
 
 
@@ -151,9 +174,11 @@ class Proxy:
     def chat(self, scenario, *turns, model="big", headers=None, **more):
         """One call: the turns are messages, or texts of the user's."""
         messages = [{"role": "user", "content": turn} if isinstance(turn, str) else turn for turn in turns]
-        body = {"model": model, "messages": messages, **more}
+        return self.post("/v1/chat/completions", scenario, {"model": model, "messages": messages, **more}, headers)
+
+    def post(self, path, scenario, body, headers=None):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/v1/chat/completions",
+            f"http://127.0.0.1:{self.port}{path}",
             json.dumps(body).encode(),
             {
                 "Authorization": f"Bearer {MASTER_KEY}", "Content-Type": "application/json",
