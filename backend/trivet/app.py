@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trivet import CONTEXTS, db, problems, selfwatch
 from trivet.command import hub
+from trivet.command.quick import Quick
 from trivet.console import create_console
 from trivet.identity import service as identity
 from trivet.identity.front import Front
@@ -48,6 +49,7 @@ def create_app() -> FastAPI:
     files = settings.bill_file_limit_bytes + FORM_BYTES  # the file, in a form
     app.add_middleware(Front, body_limit_bytes=settings.rest_body_limit_bytes, file_limit_bytes=files)
     app.add_middleware(ExceptionMiddleware, handlers=app.exception_handlers)  # what the two raise is a problem too
+    app.add_middleware(Quick)
     app.router.default = _elsewhere(create_console())
     return app
 

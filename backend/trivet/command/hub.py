@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from trivet import db, wake
+from trivet.command import polls
 from trivet.command.board import Marker
 from trivet.settings import get_settings
 
@@ -107,7 +108,8 @@ class Hub:
                 await self._look(connection)
             async for notice in connection.notifies(timeout=CHECK_S, stop_after=1):
                 self.hear()
-                if not notice.payload.isdecimal():  # a backend's list of scenarios, say
+                if not notice.payload.isdecimal():  # a backend's list of scenarios, which no marker counts
+                    polls.memory.forget()
                     self._wake_all()
 
     async def _look(self, connection: psycopg.AsyncConnection[Any]) -> None:

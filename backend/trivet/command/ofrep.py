@@ -9,8 +9,9 @@ import hashlib
 import json
 import secrets
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -26,11 +27,12 @@ from trivet.identity.auth import Principal, requires
 from trivet.ingest.store.persist import deny
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.tenant.models import Tenant
-from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, State, resolve, values, variant
+from trivet_collectors.policy.evaluate import DEFAULTS, POLICY, FlagValue, State, resolve, values, variant
 
 root_router = APIRouter(prefix="/ofrep/v1/evaluate/flags", tags=["ofrep"])
 Policy = Annotated[Principal, Depends(requires("policy"))]
 BODY_BYTES_MAX = 64 * 1024
+KEYS = frozenset({*DEFAULTS, POLICY})
 NAME_MAX = 200
 ETAGS_MAX = 1000  # characters of If-None-Match; a longer one names nothing of ours
 
@@ -79,10 +81,9 @@ def bulk(body: Body, principal: Policy, if_none_match: IfNoneMatch = None) -> Re
     try:
         with db.transaction() as session:
             question = _question(session, body, principal)
-            if question.backend and not question.tenant:
-                answer = polls.answer(session, question.backend, held, now)
-                return _document(answer, now, unchanged=answer.unchanged)
-            known = polls.everything(session, question.backend)
+            whole = bool(question.backend and not question.tenant)
+            ask = partial(polls.answer, held=held, now=now) if whole else polls.everything
+            known = ask(session, question.backend)
     except Refused as refused:
         return refused.answer()
     except polls.NoRoom as refused:
@@ -92,13 +93,17 @@ def bulk(body: Body, principal: Policy, if_none_match: IfNoneMatch = None) -> Re
         if refused.retry_after_s:
             answered.headers["Retry-After"] = str(refused.retry_after_s)
         return answered
-    return _evaluated(known, question, now, held)
+    if not whole:
+        return evaluated(known, question, now, held)
+    if known.unchanged:
+        polls.memory.prove(known.backend, known.etag, now)
+    return document(known, now, unchanged=known.unchanged)
 
 
 @root_router.post("/{key}", response_model=None)
 def single(key: str, body: Body, principal: Policy) -> Response:
     """One flag."""
-    if key not in DEFAULTS and key != POLICY:
+    if key not in KEYS:
         return Refused("FLAG_NOT_FOUND", f"`{key}` is no flag of Trivet's", 404).answer(key)
     try:
         with db.transaction() as session:
@@ -106,7 +111,7 @@ def single(key: str, body: Body, principal: Policy) -> Response:
             known = polls.everything(session, question.backend)
     except Refused as refused:
         return refused.answer(key)
-    return JSONResponse(next(flag for flag in _flags(known, question, utc_now()) if flag["key"] == key))
+    return one(known, question, key, utc_now())
 
 
 def etags(header: str | None) -> frozenset[str]:
@@ -117,6 +122,16 @@ def etags(header: str | None) -> frozenset[str]:
 
 
 def _question(session: Session, body: bytes, principal: Principal) -> Question:
+    """What was asked; a key bound to a tenant decides the tenant, whatever the context says."""
+    question = asked(body)
+    if principal.tenant_id is None:
+        return question
+    tenant = session.scalars(select(Tenant.name).where(Tenant.id == principal.tenant_id)).one()
+    return replace(question, context=question.context | {"targetingKey": tenant}, tenant=tenant, bound=True)
+
+
+def asked(body: bytes) -> Question:
+    """The question in a body, its names checked; `Refused` where it is none."""
     try:
         said = json.loads(body) if body else {}
     except (ValueError, RecursionError):
@@ -128,11 +143,7 @@ def _question(session: Session, body: bytes, principal: Principal) -> Question:
     _name(context, "tier")
     # Without a conversation the call draws its own, so that callers that have none are split by the same shares.
     context = context | {"session": _name(context, "session") or secrets.token_hex(8)}
-    tenant = _name(context, "targetingKey")
-    if principal.tenant_id is not None:  # such a key decides the tenant, whatever the context says
-        tenant = session.scalars(select(Tenant.name).where(Tenant.id == principal.tenant_id)).one()
-        context = context | {"targetingKey": tenant}
-    return Question(context, _name(context, "backend"), tenant, bound=principal.tenant_id is not None)
+    return Question(context, _name(context, "backend"), _name(context, "targetingKey"))
 
 
 def _name(context: dict[str, Any], key: str) -> str:
@@ -153,9 +164,8 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Response:
-    valid_until = rfc3339(now + timedelta(seconds=answer.valid_s))
-    headers = {"ETag": answer.etag, "Trivet-Valid-Until": valid_until, "Cache-Control": "no-cache"}
+def document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Response:
+    headers = document_headers(answer, now)
     if unchanged:
         return Response(status_code=304, headers=headers)
     value = answer.document(now)
@@ -164,7 +174,12 @@ def _document(answer: polls.Answer, now: datetime, *, unchanged: bool) -> Respon
     return JSONResponse(said, headers=headers)
 
 
-def _evaluated(known: polls.Answer, question: Question, now: datetime, held: frozenset[str]) -> Response:
+def document_headers(answer: polls.Answer, now: datetime) -> dict[str, str]:
+    valid_until = rfc3339(now + timedelta(seconds=answer.valid_s))
+    return {"ETag": answer.etag, "Trivet-Valid-Until": valid_until, "Cache-Control": "no-cache"}
+
+
+def evaluated(known: polls.Answer, question: Question, now: datetime, held: frozenset[str]) -> Response:
     flags = list(_flags(known, question, now))
     tag = f'"{hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:32]}"'
     if tag in held:
@@ -173,19 +188,28 @@ def _evaluated(known: polls.Answer, question: Question, now: datetime, held: fro
     return JSONResponse(said, headers={"ETag": tag})
 
 
+def one(known: polls.Answer, question: Question, key: str, now: datetime) -> Response:
+    """The answer to a question for one flag."""
+    found, common = _found(known, question, now)
+    return JSONResponse({"key": key, "value": found if key == POLICY else found[key], **common})
+
+
 def _flags(known: polls.Answer, question: Question, now: datetime) -> list[dict[str, Any]]:
+    found, common = _found(known, question, now)
+    return [{"key": key, "value": value, **common} for key, value in {**found, POLICY: found}.items()]
+
+
+def _found(known: polls.Answer, question: Question, now: datetime) -> tuple[dict[str, FlagValue], dict[str, Any]]:
+    """Every flag, and what is said beside each."""
     state = resolve(known.document(now), question.context, now)
-    found = values(state)
+    changed = known.changes.get(question.context.get("scenario", ""))
     metadata = {
         "generation": state.generation,
         "revision": state.revision,
         "level": state.level,
-        "cause": _kind(state, known.changes.get(question.context.get("scenario", "")))
-        if question.bound
-        else state.cause,
+        "cause": _kind(state, changed) if question.bound else state.cause,
     }
-    common = {"reason": state.reason, "variant": variant(state.level), "metadata": metadata}
-    return [{"key": key, "value": value, **common} for key, value in {**found, POLICY: found}.items()]
+    return values(state), {"reason": state.reason, "variant": variant(state.level), "metadata": metadata}
 
 
 def _kind(state: State, changed: CardChange | None) -> str:

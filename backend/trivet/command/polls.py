@@ -1,25 +1,23 @@
 """Answering a backend's poll, and keeping what it proves.
 
-A poll costs one statement while nothing changes: the document is kept in memory beside a marker of everything it is made
-from. A poll with an ETag proves the generations that were served under it; what is written is bounded (once for each
+A poll costs one statement while nothing changes, or none (`quick`): the document is kept in memory beside a marker of
+everything it is made from. A poll with an ETag proves the generations that were served under it; what is written is bounded (once for each
 change, and the time of the last poll every few seconds).
 """
 
-from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Any, ClassVar
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from trivet import db
 from trivet.command import board as boards
 from trivet.command import policy
 from trivet.command.board import ACTIVATIONS, GENERATIONS
+from trivet.command.memory import Memory
 from trivet.command.models import (
     BackendHolding,
     BackendPoll,
@@ -32,7 +30,6 @@ from trivet.settings import get_settings
 
 POLL_WRITTEN_EVERY = timedelta(seconds=5)
 SERVED_KEPT = timedelta(days=7)
-DOCUMENTS_CACHED = 4_096
 
 # Beyond these, a name never met is refused: somebody makes names up.
 BACKENDS_MAX = 10_000
@@ -82,16 +79,7 @@ class Answer:
         return policy.document(self.backend, self.lasting, now, self.valid_s)
 
 
-_kept: OrderedDict[str, tuple[Marker, Answer]] = OrderedDict()
-_kept_lock = Lock()
-
-
-def _forget() -> None:
-    with _kept_lock:
-        _kept.clear()
-
-
-db.caches.append(_forget)
+memory: Memory[Answer] = Memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,17 +175,12 @@ def _known(session: Session, backend: str) -> _Known | None:
 
 
 def _answer(session: Session, backend: str, known: _Known) -> Answer:
-    with _kept_lock:
-        kept = _kept.get(backend)
-        if kept is not None and kept[0] == known.marker and kept[1].backend_id == known.id:
-            _kept.move_to_end(backend)
-            return kept[1]
-    made = _make(session, backend, known)
-    with _kept_lock:
-        _kept[backend] = (known.marker, made)
-        while len(_kept) > DOCUMENTS_CACHED:
-            _kept.popitem(last=False)
-    return made
+    marker, scenario_ids = known.marker[:2], known.marker[2]
+    found = memory.made_from(backend, marker, scenario_ids)
+    if found is None or found.backend_id != known.id:
+        found = _make(session, backend, known)
+        memory.keep(backend, marker, scenario_ids, found)
+    return found
 
 
 def _make(session: Session, backend: str, known: _Known) -> Answer:
