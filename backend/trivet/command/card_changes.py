@@ -51,10 +51,11 @@ def rollback(
 def activate_due(session: Session, scenario_id: int, now: datetime) -> Command | None:
     """The activation that was scheduled, unless it was called off or done meanwhile. A refusal ends it, with its reason."""
     service.lock_generation(session, scenario_id, now, step=0)
+    scenario = session.get_one(Scenario, scenario_id).name
+    cards.scenario_named(session, scenario, lock=True)  # before the schedule's row, as whoever calls it off does
     row = schedules.waiting(session, scenario_id, lock=True)
     if row is None or row.at > now:
         return None
-    scenario = session.get_one(Scenario, scenario_id).name
     try:
         _may_be_activated(session, scenario, row.number)
     except TrivetError as refused:
