@@ -188,6 +188,12 @@ class TestACall:
         assert kept.ttft_us > 0
         assert (kept.input_tokens, kept.output_tokens) == (20, 10)
 
+    def test_is_told_though_its_caller_goes_away(self, stage, scenario):
+        """What was made until then was paid for."""
+        stage.proxy.leave(scenario.name, "slowly")
+        (kept,) = requests(scenario)
+        assert (kept.outcome, kept.streamed) == (0, True)
+
     def test_that_fails_is_told_as_an_error(self, stage, scenario):
         assert stage.proxy.chat(scenario.name, "hello", model="broken").status == 400
         (kept,) = requests(scenario)

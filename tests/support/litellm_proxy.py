@@ -1,5 +1,6 @@
 """A real LiteLLM proxy with our callback, from the environment that `make env` makes, and a model server that it calls."""
 
+import http.client
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".venv-litellm/bin/litellm"
 MASTER_KEY = "sk-tests"
 START_LIMIT_S = 200.0
-CHUNK_GAP_S = 0.02
+CHUNK_GAP_S, SLOW_GAP_S = 0.02, 0.5
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Models:
                 for chunk in chunks(body, len(models.bodies)):
                     self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
                     self.wfile.flush()
-                    time.sleep(CHUNK_GAP_S)
+                    time.sleep(SLOW_GAP_S if "slowly" in str(body["messages"]) else CHUNK_GAP_S)
                 self.wfile.write(b"data: [DONE]\n\n")
                 self.close_connection = True
 
@@ -117,16 +118,16 @@ def chunks(body, number):
 @contextmanager
 def models():
     served = Models()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), served.handler())
-    served.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), served.handler())
+    served.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield served
     finally:
-        http.shutdown()
+        server.shutdown()
         thread.join()
-        http.server_close()
+        server.server_close()
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,15 @@ class Proxy:
         """One call: the turns are messages, or texts of the user's."""
         messages = [{"role": "user", "content": turn} if isinstance(turn, str) else turn for turn in turns]
         return self.post("/v1/chat/completions", scenario, {"model": model, "messages": messages, **more}, headers)
+
+    def leave(self, scenario, text):
+        """A streamed call whose caller goes away after the first of the answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        body = {"model": "big", "stream": True, "messages": [{"role": "user", "content": text}]}
+        headers = {"Authorization": f"Bearer {MASTER_KEY}", "Content-Type": "application/json"}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers | {"X-Trivet-Scenario": scenario})
+        assert connection.getresponse().read(10)
+        connection.close()
 
     def post(self, path, scenario, body, headers=None):
         request = urllib.request.Request(
