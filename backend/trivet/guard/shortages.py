@@ -122,7 +122,7 @@ def others_first(session: Session, scenario_ids: Collection[int]) -> dict[int, s
 
 
 def _look_at_pools(session: Session, now: datetime) -> None:
-    found = stations.stations(session, now)
+    found = stations.stations(session, now, capacities=False)
     short = {key: words for key, station in found.items() if (words := full(station))}
     shared = sharing(session, short, now)
     for key, words in short.items():

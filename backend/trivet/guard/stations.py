@@ -69,8 +69,10 @@ def loads(session: Session, away: Mapping[int, tuple[ActiveCard, LadderState]], 
     }
 
 
-def stations(session: Session, now: datetime, keys: Collection[Key] | None = None) -> dict[Key, Station]:
-    """Every station that says anything, or some of them."""
+def stations(
+    session: Session, now: datetime, keys: Collection[Key] | None = None, *, capacities: bool = True
+) -> dict[Key, Station]:
+    """Every station that says anything, or some of them; what each serves at once only where that is asked."""
     within = Interval(floor(now - timedelta(seconds=FRESH_S), BUCKET_S), floor(now, BUCKET_S) + AHEAD)
     found: dict[Key, Station] = {}
     for gauge in gauges.newest(session, within, (RUNNING, WAITING, KV, LIMIT)):
@@ -82,6 +84,8 @@ def stations(session: Session, now: datetime, keys: Collection[Key] | None = Non
             station.scenario_ids.add(gauge.scenario_id)
         _add(station, gauge.metric, gauge.value)
     _name(session, found)
+    if not capacities:
+        return found
     _told_capacity(session, found, now)
     for key, capacity in _seen_full(session, found, now).items():
         found[key].capacity = capacity
