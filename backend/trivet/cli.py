@@ -14,14 +14,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
 bill = typer.Typer(no_args_is_help=True, help="Bills of providers.")
 focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
-for _name, _group in (
-    ("keys", keys),
-    ("bill", bill),
-    ("focus", focus),
-    ("prices", prices),
-    ("cards", cards),
-    ("alerts", alerts),
-):
+_groups = {"keys": keys, "bill": bill, "focus": focus, "prices": prices, "cards": cards, "alerts": alerts}
+for _name, _group in _groups.items():
     app.add_typer(_group, name=_name)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]

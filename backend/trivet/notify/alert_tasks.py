@@ -23,8 +23,8 @@ from trivet.settings import get_settings
 ROUND = 20  # deliveries of one run, each of at most ten seconds; the next run takes the next ones
 FORGOTTEN_MAX = 10_000
 SCHEDULE = {
-    alerts.JUDGE: (5.0, "control"),
-    judge.DELIVER: (5.0, "work"),
+    "notify.alerts": (5.0, "control"),
+    "notify.send_alerts": (5.0, "work"),
     "notify.alertmanager": (5.0, "work"),
     "notify.missed": (30.0, "control"),
 }
@@ -75,7 +75,7 @@ def _breach(session: Session, breach_id: int) -> None:
         hooks.call(session, told, public_url(), now)
 
 
-@shared_task(name=alerts.JUDGE)
+@shared_task(name="notify.alerts")
 def judge_alerts() -> int:
     """Decide what is told of every alert; how many deliveries that made."""
     return decide_now()
@@ -90,7 +90,7 @@ def decide_now() -> int:
         return judge.judge(session, public_url(), now)
 
 
-@shared_task(name=judge.DELIVER)
+@shared_task(name="notify.send_alerts")
 def send_alerts() -> int:
     """Try what is due, at most `ROUND`; how many were tried. What a channel that just failed would get waits for its next try."""
     settings = get_settings()

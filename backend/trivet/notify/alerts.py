@@ -23,7 +23,6 @@ from trivet.notify import alert_models as rows
 from trivet.notify.rules.decide import SEVERITIES
 from trivet.notify.rules.matchers import NAMES, VALUE_MAX
 
-JUDGE = "notify.alerts"  # decides what is told; also by the clock
 WORDS_MAX = 2_000
 NOTE_MAX = 500
 
@@ -70,13 +69,13 @@ def fire(session: Session, alert: Alert, now: datetime) -> int:
         made = insert(rows.Alert).values(values).on_conflict_do_nothing().returning(rows.Alert.id)
         id_ = session.scalar(made)
         if id_ is not None:
-            outbox.send(session, JUDGE, queue="control")
+            outbox.send(session, "notify.alerts", queue="control")
             return id_
         row = session.scalars(_open(key).with_for_update()).one()
     if row.severity != alert.severity:
         row.severity_before, row.severity_since, row.severity = row.severity, now, alert.severity
         row.changed_at = now
-        outbox.send(session, JUDGE, queue="control")
+        outbox.send(session, "notify.alerts", queue="control")
     row.annotations, row.level = _annotations(alert), alert.level
     row.command_id = alert.command_id or row.command_id
     row.ends_at = alert.ends_at
@@ -93,7 +92,7 @@ def resolve(session: Session, key: str, now: datetime) -> bool:
         .returning(rows.Alert.id)
     )
     if done is not None:
-        outbox.send(session, JUDGE, queue="control")
+        outbox.send(session, "notify.alerts", queue="control")
     return done is not None
 
 
@@ -111,7 +110,7 @@ def acknowledge(
     if row.acknowledged_at is not None:
         return
     row.acknowledged_at, row.acknowledged_by, row.changed_at = now, actor, now
-    outbox.send(session, JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     audit.record(session, actor=actor, action="alert.acknowledge", subject=f"alert:{alert_id}", reason=note or None)
 
 

@@ -23,8 +23,6 @@ from trivet.notify.channel import deliveries
 from trivet.notify.rules.decide import MUTED, Decision, Fact, decide, mutings
 from trivet.notify.rules.route import Way, channels_for, group_of, routes_for, told_channels, unrouted
 
-DELIVER = "notify.send_alerts"
-
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -56,7 +54,7 @@ def judge(session: Session, base_url: str, now: datetime) -> int:
     court.settle()
     _forget(session, groups)
     if sent:
-        outbox.send(session, DELIVER)
+        outbox.send(session, "notify.send_alerts")
     return sent
 
 

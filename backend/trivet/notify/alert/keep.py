@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from trivet import outbox
 from trivet.identity import audit
 from trivet.kit.errors import Conflict, Invalid, NotFound
-from trivet.notify import alerts
 from trivet.notify.alert.standing import ROUTES_MAX, SILENCES_MAX, WINDOWS_MAX, window_of
 from trivet.notify.alert_models import Maintenance, Route, Silence
 from trivet.notify.channel import keep as channels
@@ -56,7 +55,7 @@ def put_route(session: Session, name: str, terms: RouteTerms, *, actor: str, now
             setattr(row, field, value)
         row.changed_at, row.changed_by = now, actor
     session.flush()
-    outbox.send(session, alerts.JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     audit.record(session, actor=actor, action="route.put", subject=f"route:{name}", before=before, after=values)
     return row
 
@@ -89,7 +88,7 @@ def remove_route(session: Session, name: str, *, actor: str) -> None:
     before = {"matchers": row.matchers, "channels": row.channels}
     session.delete(row)
     session.flush()
-    outbox.send(session, alerts.JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     audit.record(session, actor=actor, action="route.delete", subject=f"route:{name}", before=before)
 
 
@@ -114,7 +113,7 @@ def silence(
     )
     session.add(row)
     session.flush()
-    outbox.send(session, alerts.JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     after = {"matchers": row.matchers, "starts_at": f"{begins:%FT%TZ}", "ends_at": f"{ends_at:%FT%TZ}"}
     audit.record(session, actor=actor, action="silence.create", subject=f"silence:{row.id}", after=after, reason=reason)
     return row
@@ -128,7 +127,7 @@ def expire(session: Session, silence_id: int, *, actor: str, now: datetime) -> N
     if row.ends_at <= now:
         raise Conflict(f"Silence {silence_id} is over since {row.ends_at:%Y-%m-%d %H:%M} UTC.")
     row.ends_at, row.starts_at, row.expired_by = now, min(row.starts_at, now), actor
-    outbox.send(session, alerts.JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     audit.record(session, actor=actor, action="silence.expire", subject=f"silence:{silence_id}")
 
 
@@ -152,7 +151,7 @@ def put_window(
     row.matchers, row.weekdays = checked(matchers, least=1), sorted(set(weekdays))
     row.starts, row.minutes, row.zone, row.reason = starts, minutes, zone, reason
     session.flush()
-    outbox.send(session, alerts.JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     audit.record(
         session, actor=actor, action="maintenance.put", subject=f"maintenance:{name}", reason=reason,
         before={"window": before} if before else None, after={"window": window_of(row).words, "matchers": row.matchers},
@@ -168,5 +167,5 @@ def remove_window(session: Session, name: str, *, actor: str) -> None:
     before = {"window": window_of(row).words}
     session.delete(row)
     session.flush()
-    outbox.send(session, alerts.JUDGE, queue="control")
+    outbox.send(session, "notify.alerts", queue="control")
     audit.record(session, actor=actor, action="maintenance.delete", subject=f"maintenance:{name}", before=before)
