@@ -218,15 +218,13 @@ class TestTheButtons:
         answer = sign_in("sre").post("/cards/chat", data={"act": "submit", "revision": 2, "csrf_token": "other"})
         assert answer.status_code == 403 and newest(CardRevision).status == "draft"
 
-    @pytest.mark.parametrize(
-        ("said", "says"),
-        [
+    def test_say_what_is_wrong(self, sign_in, chat):
+        drafted()
+        sre = sign_in("sre")
+        for said, says in (
             ({"act": "explode"}, "no such button"),
             ({"act": "schedule", "reason": "x", "at": "soon"}, "Name the day and the time"),
             ({"act": "activate", "reason": "x"}, "still needs the approval of product and operations"),
-        ],
-    )
-    def test_say_what_is_wrong(self, sign_in, chat, said, says):
-        drafted()
-        answer = self.press(sign_in("sre"), revision=2, **said)
-        assert answer.status_code in (409, 422) and says in answer.text
+        ):
+            answer = self.press(sre, revision=2, **said)
+            assert answer.status_code in (409, 422) and says in answer.text
