@@ -41,7 +41,9 @@ TRIVET_END_USER: Final = "trivet.end_user"  # whom the tenant serves with the ca
 TRIVET_POLICY_REVISION: Final = "trivet.policy.revision"
 TRIVET_POLICY_GENERATION: Final = "trivet.policy.generation"
 TRIVET_DEGRADE_LEVEL: Final = "trivet.degrade.level"
-TRIVET_POLICY_SHAPED: Final = "trivet.policy.shaped"  # string array: what of the call the policy changed (model, tools …)
+TRIVET_POLICY_SHAPED: Final = (
+    "trivet.policy.shaped"  # string array: what of the call the policy changed (model, tools …)
+)
 TRIVET_OUTCOME: Final = "trivet.outcome"
 TRIVET_PROMPT_BLOCKS: Final = "trivet.prompt.blocks"  # string array: which blocks the prompt was built from
 
@@ -280,7 +282,9 @@ EVENT_RUNNING: Final = "trivet.request.running"  # a call that has not ended yet
 # when the call began, in nanoseconds of UTC; whether a first token has come.
 TRIVET_REQUEST_START: Final = "trivet.request.start_time_unix_nano"
 TRIVET_REQUEST_ANSWERING: Final = "trivet.request.answering"
-EVENT_APPLIED: Final = "trivet.policy.applied"  # what a driver brought about: proves a generation as a request's span does
+EVENT_APPLIED: Final = (
+    "trivet.policy.applied"  # what a driver brought about: proves a generation as a request's span does
+)
 TRIVET_DRIVER: Final = "trivet.driver"
 TRIVET_CHANGED: Final = "trivet.changed"  # whether anything had to be done
 EVENT_HEALTH: Final = "trivet.health"
