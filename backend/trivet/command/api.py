@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from trivet.command import card_api, events, ofrep, service, webhook_api
 from trivet.command import scope as scopes
 from trivet.command.models import Command
 from trivet.command.preview import preview
+from trivet.command.standing import standing
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import Name
@@ -67,11 +68,20 @@ class CommandPreview(NewCommand):
 
 
 @router.post("/commands", status_code=201)
-def give(body: NewCommand, principal: Commander) -> dict[str, Any]:
+def give(body: NewCommand, principal: Commander, response: Response) -> dict[str, Any]:
+    """201 with the new command; 200 with the one that stands where somebody asks for what was commanded already."""
     with db.transaction() as session:
+        scope = _scope(session, body)
+        held = standing(
+            session, service.Scope(scope["scenario_id"], scope["tenant_id"] or 0, scope["backend_id"] or 0),
+            kind=body.kind, level=body.level, message=body.message, expires_in_s=body.expires_in_s, now=utc_now(),
+        )  # fmt: skip
+        if held is not None and body.reason.strip():
+            response.status_code = 200
+            return _given(held)
         command = service.issue(
             session, kind=body.kind, level=body.level, reason=body.reason, message=body.message,
-            actor=principal.actor, expires_in_s=body.expires_in_s, now=utc_now(), **_scope(session, body),
+            actor=principal.actor, expires_in_s=body.expires_in_s, now=utc_now(), **scope,
         )  # fmt: skip
         return _given(command)
 
@@ -92,6 +102,9 @@ def look_ahead(body: CommandPreview, _: Commander) -> dict[str, Any]:
         "backends": found.backends,
         "requests_per_s": found.requests_per_s,
         "tenants": found.tenants,
+        "learn": found.learn,
+        "overrides": found.overrides,
+        "last_hour": {"requests": found.requests_last_hour, "share_of_requests": found.share_last_hour},
     }
 
 

@@ -12,12 +12,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
@@ -26,6 +28,8 @@ from trivet import db
 from trivet.command import hub as hubs
 from trivet.command import polls
 from trivet.command.hub import Waiter
+from trivet.command.models import BackendPoll
+from trivet.fleet.models import Backend as BackendId
 from trivet.identity.auth import Principal, requires
 from trivet.ingest.store.persist import deny
 from trivet.kit.clock import utc_now
@@ -38,6 +42,7 @@ Backend = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 PATH: Final = "/ofrep/v1/events"
 HEARTBEAT_S: Final = 10.0
+LISTENS_WRITTEN_EVERY: Final = timedelta(seconds=20)
 SILENT_S: Final = 45  # a client that heard nothing for so long may take the stream for dead
 LIFE_S: Final = 900.0  # then the client comes again, to whichever process: a balanced fleet stays balanced
 RETRY_S: Final = (1.0, 5.0)  # a client comes back within this, each at a time of its own
@@ -131,8 +136,20 @@ def _message(etag: str) -> str:
 
 
 def _look(backend: str) -> tuple[str, frozenset[int]]:
+    """What holds for a backend; that it listens is kept now and then."""
+    now = utc_now()
     with db.transaction() as session:
-        return polls.standing(session, backend)
+        found = polls.standing(session, backend)
+        if backend:
+            session.execute(
+                update(BackendPoll)
+                .where(
+                    BackendPoll.backend_id == select(BackendId.id).where(BackendId.name == backend).scalar_subquery()
+                )
+                .where(BackendPoll.listening_at.is_(None) | (BackendPoll.listening_at < now - LISTENS_WRITTEN_EVERY))
+                .values(listening_at=now)
+            )
+    return found
 
 
 def _enter(key_id: int) -> str | None:

@@ -1,7 +1,7 @@
 """What a command would change, for whom, said before it is given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,9 @@ from trivet.card import service as cards
 from trivet.card.content import Card, parse
 from trivet.card.models import CardRevision
 from trivet.card.service import ActiveCard
+from trivet.command import learning
 from trivet.command import scope as scopes
+from trivet.command.models import DesiredState
 from trivet.command.service import HOLD_S, Scope, check, level_of
 from trivet.kit.clock import floor
 from trivet.kit.errors import Conflict
@@ -38,6 +40,10 @@ class Preview:
     backends: list[str]
     requests_per_s: float
     tenants: list[str]
+    learn: dict[str, str] = field(default_factory=dict)  # how each backend would learn of it
+    overrides: list[str] = field(default_factory=list)  # tenants with a state of their own, which stays
+    requests_last_hour: int = 0
+    share_last_hour: float = 0.0  # of all requests of that hour
 
 
 def preview(
@@ -68,7 +74,16 @@ def preview(
         flags["admission"] = {"from": "admit", "to": "reject"}
     facts = Preview("", before, after, card.number, new[0], flags, backends, round(rate, 3), tenants)
     said = sentence(kind, card.scenario, tenant, facts=facts, card=new[1], expires_in_s=expires_in_s)
-    return Preview(said, before, after, card.number, new[0], flags, backends, facts.requests_per_s, tenants)
+    ways = learning.how(session, now, get_settings().backend_seen_s)
+    requests, share = _last_hour(session, scope, now)
+    return replace(
+        facts,
+        sentence=said,
+        learn={b.name: ways.get(b.id, "silent") for b in _present(session, scope, now)},
+        overrides=_overrides(session, scope),
+        requests_last_hour=requests,
+        share_last_hour=round(share, 4),
+    )
 
 
 def sentence(
@@ -147,18 +162,45 @@ def _card_after(session: Session, kind: str, card: ActiveCard) -> tuple[int, Car
 def _recent(session: Session, scope: Scope, now: datetime) -> tuple[float, list[str]]:
     """Requests a second and tenant names of the last minute in the scope."""
     end = floor(now, 10)
-    where: dict[str, list[int]] = {"scenario_id": [scope.scenario_id]}
-    if scope.tenant_id:
-        where["tenant_id"] = [scope.tenant_id]
-    if scope.backend_id:
-        where["backend_id"] = [scope.backend_id]
-    found = read.usage(session, Interval(end - timedelta(seconds=RECENT_S), end), ["tenant_id"], where, grain_s=10)
+    interval = Interval(end - timedelta(seconds=RECENT_S), end)
+    found = read.usage(session, interval, ["tenant_id"], _where(scope), grain_s=10)
     ids = [tenant_id for (tenant_id,) in found]
     names = session.scalars(select(Tenant.name).where(Tenant.id.in_(ids)).order_by(Tenant.name)).all()
     unattributed = ["unattributed"] if 0 in ids else []
     return sum(usage.requests for usage in found.values()) / RECENT_S, [*names, *unattributed]
 
 
-def _backends(session: Session, scope: Scope, now: datetime) -> list[str]:
+def _where(scope: Scope) -> dict[str, list[int]]:
+    where = {"scenario_id": [scope.scenario_id]}
+    if scope.tenant_id:
+        where["tenant_id"] = [scope.tenant_id]
+    if scope.backend_id:
+        where["backend_id"] = [scope.backend_id]
+    return where
+
+
+def _last_hour(session: Session, scope: Scope, now: datetime) -> tuple[int, float]:
+    """Requests of the scope in the last hour, and their share of all."""
+    end = floor(now, 60)
+    interval = Interval(end - timedelta(hours=1), end)
+    all_ = read.usage(session, interval, [], {}, grain_s=60)
+    own = read.usage(session, interval, [], _where(scope), grain_s=60)
+    total, part = (sum(usage.requests for usage in found.values()) for found in (all_, own))
+    return part, part / total if total else 0.0
+
+
+def _overrides(session: Session, scope: Scope) -> list[str]:
+    """Tenants whose own state a command for everyone leaves as it is."""
+    if scope.tenant_id:
+        return []
+    query = select(Tenant.name).join(DesiredState, DesiredState.tenant_id == Tenant.id)
+    return list(session.scalars(query.where(DesiredState.scenario_id == scope.scenario_id).order_by(Tenant.name)))
+
+
+def _present(session: Session, scope: Scope, now: datetime) -> list[scopes.Present]:
     there = scopes.present(session, now, get_settings().backend_seen_s)
-    return [b.name for b in there if b.takes(scope.scenario_id, scope.backend_id)]
+    return [b for b in there if b.takes(scope.scenario_id, scope.backend_id)]
+
+
+def _backends(session: Session, scope: Scope, now: datetime) -> list[str]:
+    return [b.name for b in _present(session, scope, now)]

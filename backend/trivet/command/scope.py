@@ -8,7 +8,7 @@ from sqlalchemy import case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from trivet.command.models import BackendHolding, BackendPoll, Command, TenantProof
-from trivet.command.status import Seen
+from trivet.command.status import DRILL_PREFIX, Seen
 from trivet.fleet.models import Backend
 
 
@@ -26,6 +26,11 @@ class Present:
     polled_at: datetime | None
     registered: bool = True
 
+    @property
+    def drills(self) -> bool:
+        """Whether it is there to drill on: it proves nothing of what people are served, and is waited for by no command for all."""
+        return self.name.startswith(DRILL_PREFIX)
+
     def serves(self, scenario_id: int) -> bool:
         return scenario_id in self.scenario_ids or (self.registered and not self.scenario_ids)
 
@@ -33,7 +38,7 @@ class Present:
         """Whether a command for the scenario, and for one backend where it is given, concerns it."""
         if backend_id:
             return backend_id == self.id and (not self.registered or self.serves(scenario_id))
-        return self.serves(scenario_id)
+        return self.serves(scenario_id) and not self.drills
 
 
 Holdings = dict[tuple[int, int], BackendHolding]
@@ -86,7 +91,7 @@ def seen(backends: Sequence[Present], held: Holdings, proven: Proofs, command: C
 
 def strangers(backends: Sequence[Present], command: Command) -> list[str]:
     """Names that polled lately and are neither registered nor known by telemetry of the scenario."""
-    return [b.name for b in backends if not b.registered and not b.serves(command.scenario_id)]
+    return [b.name for b in backends if not (b.registered or b.drills or b.serves(command.scenario_id))]
 
 
 def _seen(backend: Present, held: BackendHolding | None, own: TenantProof | None) -> Seen:

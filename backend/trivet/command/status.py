@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+DRILL_PREFIX = "drill-"  # of backends that serve nobody: drills command them by name
 RANK = {"pending": 0, "observed": 1, "effective": 2}
 
 

@@ -7,6 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from trivet.console import door, interactions, overview, pages, steer
 from trivet.console.alerts import alerts
 from trivet.console.cards import cards
+from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
@@ -49,6 +50,7 @@ def create_site() -> FastAPI:
     site.include_router(prices.router)
     site.include_router(statements.router)
     site.include_router(cards.router)
+    site.include_router(control.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Shield)
     return site
