@@ -99,8 +99,8 @@ class TestLooking:
         assert two == {"backend": "gw-2", "generation": 0, "observed_at": None, "effective_at": None}
 
     def test_at_all_comes_newest_first_in_pages(self, give, client, admin):
-        for _ in range(3):
-            give()
+        for level in (1, 2, 3):
+            give(level=level)
         first = client.get("/api/v1/commands?limit=2", headers=admin).json()
         rest = client.get(f"/api/v1/commands?limit=2&cursor={first['next_cursor']}", headers=admin).json()
         assert [c["generation"] for c in first["items"] + rest["items"]] == [3, 2, 1]
