@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trivet.card.content import LOWER_IS_WORSE, Guard
-from trivet.guard import burn, silence, words
+from trivet.guard import burn, scored, silence, words
 from trivet.guard.measures import MEASURES, Measure, Silence, Window
 from trivet.guard.sequential import MEMORY_S, Counts, Evidence, evidence, tolerated
 from trivet.guard.standing import Standing, Verdict, Word, lasting
@@ -68,8 +68,7 @@ def _evidence(guard: Guard, window: Window, value: float, before: Standing, now:
         return None
     sample = MEASURES[guard.metric].sample(window)
     if guard.metric == "quality":
-        lost = window.scores - window.score_total  # a score of 1 loses nothing, one of 0 a whole point
-        return evidence(guard, [Counts(now, sample, lost)], window.normal) if 0 <= value <= 1 else None
+        return scored.evidence_of(guard, window, now) if 0 <= value <= 1 else None
     first = now - timedelta(seconds=guard.window_s)
     if (
         not before.broken

@@ -56,6 +56,7 @@ class Window:
     cost: float = 0.0
     scores: int = 0
     score_total: float = 0.0
+    score_parts: Sequence[tuple[int, float]] = ()  # the same by bucket: how much they vary
     latency: bytes = b""
     latency_count: int = 0
     ttft: bytes = b""

@@ -50,7 +50,7 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Normal:
     """What replay of a scenario's own history found: the share of bad requests in its worst usual hour, and how many times
-    more than by trace and tenant they come together.
+    more than by trace and tenant they come together. Of scores less than 1, where they vary less than right and wrong do.
     """
 
     usual: float
@@ -109,7 +109,7 @@ def evidence(guard: Guard, counts: Sequence[Counts], normal: Normal | None = Non
     share = tolerated(guard)
     assert share is not None and guard.false_alarms_per_month is not None
     usual = share if normal is None else min(share, max(normal.usual, share * USUAL_LEAST))
-    widening = 1.0 if normal is None else max(1.0, normal.widening)
+    widening = 1.0 if normal is None else normal.widening
     enough = needed(guard.false_alarms_per_month)
     seen = [each for each in counts if each.n > 0]
     n, bad = sum(c.n for c in seen), sum(c.bad for c in seen)

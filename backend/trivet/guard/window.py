@@ -149,6 +149,7 @@ def window(
         cost=float(sum(s.usage.cost for s in priced)),  # compared with a threshold, never booked
         scores=sum(s.usage.scores for s in used),
         score_total=sum(s.usage.score_total for s in used),
+        score_parts=[(s.usage.scores, float(s.usage.score_total)) for s in used if s.usage.scores],
         latency=latency,
         latency_count=total(latency) if latency else 0,
         ttft=ttft,
