@@ -47,6 +47,11 @@ class TestTheTenantWithATenthOfTheTraffic:
         assert first.claimed and first.low > 60
         assert not second.claimed and second.low < 0 < second.high
 
+    def test_one_that_carries_its_part_of_the_traffic_does_not_stand_out(self):
+        assert self.found.carry[0].stands_out
+        alike = carriers(ERRORS, {1: served(450, 45), 2: served(550, 55)}, {}, Reference(Fraction(0), "before"))
+        assert [(c.claimed, c.stands_out) for c in alike.carry] == [(True, False), (True, False)]
+
     def test_ten_failures_of_ten_are_claimed_and_one_of_one_is_not(self):
         found = carriers(ERRORS, {1: served(10, 10), 2: served(1, 1)}, {}, Reference(Fraction(1, 4), "before"))
         assert {each.key: each.claimed for each in found.carry} == {1: True, 2: False}

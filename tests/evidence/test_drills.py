@@ -110,6 +110,19 @@ class TestADrill:
             start(at(2))
 
 
+class TestABackendForDrills:
+    def test_is_waited_for_by_no_command_for_all_and_proves_none(self, backend):
+        id_ = commanding.issue(at(1))
+        commanding.poll(at(2), "drill-1", commanding.poll(at(2), "drill-1"))
+        commanding.telemetry(at(2), 1, backend="drill-1", level=1)
+        commanding.sweep_at(at(3))
+        assert commanding.command(id_).status == "pending"
+        commanding.poll(at(3), "gw-1", commanding.poll(at(3), "gw-1"))
+        commanding.sweep_at(at(4))
+        found = commanding.command(id_)
+        assert (found.status, found.outcome) == ("observed", "Held by gw-1; no telemetry carries it yet.")
+
+
 class TestWhatGoesWrong:
     def test_a_backend_that_tells_nothing_fails_the_step_and_is_brought_back(self, backend):
         id_ = start(at(1))

@@ -169,7 +169,7 @@ def _facts(
         states[state.scenario_id][state.guard] = state
     lately = _lately(session, active, ladders, ids, now)
     there = scopes.present(session, now, seen_s)
-    present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.serves(id_)) for id_ in ids}
+    present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.takes(id_, None)) for id_ in ids}
     causes = {id_: _cause(session, id_, proven_level(present[id_])) for id_ in ids}
     opened = _open(session, active)
     turned = _turned(session, ids)

@@ -57,6 +57,7 @@ def tell(policies: Policies, tracer: Tracer, name: str, only: tuple[str, ...] = 
                 semconv.TRIVET_SCENARIO: scenario,
                 semconv.TRIVET_OUTCOME: semconv.OUTCOME_REJECTED,
                 semconv.ERROR_TYPE: REASON,
+                semconv.TRIVET_CACHE_RESPONSE_HIT: True,  # no model ran: it costs nothing, whatever the price book says
                 semconv.GEN_AI_USAGE_INPUT_TOKENS: 0,
                 semconv.GEN_AI_USAGE_OUTPUT_TOKENS: 0,
                 **attributes_of(flags),

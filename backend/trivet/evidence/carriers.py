@@ -16,6 +16,7 @@ from trivet.rollup.read import Usage
 
 Z = 2.576  # 99 %
 LEAST = 20  # of what `n` counts, before a sum of one group is claimed
+STANDS_OUT, OUT_OF_PROPORTION = 0.25, 1.5  # of the excess at least, and so many times its part of the traffic
 SHOWN = 8  # groups of one dimension; the rest is one row
 NOTHING = Usage()
 
@@ -44,6 +45,11 @@ class Carrier:
     claimed: bool
     low: float | None = None
     high: float | None = None
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether it carries much more than its part: where all do as much as they are, it is the load and nobody's fault."""
+        return self.claimed and self.excess_share >= max(STANDS_OUT, OUT_OF_PROPORTION * self.traffic_share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from trivet.card.content import Card
+from trivet.command.status import DRILL_PREFIX
 
 TRIGGER, RAISE, LOWER, ROLL_BACK, SIDE_EFFECTS = KINDS = ("trigger", "raise", "lower", "roll_back", "side_effects")
 COMMANDED = frozenset({RAISE, LOWER, ROLL_BACK})
-PREFIX = "drill-"
+PREFIX = DRILL_PREFIX
 FACTS = ("triggered", "acted", "recovered", "rolled_back", "no_side_effects")
 
 

@@ -100,7 +100,7 @@ def _backend(session: Session, scenario_id: int, name: str | None, now: datetime
         )
     there = [
         each for each in scopes.present(session, now, get_settings().backend_seen_s)
-        if each.name.startswith(drill_plan.PREFIX) and each.takes(scenario_id, each.id) and name in (None, each.name)
+        if each.drills and each.takes(scenario_id, each.id) and name in (None, each.name)
     ]  # fmt: skip
     if len(there) == 1:
         return there[0]

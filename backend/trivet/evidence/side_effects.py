@@ -74,6 +74,8 @@ def said(found: Collection[str], others: int, since: datetime) -> str:
     if found:
         return "; ".join(found)
     backends = (
-        "no other backend was in sight" if not others else f"{others} other backends ran at the levels that they had"
+        "no other backend was in sight"
+        if not others
+        else f"{others} other backend{'s' if others > 1 else ''} ran as before"
     )
     return f"none since {since:%H:%M:%S} UTC: the ladder stood still, no guard broke, {backends}"

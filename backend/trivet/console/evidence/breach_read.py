@@ -70,7 +70,7 @@ def page(
             AlertRow(a.id, a.severity, "drill" in a.labels, a.started_at, a.ended_at, a.acknowledged_by or "") for a in found.alerts
         ),
         runbook=_runbook(metric),
-        form=_form(session, looking, found, tenant or first, reason=reason, expires=expires, errors=errors),
+        form=_form(session, looking, found, tenant or (first if _stands_out(carried) else ""), reason=reason, expires=expires, errors=errors),
     )  # fmt: skip
 
 
@@ -79,6 +79,12 @@ def _first_tenant(carried: Carried) -> str:
     rows = carried.by["tenant"].carry if carried.by else ()
     first = rows[0] if rows else None
     return carried.label("tenant", first.key) if first and _breakable(first, carried.label("tenant", first.key)) else ""
+
+
+def _stands_out(carried: Carried) -> bool:
+    """Whether the first tenant's form is open from the start: breaking one of many that are alike mends nothing."""
+    rows = carried.by["tenant"].carry if carried.by else ()
+    return bool(rows) and rows[0].stands_out
 
 
 def _breakable(each: Carrier, name: str) -> bool:

@@ -47,11 +47,12 @@ def sentence(
 
 
 def who_first(found: Carriers | None, name: str) -> str:
-    """`; acme carries 90 % of the excess with 10 % of the traffic`, where somebody can be said to."""
+    """`; acme carries 90 % of the excess with 10 % of the traffic`, or that nobody stands out."""
     first = found.carry[0] if found and found.carry else None
     if first is None or not first.claimed or first.key is None:
         return ""
-    return f"; {name} carries {say.share(first.excess_share)} of the excess with {say.share(first.traffic_share)} of the traffic"
+    said = f"{name} carries {say.share(first.excess_share)} of the excess with {say.share(first.traffic_share)} of the traffic"
+    return f"; {said}" if first.stands_out else f"; no tenant stands out: {said}"
 
 
 def numbers(seen: Mapping[str, object] | None, metric: str, currency: str) -> tuple[Number, ...]:
