@@ -26,7 +26,7 @@ from trivet.guard.sequential import Normal
 
 SEED = 20261121
 STARTS = 3  # of each fault in each replay
-CALM_H, CALM_FAST_H, LEARNT_H = 24, 8, 12
+CALM_H, CALM_FAST_H, LEARNT_H = 8, 3, 6
 BEGIN_S, AT_S, END_S = 300, 900, 1_800  # evaluated from, fault at about, over at
 SLOW_SHARES = {"2.5 % slow": 0.025, "4.5 % slow": 0.045}
 FAIL_SHARES = {"1 % fail": 0.0, "4.5 % fail": 0.035}

@@ -17,8 +17,15 @@ BAD_FLAGS = {"model.route": "small", "context.max_turns": 1, "output.max_tokens"
 
 
 def body(scenario: str) -> dict[str, Any]:
-    """The card of a scenario, as JSON values."""
-    return tomllib.loads((FOLDER / f"{scenario}.toml").read_text("utf-8"))
+    """The card of a scenario, as JSON values.
+
+    A story of minutes has too few scores to tell a bad revision from luck once a month: its quality floor is a plain one.
+    """
+    card = tomllib.loads((FOLDER / f"{scenario}.toml").read_text("utf-8"))
+    for guard in card["guards"]:
+        if guard["metric"] == "quality":
+            guard["false_alarms_per_month"] = None
+    return card
 
 
 def bad_body() -> dict[str, Any]:
