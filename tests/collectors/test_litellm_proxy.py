@@ -17,6 +17,7 @@ from tests.support.governed import revise
 from tests.support.litellm_proxy import Proxy, models
 
 from trivet import db
+from trivet.budget.reserve.models import Reservation
 from trivet.command import service, sweep
 from trivet.command.models import Command
 from trivet.fleet.models import Backend
@@ -277,6 +278,21 @@ class TestACallThatIsNotLetIn:
         refused = stage.proxy.chat(scenario.name, "hello", max_tokens=1000)
         assert refused.status == 402
         assert "poor" in refused.body["error"]["message"]
+
+
+class TestACallWithABudget:
+    def test_holds_what_it_may_cost_and_settles_what_it_came_to(self, stage, scenario):
+        """Both the callback and the span say what it came to, each to its own column: 30 tokens in, 12 out."""
+        budget("rich", "100", scope="scenario", subject_id=scenario.id)
+        assert stage.proxy.chat(scenario.name, "hello", max_tokens=100).status == 200
+        (kept,) = requests(scenario)
+
+        def held():
+            with db.transaction() as session:
+                return session.get(Reservation, kept.reservation)
+
+        assert held().each_tokens > 42
+        eventually(lambda: (held().posted_calls, held().posted_tokens) == (1, 42), LIMIT_S)
 
 
 class TestTrivetAway:
