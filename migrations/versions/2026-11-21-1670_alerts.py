@@ -9,7 +9,7 @@ from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
 revision = "d5a000016700"
-down_revision = "d5a000016600"
+down_revision = "d5a000016500"
 branch_labels = None
 depends_on = None
 
