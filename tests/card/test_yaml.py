@@ -46,6 +46,12 @@ class TestARoundTrip:
         assert (named, parse(body)) == (scenario, card)
         assert yaml_form.dump(parse(body), named) == text
 
+    @pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+    def test_keeps_a_line_end_that_only_unicode_knows(self, end):
+        card = preset("rag")
+        for scenario in (end, f"a{end}b", f"a{end} b\n"):
+            assert yaml_form.load(yaml_form.dump(card, scenario))[0] == scenario
+
     def test_one_changed_number_is_one_changed_line(self):
         card = preset("rag").model_dump(mode="json")
         before = yaml_form.dump(parse(card), "search").splitlines()

@@ -15,6 +15,7 @@ from trivet.kit.errors import Invalid, TooLarge
 FORMAT = 1
 BYTES_MAX = 256 * 1024
 DEPTH_MAX = 20
+LINE_ENDS = frozenset("\x85\u2028\u2029")
 _WIDTH = 120
 
 
@@ -97,6 +98,14 @@ class _Loader(yaml.SafeLoader):
                 raise _refusal(f"`{key.value}` is there twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """PyYAML writes Unicode's own line ends as they are and reads them back as spaces: within quotes they are escaped."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if LINE_ENDS.intersection(text) else None)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _refusal(words: str, at: Any) -> yaml.YAMLError:
