@@ -188,6 +188,22 @@ class TestABurnRate:
         _, burned = reading(at(5))
         assert burned[259_200] == (50, 5)
 
+    @pytest.mark.parametrize(
+        ("metric", "told", "detail"),
+        [
+            ("rate_limit_rate", sc.TRIVET_HEALTH, "rate_limit"),
+            ("cold_start_rate", sc.TRIVET_COLD_STARTS, ""),
+        ],
+    )
+    def test_of_what_is_told_apart_from_requests_counts_what_was_told(self, database, metric, told, detail):
+        chat = guarded(metric, enter=0.5, leave=0.1, burn={"objective": 0.99})
+        signal(at(0), told, 30, scenario_id=chat, detail=detail)
+        signal(at(0), sc.TRIVET_HEALTH, 7, scenario_id=chat, detail="model_load")
+        signal(at(-1800), told, 5, backend_id=engine(chat), detail=detail)
+        ingest(*(call(at(0)) for _ in range(100)), *(call(at(-1800)) for _ in range(100)), now=at(0))
+        _, burned = reading(at(5))
+        assert burned[300] == (100, 30) and burned[3600] == (200, 35)
+
 
 class TestWhatWasRead:
     def test_is_kept_for_a_moment_and_no_longer(self, priced):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.guard import flow, signs
 from trivet.guard.asked import Ask, Key, back
 from trivet.guard.burn import lookbacks
 from trivet.guard.measures import Burned
@@ -18,6 +19,7 @@ SHORT_S = 3_600
 KEPT_S = {True: 5.0, False: 60.0}  # a count of a short lookback, and of a long one
 COUNTS = ("requests", "rejections", "errors", "timeouts", "refusals")
 TIMES = ("latency", "ttft", "inter_token")
+EVENTS = {"rate_limit_rate": flow.LIMITS, "cold_start_rate": frozenset({flow.COLD_START})}  # told apart from requests
 Pair = tuple[int, int]
 _kept: dict[int, tuple[datetime, frozenset[Ask], dict[Key, Pair]]] = {}
 db.caches.append(_kept.clear)
@@ -49,9 +51,12 @@ def _read(session: Session, seconds: int, asks: Sequence[Ask], now: datetime) ->
     interval = back(now, seconds, 60 if seconds <= SHORT_S * 6 else 3_600)
     limits = {ask: limit for ask in asks if (limit := limit_of(ask.guard)) is not None}
     timed = sorted({ask.scenario_id for ask, limit in limits.items() if limit.kind in TIMES})
-    others = sorted({ask.scenario_id for ask, limit in limits.items() if limit.kind not in TIMES})
+    others = {ask.scenario_id for ask, limit in limits.items() if limit.kind not in TIMES}
+    told = [ask for ask in asks if ask.guard.metric in EVENTS]
+    counted = sorted(others | {ask.scenario_id for ask in told})
     usage = rollup.usage(session, interval, ["scenario_id"], {"scenario_id": timed}) if timed else {}
-    counts = rollup.counts(session, interval, ["scenario_id"], COUNTS, {"scenario_id": others}) if others else {}
+    counts = rollup.counts(session, interval, ["scenario_id"], COUNTS, {"scenario_id": counted}) if counted else {}
+    events = signs.events_in(session, {ask.scenario_id for ask in told}, interval, now) if told else {}
     found: dict[Key, Pair] = {}
     for ask, limit in limits.items():
         own = (ask.scenario_id,)
@@ -59,6 +64,10 @@ def _read(session: Session, seconds: int, asks: Sequence[Ask], now: datetime) ->
             found[ask.key] = _slow(getattr(usage[own], limit.kind), limit)
         elif own in counts:
             found[ask.key] = _bad(counts[own], limit)
+    for ask in told:
+        requests, rejections, *_ = counts.get((ask.scenario_id,), (0, 0))
+        bad = flow.count(events.get(ask.scenario_id, ()), EVENTS[ask.guard.metric])
+        found[ask.key] = max(0, requests - rejections), bad
     return found
 
 

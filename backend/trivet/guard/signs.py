@@ -51,18 +51,28 @@ def _counters(session: Session, within: Interval) -> list[Sign]:
 
 
 def events(session: Session, active: Collection[int], start: datetime, now: datetime) -> dict[int, list[Event]]:
-    """Health events and cold starts since `start`, by scenario.
-
-    One that names no scenario counts for those that its backend, or the GPUs of its pool, serve.
-    """
-    by = ["scenario_id", "backend_id", "pool_id", "bucket", "metric", "detail"]
+    """Health events and cold starts since `start`, by scenario, bucket by bucket."""
     within = Interval(start, floor(now, BUCKET_S) + AHEAD)
-    seen = signals.read(session, within, by, {"metric": EVENTS}, grain_s=BUCKET_S)
-    backends = {key[1] for key in seen if not key[0] and key[1]}
-    pools = {key[2] for key in seen if not key[0] and not key[1] and key[2]}
+    by = ["bucket", "scenario_id", "backend_id", "pool_id", "metric", "detail"]
+    return _events(session, active, signals.read(session, within, by, {"metric": EVENTS}, grain_s=BUCKET_S), now)
+
+
+def events_in(session: Session, active: Collection[int], within: Interval, now: datetime) -> dict[int, list[Event]]:
+    """The same added up over an interval, as if all were in its first bucket."""
+    by = ["scenario_id", "backend_id", "pool_id", "metric", "detail"]
+    seen = signals.read(session, within, by, {"metric": EVENTS})
+    return _events(session, active, {(within.start, *key): each for key, each in seen.items()}, now)
+
+
+def _events(
+    session: Session, active: Collection[int], seen: Mapping[tuple[Any, ...], signals.Signal], now: datetime
+) -> dict[int, list[Event]]:
+    """One that names no scenario counts for those that its backend, or the GPUs of its pool, serve."""
+    backends = {key[2] for key in seen if not key[1] and key[2]}
+    pools = {key[3] for key in seen if not key[1] and not key[2] and key[3]}
     of_backend, of_pool = scenarios_of(session, backends, active, now, pools)
     found: dict[int, list[Event]] = {}
-    for (scenario_id, backend_id, pool_id, bucket, metric, detail), each in seen.items():
+    for (bucket, scenario_id, backend_id, pool_id, metric, detail), each in seen.items():
         event = Event(bucket, COLD_START if metric == sc.TRIVET_COLD_STARTS.name else detail.split("/")[0], each.total)
         ids = of_backend.get(backend_id, ()) if backend_id else of_pool.get(pool_id, ())
         for id_ in [scenario_id] if scenario_id else ids:
