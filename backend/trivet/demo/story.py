@@ -1,7 +1,7 @@
 """The demo's story, told without hands: it makes load and activates one bad revision. What follows is Trivet's doing.
 
 calm, until somebody has signed in → a peak of five times the load → breach → level 1, then 2 → the load falls, recovery step by step → a bad revision →
-its quality falls below the floor → rolled back by the guard → calm, for as long as the demo runs.
+its quality falls below the floor → rolled back by the guard → calm, for as long as the demo runs, and one drill in it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from trivet.demo import audience, seed, trace
+from trivet.demo import audience, drilled, seed, trace
 from trivet.demo import cards as demo_cards
 from trivet.demo.backend import BackendOptions
 from trivet.demo.model import LARGE, SMALL
@@ -206,6 +206,7 @@ async def _tell(stage: Stage) -> None:
             await _phase(stage, phase, client, began)
     stage.speed = AFTER
     stage.say(f"[{time.monotonic() - began:5.1f} s] the story is told; calm from here on")
+    await drilled.drill(stage.endpoint, stage.keys.backend, stage.say)
 
 
 async def _wait_for_audience(stage: Stage, began: float) -> None:
