@@ -1,5 +1,6 @@
 """What guards read of what was counted: each row once, in whatever order it was committed, and what wakes them."""
 
+import random
 import threading
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from trivet.guard import counted, service
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.guard.tally import Series, Tally, first_second
 from trivet.ingest import wake
-from trivet.ingest.request.fact import ERROR
+from trivet.ingest.request.fact import ERROR, REJECTED
 from trivet.ingest.store import tallies
 from trivet.ingest.store.tallies import Limit
 from trivet.ingest.store.tally_model import GuardLimit, GuardTally
@@ -214,6 +215,35 @@ class TestTheClock:
         with db.transaction() as running:
             running.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.GUARD_CLOCK})
             assert service.evaluate_by_parts(utc_now()) is None
+
+
+class TestABurst:
+    @pytest.mark.parametrize(("tenants", "word"), [(10, "breach"), (1, "ok")])
+    def test_of_one_tenant_says_less_than_the_same_of_many(self, chat, tenants, word):
+        now = utc_now()
+        drawn = random.Random(7)
+        usual = [
+            call(now - timedelta(seconds=s), seconds=0.2, tenant=f"t{drawn.randrange(10)}")
+            for s in range(20)
+            for _ in range(10)
+        ]
+        slow = [call(now - timedelta(seconds=3), seconds=2.0, tenant=f"t{n % tenants}") for n in range(30)]
+        ingest(*usual, *slow, now=now)
+        evaluate()
+        with db.transaction() as session:
+            state = session.scalars(select(GuardState).where(GuardState.guard == "p95")).one()
+        assert (state.verdict, state.sample) == (word, 230)
+        assert state.numbers["clump"] > 3 if tenants == 1 else state.numbers["clump"] < 1.5
+
+
+class TestWhatIsSentTwice:
+    def test_is_counted_once_and_what_trivet_turned_away_never(self, chat):
+        now = utc_now()
+        facts = [call(now, seconds=2.0), call(now, seconds=0.2), call(now, seconds=0.2, outcome=REJECTED)]
+        for _ in range(3):
+            ingest(*facts, now=now)
+        read()
+        assert served(chat) == 2
 
 
 class TestAGuardInShadow:
