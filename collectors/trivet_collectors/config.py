@@ -53,6 +53,14 @@ def address(value: Any) -> str | None:
     return None if right else "an address that begins with http:// or https://, without a user"
 
 
+def one_of(*words: str) -> Check:
+    return lambda value: None if value in words else "one of " + ", ".join(words)
+
+
+def boolean(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
 def setting(default: Any, check: Check) -> Any:
     return field(default=default, metadata={"check": check})
 

@@ -26,7 +26,7 @@ from trivet_collectors.drivers.rules import Rules, When
 from trivet_collectors.drivers.run import RECHECK_S, Driving, Runner
 from trivet_collectors.policy.evaluate import DEFAULTS
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 TEXT = """
 [[drivers]]
 name = "llm"
@@ -178,6 +178,9 @@ class TestAConfiguration:
             ({"kind": "tgi"}, r"drivers\[0\].kind: must be one of argo, kubernetes, triton, vllm"),
             ({"urls": "x"}, r"drivers\[0\].urls: unknown key"),
             ({"scenario": ""}, r"drivers\[0\].scenario: missing"),
+            ({"url": "vllm:8000"}, r"drivers\[0\].url: must be an address that begins with http"),
+            ({"timeout_s": "10"}, r"drivers\[0\].timeout_s: must be a number from 0.1 to 600"),
+            ({"mode": "now"}, r"drivers\[0\].mode: must be one of wait, abort, keep"),
             ({"normal": {"slep": 1}}, r"drivers\[0\].normal.slep: unknown key, there are loras, sleep"),
             ({"when": [{"do": {}}]}, r"drivers\[0\].when\[0\]: give a `level`"),
             ({"when": [{"level": 0, "do": {}}]}, r"when\[0\].level: must be"),

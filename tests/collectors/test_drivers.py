@@ -3,12 +3,14 @@
 from contextlib import closing
 
 import pytest
+from tests.notify.tls import self_signed
 from tests.support.replay import recorded, replaying
 
 from trivet_collectors.drivers.argo import Rollout
 from trivet_collectors.drivers.cluster import Access, Cluster
 from trivet_collectors.drivers.driver import Applied, DriverError, Http
 from trivet_collectors.drivers.kubernetes import Deployment
+from trivet_collectors.drivers.plan import parse
 from trivet_collectors.drivers.triton import Triton
 from trivet_collectors.drivers.vllm import Vllm
 
@@ -59,6 +61,55 @@ class TestADriver:
         with replaying(exchanges) as replay:
             driver = Vllm(Http(replay.url))
             assert [driver.apply({"sleep": level}).changed for level in (1, 1, 2)] == [True, False, True]
+            driver.close()
+
+    @pytest.mark.parametrize(
+        ("status", "body"), [(401, {"error": "Unauthorized"}), (302, None), (200, None), (200, {"other": 1})]
+    )
+    def test_takes_nothing_for_awake_that_does_not_say_so(self, status, body):
+        """Who is not let in does not know how deep it sleeps, and proves nothing."""
+        ask = {"method": "GET", "path": "/is_sleeping", "body": None}
+        with replaying([{"request": ask, "response": {"status": status, "body": body}}]) as replay:
+            driver = Vllm(Http(replay.url))
+            with pytest.raises(DriverError, match=f"is_sleeping: HTTP {status}"):
+                driver.apply({"sleep": 0})
+            driver.close()
+
+
+class TestWhatTakesLong:
+    LOAD = {"method": "POST", "path": "/wake_up", "body": None}  # noqa: RUF012  # never changed
+
+    def test_is_waited_for_longer_than_a_look(self):
+        woken = {"request": self.LOAD, "response": {"status": 200, "body": None}}
+        with replaying([woken], hold_s=0.4) as replay, closing(Http(replay.url, timeout_s=0.1)) as http:
+            assert http.ok("POST", "/wake_up", patience_s=60).status == 200
+
+    def test_is_not_asked_again_while_it_may_be_at_it(self):
+        woken = {"request": self.LOAD, "response": {"status": 200, "body": None}}
+        with replaying([woken], hold_s=0.5) as replay, closing(Http(replay.url, timeout_s=0.1)) as http:
+            with pytest.raises(DriverError, match=r"wake_up: no answer in 0.2 s, it may still be at it"):
+                http.ok("POST", "/wake_up", patience_s=0.2)
+            assert len(replay.headers) == 1
+
+
+class TestOverTls:
+    def test_an_authority_of_ones_own_is_trusted_where_it_is_named(self, tmp_path):
+        tls = self_signed(tmp_path)
+        awake = {
+            "request": {"method": "GET", "path": "/is_sleeping", "body": None},
+            "response": {"status": 200, "body": {"is_sleeping": False}},
+        }
+        with replaying([awake], tls=tls) as replay:
+            strange = quick(replay.url)
+            with pytest.raises(DriverError, match="certificate"):
+                Vllm(strange).apply({"sleep": 0})
+            strange.close()
+            plan = {
+                "name": "a", "kind": "vllm", "backend": "b", "scenario": "s", "url": replay.url,
+                "ca_file": tls[0], "normal": {"sleep": 0},
+            }  # fmt: skip
+            driver = parse({"endpoint": "http://127.0.0.1:1", "api_key": "x", "drivers": [plan]}, {}).plans[0].make()
+            assert not driver.apply({"sleep": 0}).changed
             driver.close()
 
 

@@ -47,6 +47,7 @@ SHAPES = """
 poll_interval_s = 0.1
 trust_caller = true
 reserve = true
+reserve_timeout_s = 30
 local_tools = ["site_*"]
 [routes]
 small = "little"

@@ -1,7 +1,9 @@
 """A server that plays back recorded exchanges, in their order, and takes nothing else."""
 
 import json
+import ssl
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,8 +39,10 @@ class Replay:
 
 
 @contextmanager
-def replaying(exchanges):
-    """All of them must have been asked for, and nothing else, when the block ends."""
+def replaying(exchanges, *, hold_s=0.0, tls=None):
+    """All of them must have been asked for, and nothing else, when the block ends. Each answer waits `hold_s`; `tls` is the
+    server's certificate and key.
+    """
     replay = Replay(exchanges)
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,6 +52,7 @@ def replaying(exchanges):
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, body = replay.answer(self.command, self.path, json.loads(raw) if raw else None, headers)
+            time.sleep(hold_s)
             said = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -61,7 +66,13 @@ def replaying(exchanges):
     for method in ("GET", "POST", "PATCH"):
         setattr(Handler, f"do_{method}", Handler.handle_any)
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    replay.url = f"http://127.0.0.1:{http.server_address[1]}"
+    http.handle_error = lambda *_: None  # a caller that hung up, as some tests want it
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        # In the thread of each caller: one that refuses the certificate stops no other.
+        http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    replay.url = f"{'https' if tls else 'http'}://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

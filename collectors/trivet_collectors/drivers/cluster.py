@@ -1,6 +1,5 @@
 """Calls to a Kubernetes API server: who we are, and the few ways of patching."""
 
-import ssl
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from trivet_collectors.drivers.driver import TIMEOUT_S, Answer, DriverError, Http
+from trivet_collectors.drivers.driver import TIMEOUT_S, Answer, DriverError, Http, trusting
 
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -54,8 +53,8 @@ class Cluster:
     """An API server. `get` and the patches raise DriverError, with its words."""
 
     def __init__(self, access: Access, *, timeout_s: float = TIMEOUT_S) -> None:
-        verify: Any = ssl.create_default_context(cafile=str(access.ca_file)) if access.ca_file else True
         auth = _Token(access.token_file) if access.token_file else None
+        verify = trusting(str(access.ca_file) if access.ca_file else None)
         self._http = Http(access.url, timeout_s=timeout_s, verify=verify, auth=auth)
 
     def get(self, path: str, **query: Any) -> Any:

@@ -5,6 +5,7 @@ keeps nothing that it could not find out again.
 """
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from typing import Any, Final, Protocol
 import httpx
 
 TIMEOUT_S: Final = 10.0
+PATIENCE_S: Final = (
+    300.0  # with what moves gigabytes: models and adapters load, weights leave for the host and come back
+)
 TRIES: Final = 3
 BACK_OFF_S: Final = 0.5
 ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -53,6 +57,11 @@ class Answer:
     text: str = ""
 
 
+def trusting(ca_file: str | None) -> Any:
+    """Who is trusted to be whom they say: the authorities of `ca_file`, else those of the web. OSError where it is none."""
+    return ssl.create_default_context(cafile=ca_file) if ca_file else True
+
+
 class Http:
     """Calls to one address, with a bound on time and size, tried again where that may help.
 
@@ -70,7 +79,7 @@ class Http:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = url.rstrip("/")
-        self._sleep = sleep
+        self._sleep, self._timeout_s = sleep, timeout_s
         self._http = httpx.Client(
             headers=dict(headers or {}),
             timeout=timeout_s,
@@ -81,17 +90,30 @@ class Http:
         )
 
     def call(
-        self, method: str, path: str, body: Any = None, *, media_type: str = "application/json", **query: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        media_type: str = "application/json",
+        patience_s: float | None = None,
+        **query: Any,
     ) -> Answer:
-        """One call. DriverError where nobody answers, or only to come back later, after all tries."""
+        """One call. DriverError where nobody answers, or only to come back later, after all tries.
+
+        `patience_s` is for what takes long: so long its answer is waited for, and it is not asked again while it may be at it.
+        """
         problem = ""
         for attempt in range(TRIES):
             if attempt:
                 self._sleep(BACK_OFF_S * 2**attempt * (0.5 + 0.5 * random.random()))
             try:
-                answer = self._once(method, path, body, media_type, query)
+                answer = self._once(method, path, body, query, media_type=media_type, patience_s=patience_s)
             except httpx.HTTPError as error:
                 problem = f"{type(error).__name__}: {error}".rstrip(": ")
+                if patience_s and isinstance(error, httpx.ReadTimeout):
+                    said = f"{method} {self.url}{path}: no answer in {patience_s:g} s, it may still be at it"
+                    raise DriverError(said) from error
                 continue
             if answer.status not in AGAIN:
                 return answer
@@ -105,10 +127,14 @@ class Http:
             raise DriverError(f"{method} {self.url}{path}: HTTP {answer.status} {answer.text[:200]}".strip())
         return answer
 
-    def _once(self, method: str, path: str, body: Any, media_type: str, query: Mapping[str, Any]) -> Answer:
+    def _once(
+        self, method: str, path: str, body: Any, query: Mapping[str, Any], *, media_type: str, patience_s: float | None
+    ) -> Answer:
         more: dict[str, Any] = {"params": dict(query)} if query else {}
         if body is not None:
             more |= {"json": body, "headers": {"Content-Type": media_type}}
+        if patience_s:
+            more["timeout"] = httpx.Timeout(self._timeout_s, read=max(patience_s, self._timeout_s))
         response = self._http.request(method, self.url + path, **more)
         if len(response.content) > ANSWER_BYTES_MAX:
             raise DriverError(f"{method} {self.url}{path}: an answer of more than {ANSWER_BYTES_MAX} bytes")

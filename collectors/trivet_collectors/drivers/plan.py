@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from trivet_collectors.config import ConfigError, secret
+from trivet_collectors.config import Check, ConfigError, address, boolean, number, one_of, secret
 from trivet_collectors.drivers import argo, kubernetes, triton, vllm
 from trivet_collectors.drivers.cluster import Access, Cluster
-from trivet_collectors.drivers.driver import Driver, DriverError, Http
+from trivet_collectors.drivers.driver import Driver, DriverError, Http, trusting
 from trivet_collectors.drivers.rules import Rules, When
 from trivet_collectors.policy.evaluate import DEFAULTS
 
@@ -93,6 +93,10 @@ def _plan(said: Mapping[str, Any], where: str, environment: Mapping[str, str]) -
     for key in ("name", "backend", "scenario", *sorted(kind.needs)):
         if not isinstance(said.get(key), str) or not said[key]:
             raise ConfigError(f"{where}.{key}: missing, it must be a text")
+    for key, check in CHECKS.items():
+        right = check(said[key]) if key in said else None
+        if right:
+            raise ConfigError(f"{where}.{key}: must be {right}")
     rules = said.get("when", [])
     if not isinstance(rules, list) or len(rules) > RULES_MAX:
         raise ConfigError(f"{where}.when: write [[drivers.when]], at most {RULES_MAX} of them")
@@ -135,7 +139,11 @@ def _known(said: Mapping[str, Any], names: Any, where: str) -> None:
 
 def _http(said: Mapping[str, Any]) -> Http:
     key = secret(said["api_key_file"], "api_key_file") if said.get("api_key_file") else ""
-    return Http(said["url"], {"Authorization": f"Bearer {key}"} if key else {}, timeout_s=_timeout(said))
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        return Http(said["url"], headers, timeout_s=_timeout(said), verify=trusting(said.get("ca_file")))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{said['name']}: ca_file: {error}") from error
 
 
 def _cluster(said: Mapping[str, Any], environment: Mapping[str, str]) -> Cluster:
@@ -149,7 +157,13 @@ def _timeout(said: Mapping[str, Any]) -> float:
     return float(said.get("timeout_s", TIMEOUT_S))
 
 
-_SERVER: Final = frozenset({"url", "api_key_file"})
+CHECKS: Final[Mapping[str, Check]] = {
+    "url": address,
+    "timeout_s": number(0.1, 600),
+    "mode": one_of("wait", "abort", "keep"),
+    "unload_dependents": boolean,
+}
+_SERVER: Final = frozenset({"url", "api_key_file", "ca_file"})
 _CLUSTER: Final = frozenset({"url", "token_file", "ca_file", "namespace", "object"})
 KINDS: Final[Mapping[str, Kind]] = {
     "vllm": Kind(

@@ -7,7 +7,7 @@ have changed: loading it again is a deployment, and no degrade.
 from typing import Any, Final
 from urllib.parse import quote
 
-from trivet_collectors.drivers.driver import Applied, Desired, DriverError, Http
+from trivet_collectors.drivers.driver import PATIENCE_S, Applied, Desired, DriverError, Http
 
 KEYS: Final = frozenset({"models"})
 READY: Final = "READY"
@@ -50,9 +50,10 @@ class Triton:
     def _set(self, name: str, loaded: bool) -> None:
         path = f"/v2/repository/models/{quote(name, safe='')}"
         if not loaded:
-            self._http.ok("POST", f"{path}/unload", {"parameters": {"unload_dependents": self._dependents}})
+            body = {"parameters": {"unload_dependents": self._dependents}}
+            self._http.ok("POST", f"{path}/unload", body, patience_s=PATIENCE_S)
             return
-        answer = self._http.call("POST", f"{path}/load", {})
+        answer = self._http.call("POST", f"{path}/load", {}, patience_s=PATIENCE_S)
         if answer.status >= 300:
             said = (answer.body or {}).get("error", answer.text) if isinstance(answer.body, dict) else answer.text
             raise DriverError(f"{name}: {str(said).partition(chr(10))[0][:400]}")

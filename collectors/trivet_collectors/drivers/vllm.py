@@ -8,7 +8,7 @@ Desired: `sleep` 0 awake, 1 weights in the host's memory, 2 weights discarded; `
 
 from typing import Any, Final
 
-from trivet_collectors.drivers.driver import Applied, Desired, DriverError, Http
+from trivet_collectors.drivers.driver import PATIENCE_S, Applied, Desired, DriverError, Http
 
 KEYS: Final = frozenset({"sleep", "loras"})
 LEVELS: Final = (0, 1, 2)
@@ -38,7 +38,9 @@ class Vllm:
         answer = self._http.call("GET", "/is_sleeping")
         if answer.status == 404:
             raise DriverError("this vLLM has no sleep: start it with VLLM_SERVER_DEV_MODE=1 and --enable-sleep-mode")
-        sleeping = bool((answer.body or {}).get("is_sleeping"))
+        if answer.status != 200 or not isinstance(answer.body, dict) or "is_sleeping" not in answer.body:
+            raise DriverError(f"/is_sleeping: HTTP {answer.status} {answer.text[:200]}".strip())
+        sleeping = bool(answer.body["is_sleeping"])
         if not sleeping:
             self._slept = None
         if sleeping == bool(level) and (not level or self._slept in (None, level)):
@@ -50,13 +52,13 @@ class Vllm:
 
     def _wake(self, *, dry: bool) -> list[str]:
         if not dry:
-            self._http.ok("POST", "/wake_up")
+            self._http.ok("POST", "/wake_up", patience_s=PATIENCE_S)
             self._slept = None
         return ["woken"]
 
     def _to_sleep(self, level: int, *, dry: bool) -> list[str]:
         if not dry:
-            self._http.ok("POST", "/sleep", level=level, mode=self._mode)
+            self._http.ok("POST", "/sleep", patience_s=PATIENCE_S, level=level, mode=self._mode)
             self._slept = level
         return [f"put to sleep at level {level}"]
 
@@ -76,7 +78,8 @@ class Vllm:
 
     def _load(self, name: str, path: str) -> None:
         body = {"lora_name": name} | ({"lora_path": path} if path else {})
-        answer = self._http.call("POST", "/v1/load_lora_adapter" if path else "/v1/unload_lora_adapter", body)
+        asked = "/v1/load_lora_adapter" if path else "/v1/unload_lora_adapter"
+        answer = self._http.call("POST", asked, body, patience_s=PATIENCE_S)
         if answer.status == 404 and path:
             raise DriverError("this vLLM takes no adapters: start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1")
         if answer.status >= 300:

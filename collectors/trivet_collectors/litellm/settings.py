@@ -7,25 +7,18 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from trivet_collectors.config import ConfigError, address, number, secret, setting, text
+from trivet_collectors.config import ConfigError, address, boolean, number, one_of, secret, setting, text
 from trivet_collectors.litellm.shaping import Shapes
 
 FILE_VARIABLE: Final = "TRIVET_LITELLM_CONFIG"
-
-
-def one_of(*words: str) -> Any:
-    return lambda value: None if value in words else "one of " + ", ".join(words)
-
-
-def boolean(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "true or false"
 
 
 @dataclass(frozen=True)
 class Settings:
     """`backend` is the name under which this proxy is registered. `reserve`: budgets are held before each call.
 
-    `unreachable` says what becomes of a call whose budget nobody can be asked about, before any budget has said it.
+    `unreachable` says what becomes of a call whose budget nobody can be asked about, before any budget has said it;
+    `reserve_timeout_s` how long one call waits to learn that nobody can.
     """
 
     endpoint: str = setting("", address)
@@ -37,6 +30,7 @@ class Settings:
     scenario: str = setting("", text)
     trust_caller: bool = setting(False, boolean)
     reserve: bool = setting(False, boolean)
+    reserve_timeout_s: float = setting(0.5, number(0.05, 60))
     unreachable: Literal["open", "closed"] = setting("open", one_of("open", "closed"))
     shapes: Shapes = field(default_factory=Shapes)
 

@@ -19,7 +19,6 @@ from trivet_collectors.policy.reserver import Reserver
 
 SCHEDULE_MS = 250
 QUEUE_SPANS, BATCH_SPANS = 16_384, 512
-RESERVE_TIMEOUT_S = 0.5  # one call at a time waits so long for budgets that cannot be reached
 
 
 @functools.cache
@@ -31,7 +30,7 @@ def started() -> Trivet:
     policy.start()
     reserver = None
     if own.reserve:
-        reserver = Reserver(own.endpoint, own.api_key, unreachable=own.unreachable, timeout_s=RESERVE_TIMEOUT_S)
+        reserver = Reserver(own.endpoint, own.api_key, unreachable=own.unreachable, timeout_s=own.reserve_timeout_s)
         reserver.start()
     provider = _provider(own)
     made = Trivet(own, policy, provider.get_tracer("trivet_collectors.litellm"), reserver)
