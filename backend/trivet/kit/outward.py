@@ -3,6 +3,7 @@
 Only hosts on a list are called. A name is compared as it stands and never looked up, so no name server can talk its way in.
 """
 
+import logging
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 from trivet.kit.errors import Invalid
 
 URL_MAX = 2_000
+# At INFO it writes down each address it calls, with the password and the token in it.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def callable_url(url: str, hosts: Iterable[str], *, field: str = "url") -> SplitResult:

@@ -4,7 +4,6 @@ A delivery is claimed in one transaction, sent in none, settled in another; a pr
 runs out, and the same delivery goes again under its id.
 """
 
-import logging
 from datetime import timedelta
 
 from celery import shared_task
@@ -13,11 +12,10 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.kit.clock import utc_now
-from trivet.kit.errors import TrivetError
 from trivet.notify import alerts
 from trivet.notify.alert import breaches, judge, ladders
 from trivet.notify.alert_models import Alert
-from trivet.notify.channel import alertmanager, deliveries, failing, hooks, replicas, send
+from trivet.notify.channel import deliveries, failing, hooks, replicas, send
 from trivet.settings import get_settings
 
 ROUND = 20  # deliveries of one run, each of at most ten seconds; the next run takes the next ones
@@ -28,7 +26,6 @@ SCHEDULE = {
     "notify.alertmanager": (5.0, "work"),
     "notify.missed": (30.0, "control"),
 }
-_log = logging.getLogger(__name__)
 
 
 def public_url() -> str:
@@ -116,14 +113,10 @@ def send_alerts() -> int:
 def tell_alertmanagers() -> int:
     """Tell each Alertmanager what is so, where something is new or a minute has gone; how many replicas were told."""
     settings, now = get_settings(), utc_now()
-    try:
-        with db.transaction() as session:
-            pushes = replicas.due(session, settings, public_url(), now)
-    except TrivetError as refused:
-        _log.error("Alertmanagers cannot be told: %s", refused.detail)
-        return 0
+    with db.transaction() as session:
+        pushes = replicas.due(session, settings, public_url(), now)
     for push in pushes:
-        errors = {url: alertmanager.push(url, push.posts, push.silences, now) for url in push.urls}
+        errors = replicas.told(push, now)
         with db.transaction() as session:
             replicas.settle(session, push, errors, now)
     return sum(len(push.urls) for push in pushes)

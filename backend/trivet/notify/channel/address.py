@@ -1,10 +1,11 @@
 """Where a channel leads: checked when it is entered, sealed where it is kept, masked where it is shown."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from trivet.kit.errors import Invalid
 from trivet.kit.outward import callable_url, check_host
@@ -19,6 +20,8 @@ KINDS = ("apprise", "mail", "webhook", "alertmanager")
 REPLICAS_MAX = 8
 URL_MAX = 2_000
 PURPOSE = "channel"
+TOKEN_MIN = 8  # characters of what may be a token
+_PIECES = re.compile(r"[/?&=:#;,]+")
 _HOSTS = frozenset({"host"})  # the token of an Apprise URL that names a host of the reader's own
 
 
@@ -75,11 +78,43 @@ def shown(kind: str, address: Mapping[str, Any]) -> list[str]:
 def _masked(url: str) -> str:
     """`https://hooks.example.com/…`; of a hosted service only its name, for its host is a token."""
     parts = urlsplit(url)
-    own = parts.scheme in ("http", "https") or names_a_host(url)
-    if not own:
+    if not _names_its_host(url):
         return f"{parts.scheme}://…"
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}{'/…' if parts.path.strip('/') or parts.query else ''}"
+
+
+def replica_names(urls: Sequence[str]) -> dict[str, str]:
+    """What each replica is called where people see it, by its address: that may hold a password. No two are called the same."""
+    names: dict[str, str] = {}
+    for url in urls:
+        name = _masked(url)
+        alike = sum(other == name or other.startswith(f"{name} (") for other in names.values())
+        names[url] = f"{name} ({alike + 1})" if alike else name
+    return names
+
+
+def without_secrets(words: str, address: Mapping[str, Any]) -> str:
+    """What somebody may read of words that came from outside: a receiver's answer may repeat what it was called by."""
+    for part in sorted(_secrets(address), key=len, reverse=True):
+        words = words.replace(part, "…")
+    return words
+
+
+def _secrets(address: Mapping[str, Any]) -> set[str]:
+    """Whatever in an address may open something: passwords, and what of a path or a query is long enough to be a token."""
+    found = {address.get("secret", "")}
+    for url in (address.get("url", ""), *address.get("urls", ())):
+        signed_in, _, rest = url.partition("://")[2].rpartition("@")
+        found |= set(_PIECES.split(signed_in))
+        found |= {piece for piece in _PIECES.split(rest.partition("/")[2]) if len(piece) >= TOKEN_MIN}
+        if url and not _names_its_host(url):
+            found |= {piece for piece in _PIECES.split(rest) if len(piece) >= TOKEN_MIN}
+    return {form for one in found if one for form in (one, unquote(one))}
+
+
+def _names_its_host(url: str) -> bool:
+    return url.startswith(("http://", "https://")) or names_a_host(url)
 
 
 def names_a_host(url: str) -> bool:

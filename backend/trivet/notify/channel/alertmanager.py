@@ -5,6 +5,7 @@ more. Labels are the identity and never change; numbers and words are annotation
 are made there too, and expired there when they end here: each is found again by the mark in its comment.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 
 from trivet.kit.clock import rfc3339
+from trivet.notify.channel.bounded import Said, ask
 from trivet.notify.rules.decide import Quiet
 from trivet.notify.rules.matchers import known
 from trivet.notify.rules.windows import Window
@@ -22,7 +24,6 @@ AGAIN = timedelta(seconds=60)
 AHEAD = timedelta(minutes=4)
 ENDED_TOLD = timedelta(minutes=5)
 BATCH = 200
-TIMEOUT_S = 10.0
 SILENCES_MAX = 1_000
 MARK = re.compile(r"\[trivet ([a-z]+ [^\]]+)\]$")
 
@@ -63,34 +64,38 @@ def wanted(quiets: Iterable[Quiet], windows: Iterable[tuple[Window, datetime]]) 
 
 
 def push(url: str, posts: Sequence[Mapping[str, Any]], silences: Sequence[Wanted], now: datetime) -> str:
-    """Tell one replica; what went wrong in words, empty where nothing did. Silences go first: what they cover stays quiet."""
+    """Tell one replica; what went wrong in words, empty where nothing did. Silences go first: what they cover stays quiet. One
+    that the replica refuses is said, and the alerts are told all the same.
+    """
     try:
-        with httpx.Client(base_url=url, timeout=TIMEOUT_S, follow_redirects=False) as client:
-            _silence(client, silences, now)
-            for at in range(0, len(posts), BATCH):
-                _checked(client.post("/api/v2/alerts", json=list(posts[at : at + BATCH])))
+        refused = _silence(url, silences, now)
+        for at in range(0, len(posts), BATCH):
+            _checked(_send("POST", url, "alerts", list(posts[at : at + BATCH])))
     except httpx.HTTPError as failed:
-        return f"{url}: {type(failed).__name__}: {str(failed)[:200]}"
+        return f"{type(failed).__name__}: {str(failed)[:200]}"
     except (ValueError, KeyError, TypeError) as strange:
-        return f"{url}: its answer cannot be read ({type(strange).__name__}); is it an Alertmanager with API v2?"
-    return ""
+        return f"its answer cannot be read ({type(strange).__name__}); is it an Alertmanager with API v2?"
+    return refused
 
 
-def _silence(client: httpx.Client, silences: Sequence[Wanted], now: datetime) -> None:
-    """Make those that are missing, move those whose end changed, expire those of ours that are wanted no more."""
-    there = {mark[1]: one for one in _ours(client) if (mark := MARK.search(one["comment"]))}
+def _silence(url: str, silences: Sequence[Wanted], now: datetime) -> str:
+    """Make those that are missing, move those whose end changed, expire those of ours that are wanted no more; what was said
+    of the first that was refused.
+    """
+    refused = ""
+    there = {mark[1]: one for one in _ours(url) if (mark := MARK.search(one["comment"]))}
     for each in silences:
         one = there.pop(each.mark, None)
-        if one is None or _instant(one["endsAt"]) != each.until.replace(
-            microsecond=each.until.microsecond // 1000 * 1000
-        ):
-            _checked(client.post("/api/v2/silences", json=_body(each, one, now)))
+        if one is None or _instant(one["endsAt"]) != _whole_ms(each.until):
+            answer = _send("POST", url, "silences", _body(each, one, now))
+            refused = refused or ("" if answer.ok else f"it refused {each.mark}: {answer.words(150)}")
     for one in there.values():
-        _checked(client.delete(f"/api/v2/silence/{one['id']}"))
+        _checked(_send("DELETE", url, f"silence/{one['id']}"))
+    return refused
 
 
-def _ours(client: httpx.Client) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = _checked(client.get("/api/v2/silences")).json()
+def _ours(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(_checked(_send("GET", url, "silences")).body)
     return [one for one in found if one["status"]["state"] != "expired" and MARK.search(one["comment"])]
 
 
@@ -108,14 +113,20 @@ def _body(each: Wanted, there: Mapping[str, Any] | None, now: datetime) -> dict[
     return body | ({"id": there["id"]} if there else {})
 
 
-def _checked(answer: httpx.Response) -> httpx.Response:
-    if not answer.is_success:
-        raise httpx.HTTPStatusError(
-            f"answered {answer.status_code}: {answer.text[:150].strip()}", request=answer.request, response=answer
-        )
+def _send(method: str, url: str, what: str, given: object = None) -> Said:
+    content = b"" if given is None else json.dumps(given).encode()
+    return ask(method, f"{url}/api/v2/{what}", content=content, headers={"content-type": "application/json"})
+
+
+def _checked(answer: Said) -> Said:
+    if not answer.ok:
+        raise httpx.HTTPError(f"answered {answer.status}: {answer.words(150)}")
     return answer
 
 
 def _instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
+    return _whole_ms(datetime.fromisoformat(text))
+
+
+def _whole_ms(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)

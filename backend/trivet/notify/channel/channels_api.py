@@ -9,7 +9,7 @@ from sqlalchemy import select
 from trivet import db
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, answers
-from trivet.kit.body import Asked, Body, Name
+from trivet.kit.body import Body, Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.notify import alert_models as rows
 from trivet.notify.alert import keep as rules
@@ -23,7 +23,7 @@ from trivet.settings import get_settings
 router = APIRouter(tags=["notify"])
 Read = Annotated[Principal, Depends(platform("read"))]
 Write = Annotated[Principal, Depends(platform("admin", "operations"))]
-Url = Annotated[Asked, Field(max_length=URL_MAX)]
+Url = Annotated[str, Field(max_length=URL_MAX)]  # `address` says what else it cannot be
 DAY_S = 86_400.0
 
 

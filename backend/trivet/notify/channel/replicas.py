@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trivet.kit.errors import TrivetError
 from trivet.notify import alert_models as rows
 from trivet.notify.alert import standing
 from trivet.notify.channel import address, alertmanager, deliveries, failing
@@ -20,10 +21,10 @@ OLDEST = "1970-01-01T00:00:00+00:00"
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What one channel's replicas are to be told now."""
+    """What one channel's replicas are to be told now. `urls` are their addresses, by the names that people see."""
 
     channel_id: int
-    urls: tuple[str, ...]
+    urls: dict[str, str]
     posts: tuple[dict[str, Any], ...]
     silences: tuple[Wanted, ...]
 
@@ -41,9 +42,7 @@ def due(session: Session, settings: Settings, base_url: str, now: datetime) -> l
     changed = max([row.changed_at for row in alerts] + [_silences_changed(session)], default=None)
     found = []
     for channel in channels:
-        at = address.opened(channel.sealed, settings)
-        address.still_allowed(channel.kind, at, settings)
-        urls = tuple(url for url in at["urls"] if _is_due(channel.state.get(url, {}), changed, now))
+        urls = _urls(session, channel, settings, changed, now)
         if urls:
             posts = [
                 post
@@ -55,25 +54,51 @@ def due(session: Session, settings: Settings, base_url: str, now: datetime) -> l
     return found
 
 
+def _urls(
+    session: Session, channel: rows.Channel, settings: Settings, changed: datetime | None, now: datetime
+) -> dict[str, str]:
+    """Replicas to be told now, by name. A channel that may not be called any more fails, and the others are told all the same."""
+    try:
+        at = address.opened(channel.sealed, settings)
+        address.still_allowed(channel.kind, at, settings)
+    except TrivetError as refused:
+        if channel.failed_at is None or now - channel.failed_at >= AGAIN / 4:
+            deliveries.tell_channel(session, channel.id, refused.detail, now)
+            failing.say(session, channel, lost=False, now=now)
+        return {}
+    names = address.replica_names(at["urls"])
+    channel.state = {name: one for name, one in channel.state.items() if name in names.values()}
+    return {name: url for url, name in names.items() if _is_due(channel.state.get(name, {}), changed, now)}
+
+
+def told(push: Push, now: datetime) -> dict[str, str]:
+    """Tell each replica; what went wrong by its name, '' where nothing did. No address is in the words."""
+    at = {"urls": list(push.urls.values())}
+    said = {name: alertmanager.push(url, push.posts, push.silences, now) for name, url in push.urls.items()}
+    return {name: address.without_secrets(words, at) for name, words in said.items()}
+
+
 def settle(session: Session, push: Push, errors: dict[str, str], now: datetime) -> None:
     """Keep when each replica was told; one that was not makes the channel fail."""
     channel = session.get(rows.Channel, push.channel_id, with_for_update=True)
     if channel is None:
         return
     state = dict(channel.state)
-    for url, error in errors.items():
-        before = state.get(url, {})
+    for name, error in errors.items():
+        before = state.get(name, {})
         told = before.get("told_at", OLDEST) if error else now.isoformat()
-        state[url] = {"told_at": told, "tried_at": now.isoformat(), "error": error}
+        state[name] = {"told_at": told, "tried_at": now.isoformat(), "error": error}
     channel.state = state
-    wrong = "; ".join(one["error"] for one in state.values() if one.get("error"))
+    wrong = "; ".join(f"{name}: {one['error']}" for name, one in state.items() if one.get("error"))
     deliveries.tell_channel(session, channel.id, wrong, now)
     failing.say(session, channel, lost=False, now=now)
 
 
 def _alerts(session: Session, now: datetime) -> list[rows.Alert]:
     told = rows.Alert.ended_at.is_(None) | (rows.Alert.ended_at > now - ENDED_TOLD)
-    return list(session.scalars(select(rows.Alert).where(told).order_by(rows.Alert.id).limit(TOLD_MAX)))
+    # Where there are too many, what fires goes before what is over, the newest first.
+    order = (rows.Alert.ended_at.is_not(None), rows.Alert.id.desc())
+    return list(session.scalars(select(rows.Alert).where(told).order_by(*order).limit(TOLD_MAX)))
 
 
 def _silences_changed(session: Session) -> datetime:

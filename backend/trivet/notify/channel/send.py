@@ -1,12 +1,16 @@
-"""One try of one delivery, by the kind of its channel. Nothing is redirected, nothing lasts longer than `TIMEOUT_S`."""
+"""One try of one delivery, by the kind of its channel. Nothing is redirected, nothing lasts longer than `TIMEOUT_S`, and what
+went wrong is said without the address.
+"""
 
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import httpx
+from celery.exceptions import SoftTimeLimitExceeded
 
 from trivet import db
 from trivet.kit.clock import rfc3339
@@ -14,10 +18,10 @@ from trivet.kit.errors import TrivetError
 from trivet.kit.webhook import sign
 from trivet.notify import service
 from trivet.notify.channel import address, library
+from trivet.notify.channel.bounded import TIMEOUT_S, ask
 from trivet.notify.channel.deliveries import Claimed, Fate
 from trivet.settings import Settings
 
-TIMEOUT_S = 10.0
 ANSWER_MAX = 200
 GONE = 410  # by Standard Webhooks: the receiver wants no more
 # Services that join what is said of one thing, by the attribute of Apprise's service that names it.
@@ -32,7 +36,10 @@ def attempt(claimed: Claimed, settings: Settings, now: datetime) -> Fate:
     except TrivetError as refused:
         return Fate(False, refused.detail)
     try:
-        return SENDERS[claimed.kind](claimed, at, now)
+        fate = SENDERS[claimed.kind](claimed, at, now)
+        return replace(fate, words=address.without_secrets(fate.words, at))
+    except SoftTimeLimitExceeded:  # the worker's own: nothing more is tried in this run
+        raise
     except Exception as bad:  # a service's own library may raise anything; its words may hold no address
         return Fate(False, f"{type(bad).__name__} while sending")
 
@@ -52,13 +59,13 @@ def _webhook(claimed: Claimed, at: Mapping[str, Any], now: datetime) -> Fate:
     content = json.dumps(event(claimed, now), ensure_ascii=False, separators=(",", ":")).encode()
     headers = sign(at["secret"], f"msg_{claimed.id}", now, content) | {"content-type": "application/json"}
     try:
-        answer = httpx.post(at["url"], content=content, headers=headers, timeout=TIMEOUT_S, follow_redirects=False)
+        answer = ask("POST", at["url"], content=content, headers=headers)
     except httpx.HTTPError as failed:
         return Fate(False, f"{type(failed).__name__}: {str(failed)[:ANSWER_MAX]}")
-    if answer.is_success:
+    if answer.ok:
         return Fate(True)
-    said = answer.text[:ANSWER_MAX].strip()
-    return Fate(False, f"answered {answer.status_code}{': ' + said if said else ''}", final=answer.status_code == GONE)
+    said = answer.words(ANSWER_MAX)
+    return Fate(False, f"answered {answer.status}{': ' + said if said else ''}", final=answer.status == GONE)
 
 
 def event(claimed: Claimed, now: datetime) -> dict[str, Any]:
