@@ -69,13 +69,13 @@ def fire(session: Session, alert: Alert, now: datetime) -> int:
         made = insert(rows.Alert).values(values).on_conflict_do_nothing().returning(rows.Alert.id)
         id_ = session.scalar(made)
         if id_ is not None:
-            outbox.send(session, "notify.alerts", queue="control")
+            _ask_the_judge(session)
             return id_
         row = session.scalars(_open(key).with_for_update()).one()
     if row.severity != alert.severity:
         row.severity_before, row.severity_since, row.severity = row.severity, now, alert.severity
         row.changed_at = now
-        outbox.send(session, "notify.alerts", queue="control")
+        _ask_the_judge(session)
     row.annotations, row.level = _annotations(alert), alert.level
     row.command_id = alert.command_id or row.command_id
     row.ends_at = alert.ends_at
@@ -92,7 +92,7 @@ def resolve(session: Session, key: str, now: datetime) -> bool:
         .returning(rows.Alert.id)
     )
     if done is not None:
-        outbox.send(session, "notify.alerts", queue="control")
+        _ask_the_judge(session)
     return done is not None
 
 
@@ -110,7 +110,7 @@ def acknowledge(
     if row.acknowledged_at is not None:
         return
     row.acknowledged_at, row.acknowledged_by, row.changed_at = now, actor, now
-    outbox.send(session, "notify.alerts", queue="control")
+    _ask_the_judge(session)
     audit.record(session, actor=actor, action="alert.acknowledge", subject=f"alert:{alert_id}", reason=note or None)
 
 
@@ -118,6 +118,13 @@ def end_those_due(session: Session, now: datetime) -> int:
     """End alerts whose own end has come; how many."""
     due = select(rows.Alert.key).where(rows.Alert.ended_at.is_(None), rows.Alert.ends_at <= now).limit(1_000)
     return sum(resolve(session, key, now) for key in session.scalars(due).all())
+
+
+def _ask_the_judge(session: Session) -> None:
+    """Once for each transaction: ten thousand alerts that open together are one judgement."""
+    if session.info.get(_ask_the_judge) is not session.get_transaction():
+        session.info[_ask_the_judge] = session.get_transaction()
+        outbox.send(session, "notify.alerts", queue="control")
 
 
 def _open(key: str) -> Select[rows.Alert]:

@@ -52,7 +52,8 @@ def judge(session: Session, base_url: str, now: datetime) -> int:
     groups = court.groups()
     sent = sum(court.tell(group) for group in groups)
     court.settle()
-    _forget(session, groups)
+    if len(seen.alerts) < standing.JUDGED_MAX:  # else some groups were not looked at
+        _forget(session, groups)
     if sent:
         outbox.send(session, "notify.send_alerts")
     return sent

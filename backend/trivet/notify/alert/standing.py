@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, select
+from sqlalchemy import Select, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from trivet.notify import alert_models as rows
@@ -11,7 +11,7 @@ from trivet.notify.rules.decide import Fact, Group, Quiet, Told
 from trivet.notify.rules.route import Step, Way
 from trivet.notify.rules.windows import Window, ends_of
 
-JUDGED_MAX = 2_000  # alerts at a time, the gravest first
+JUDGED_MAX = 2_000  # alerts at a time
 ROUTES_MAX, SILENCES_MAX, WINDOWS_MAX, CHANNELS_MAX = 100, 1_000, 100, 100
 WORKS_UP_TO = 3  # failures in a row after which a channel does not work
 
@@ -30,17 +30,28 @@ class Standing:
 
 def read(session: Session, now: datetime) -> Standing:
     """Everything that is not settled, and what it is judged by."""
-    gravest = case({"page": 0, "ticket": 1}, value=rows.Alert.severity, else_=2)
-    unsettled = select(rows.Alert).where(~rows.Alert.settled).order_by(gravest, rows.Alert.id).limit(JUDGED_MAX)
     channels = session.scalars(select(rows.Channel).limit(CHANNELS_MAX)).all()
     return Standing(
-        list(session.scalars(unsettled)),
+        list(session.scalars(_unsettled())),
         ways(session),
         quiets(session, now),
         ends_of([window_of(row) for row in session.scalars(select(rows.Maintenance).limit(WINDOWS_MAX))], now),
         {row.name: row.failures < WORKS_UP_TO for row in channels},
         {row.name: row.kind for row in channels},
     )
+
+
+def _unsettled() -> Select[tuple[rows.Alert]]:
+    """What is not settled. Where that is more than can be judged at a time: first what somebody is to be told, the gravest
+    first; of the rest those that chance names, so that none is forgotten for long.
+    """
+    notice, row = rows.Notice, rows.Alert
+    decided = exists().where(notice.alert_id == row.id)
+    waits = exists().where(notice.alert_id == row.id, notice.decision.in_(("wait", "send")))
+    owed = row.ended_at.is_not(None) | waits | (~decided & (row.unrouted == ""))
+    gravest = case({"page": 0, "ticket": 1}, value=row.severity, else_=2)
+    chance = case((owed, row.id), else_=func.random())
+    return select(row).where(~row.settled).order_by(owed.desc(), gravest, chance).limit(JUDGED_MAX)
 
 
 def ways(session: Session) -> list[Way]:

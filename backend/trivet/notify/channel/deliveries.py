@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -60,13 +60,26 @@ def add(
 
 
 def claim(session: Session, now: datetime, limit: int) -> list[Claimed]:
-    """Take up to `limit` that are due, oldest first, passing over what another process holds."""
+    """Take up to `limit` that are due, passing over what another process holds.
+
+    Channels take turns, each with its oldest first, so that none waits behind what another has waiting. Of one that failed
+    last a single delivery goes, after all others: it knocks for the rest.
+    """
+    turn = func.row_number().over(partition_by=Delivery.channel_id, order_by=(Delivery.next_try_at, Delivery.id))
+    waiting = (
+        select(Delivery.id, turn.label("turn"), (Channel.failures > 0).label("fails"))
+        .join(Channel, Channel.id == Delivery.channel_id)
+        .where(Delivery.next_try_at <= now, Delivery.state == "queued")
+        .subquery()
+    )
+    order = (waiting.c.fails, waiting.c.turn, waiting.c.id)
+    first = select(waiting).where(~waiting.c.fails | (waiting.c.turn == 1)).order_by(*order).limit(limit).subquery()
     due = (
         select(Delivery, Channel)
         .join(Channel, Channel.id == Delivery.channel_id)
+        .join(first, first.c.id == Delivery.id)
         .where(Delivery.next_try_at <= now, Delivery.state == "queued")
-        .order_by(Delivery.next_try_at, Delivery.id)
-        .limit(limit)
+        .order_by(first.c.fails, first.c.turn, first.c.id)
         .with_for_update(of=Delivery, skip_locked=True)
     )
     found = session.execute(due).all()

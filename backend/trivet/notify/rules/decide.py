@@ -147,12 +147,9 @@ def mutings(
     """What keeps each firing alert from being told, by its id: a silence, a maintenance window, a larger alert."""
     firing = [fact for fact in facts if fact.ended_at is None]
     found = {fact.id: quiet for fact in firing if (quiet := _quiet(fact, quiets, windows)) is not None}
-    loud: dict[str, list[Fact]] = {}
+    loud = _largest([fact for fact in firing if fact.id not in found])
     for fact in firing:
-        if fact.id not in found and (scenario := fact.labels.get("scenario")):
-            loud.setdefault(scenario, []).append(fact)
-    for fact in firing:
-        larger = _larger(fact, loud.get(fact.labels.get("scenario", ""), ()))
+        larger = _larger(fact, loud)
         if fact.id not in found and larger is not None:
             found[fact.id] = Decision("inhibited", f"{larger.name} ({_size(larger)}) is larger and fires already")
     return found
@@ -170,17 +167,31 @@ def _quiet(fact: Fact, quiets: Sequence[Quiet], windows: Sequence[tuple[Window, 
     return None
 
 
-def _larger(fact: Fact, others: Iterable[Fact]) -> Fact | None:
+def _largest(facts: Iterable[Fact]) -> dict[tuple[str | None, ...], Fact]:
+    """The largest alert of each scenario, for the whole of it and for each tenant; drills and shadows apart."""
+    found: dict[tuple[str | None, ...], Fact] = {}
+    for fact in facts:
+        key = _place(fact, fact.labels.get("tenant"))
+        if "scenario" in fact.labels and (key not in found or _size_first(fact) > _size_first(found[key])):
+            found[key] = fact
+    return found
+
+
+def _larger(fact: Fact, largest: Mapping[tuple[str | None, ...], Fact]) -> Fact | None:
     """The largest alert of the same scenario that makes this one's news old: of a higher severity, or of the same and a higher
     level. One of a single tenant holds back only what is of that tenant; a drill only drills, a shadow nothing but shadows.
     """
-    larger = [other for other in others if _rank(other) > _rank(fact) and _covers(other, fact)]
-    return max(larger, key=lambda other: (*_rank(other), -other.id), default=None)
+    covering = {_place(fact, None), _place(fact, fact.labels.get("tenant"))}
+    larger = [largest[place] for place in covering if place in largest and _rank(largest[place]) > _rank(fact)]
+    return max(larger, key=_size_first, default=None)
 
 
-def _covers(other: Fact, fact: Fact) -> bool:
-    same = all(other.labels.get(name) == fact.labels.get(name) for name in ("drill", "shadow"))
-    return same and other.labels.get("tenant") in (None, fact.labels.get("tenant"))
+def _place(fact: Fact, tenant: str | None) -> tuple[str | None, ...]:
+    return (*(fact.labels.get(name) for name in ("scenario", "drill", "shadow")), tenant)
+
+
+def _size_first(fact: Fact) -> tuple[int, int, int]:
+    return (*_rank(fact), -fact.id)
 
 
 def _rank(fact: Fact) -> tuple[int, int]:

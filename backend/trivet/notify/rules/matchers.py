@@ -31,6 +31,8 @@ NAMES = (
 )
 RESERVED = ("drill", "shadow")  # an alert that has one goes only where a matcher names it
 _MATCHER = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]{0,63})\s*(=~|!~|!=|=)\s*"((?:[^"\\\n]|\\.)*)"\s*')
+# A hundred of these take a second to read, for each value anew.
+_UNICODE = re.compile(r"(?<!\\)(?:\\\\)*\\[pP]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ def checked(texts: Sequence[str], *, field: str = "matchers", least: int = 0) ->
 
 
 def _compiles(pattern: str, field: str) -> None:
+    if _UNICODE.search(pattern):
+        raise Invalid(
+            rf"{pattern[:80]!r} asks for a class of Unicode (`\p`), which takes long to read: write the characters.",
+            field=field,
+        )
     try:
         _search(pattern, "")
     except ValueError as bad:
