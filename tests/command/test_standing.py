@@ -4,16 +4,31 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
-from tests.support.commanding import hold
+from sqlalchemy import func, select, update
+from tests.support.commanding import hold, issue
+from tests.support.governed import short_card
 
 from trivet import db
+from trivet.card import service as cards
 from trivet.command.learning import sentence, way
 from trivet.command.models import Command
+from trivet.command.standing import AGAIN_S
+from trivet.identity.auth import person
 from trivet.identity.models import Audit
 from trivet.kit.clock import utc_now
 
 DEGRADE = {"kind": "degrade", "scenario": "chat", "level": 2, "reason": "slow"}
+
+
+def approved(number):
+    """Revision `number` of chat, ready to be activated."""
+    pat, ole = person("pat@example.com", "product_owner"), person("ole@example.com", "sre")
+    with db.transaction() as session:
+        made = cards.draft(session, scenario="chat", body=short_card(), actor=pat.actor, now=utc_now()).number
+        cards.submit(session, scenario="chat", number=made, actor=pat.actor, now=utc_now())
+        for who in (pat, ole):
+            cards.approve(session, scenario="chat", number=made, side=None, principal=who)
+    assert made == number
 
 
 @pytest.fixture
@@ -48,6 +63,23 @@ class TestTheSameCommandAgain:
         give(level=1)
         assert give().json()["generation"] == 3
 
+    def test_with_its_time_limit_is_the_same_for_a_minute_as_one_is_whose_answer_was_lost(self, give):
+        first = give(expires_in_s=900)
+        assert give(expires_in_s=900).json() == first.json()
+        with db.transaction() as session:
+            session.execute(update(Command).values(created_at=Command.created_at - timedelta(seconds=AGAIN_S + 1)))
+            session.execute(update(Command).values(expires_at=Command.created_at + timedelta(seconds=900)))
+        assert give(expires_in_s=900).status_code == 201, "later it means: from now on"
+
+    def test_of_a_rollback_goes_no_further_back_within_a_minute(self, chat, give):
+        for number in (2, 3):
+            approved(number)
+            issue(utc_now(), "activate", revision=number)
+        back = {"kind": "rollback", "level": None}
+        assert [give(**back).status_code for _ in range(3)] == [201, 200, 200]
+        with db.transaction() as session:
+            assert cards.active(session, [chat])[chat].number == 2
+
     def test_needs_a_reason_all_the_same(self, give):
         give()
         assert give(reason=" ").status_code == 422
@@ -59,7 +91,7 @@ class TestAPreview:
         said = client.post("/api/v1/commands/preview", json=DEGRADE, headers=admin).json()
         assert said["learn"] == {"gw-1": "polls"}
         assert said["overrides"] == []
-        assert said["last_hour"] == {"requests": 0, "share_of_requests": 0.0}
+        assert said["last_hour"] == {"requests": 0, "share_of_requests": 0.0, "cost": []}
 
 
 class TestHowABackendLearns:

@@ -263,6 +263,8 @@ def panel(errors: dict[str, str] | None = None) -> views.CommandPanel:
         reader=reader(), kind="degrade", verb="Degrade to level 2", title="Degrade Support chat",
         preview="Support chat goes from level 1 to level 2 for every tenant on 2 backends: context cut to 3 turns, tools only "
         "local, at most 256 tokens out. It ends by itself at 15:06 and the ladder takes over again.",
+        notes=("Of the last hour it would have touched 7,201 requests, 61 % of all; 12.40 USD, 48 % of what was spent.",),
+        tenant="", tenants=("acme", "umbrella"), everyone="optional",
         levels=(
             views.Choice("1", "1 · light", "no images or charts, tools only local", False),
             views.Choice("2", "2 · medium", "context cut to 3 turns, at most 256 tokens out", True),

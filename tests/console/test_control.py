@@ -1,13 +1,23 @@
 """The page of commands: who holds what and how each learns, in a sentence, a picture and two tables."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
 from tests.support.commanding import hold, issue, poll, sweep_at
 
-from trivet.console.control.control_words import WIDTH, Told, sentence, tracks
+from trivet import db
+from trivet.command.models import Command
+from trivet.console.control.control_words import SOLID_LEAST, WIDTH, Told, sentence, tracks
 from trivet.kit.clock import utc_now
+from trivet.tenant.models import Tenant
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def token_of(client):
+    return re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)[1]
 
 
 class TestTheSentence:
@@ -34,10 +44,50 @@ class TestThePicture:
         seen = Told("degrade · chat", "observed", given, given + timedelta(seconds=6), None)
         open_ = Told("restore · chat", "pending", given, None, None)
         (first, second), height = tracks([seen, open_], NOW)
-        assert (first.hollow, first.solid) == (WIDTH / 10, WIDTH * 9 / 10)
+        assert first.hollow + first.solid == WIDTH
+        assert first.hollow == (WIDTH - SOLID_LEAST) / 10
         assert (second.hollow, second.solid) == (WIDTH / 2, 0)
-        assert first.says == "degrade · chat: observed after 6.0 s, observed"
+        assert first.says == "degrade · chat: held after 6.0 s, observed"
         assert height > second.y
+
+    def test_ends_in_a_solid_piece_where_a_command_was_held_after_all_however_long_it_took(self):
+        given = NOW - timedelta(hours=3)
+        ((drawn,), _) = tracks([Told("activate · chat", "effective", given, given + timedelta(minutes=4), None)], NOW)
+        assert (drawn.hollow, drawn.solid) == (WIDTH - SOLID_LEAST, SOLID_LEAST)
+        assert drawn.says == "activate · chat: held after 4 min, effective"
+
+
+class TestBreakingATenant:
+    def test_is_previewed_and_given_on_the_page_and_pressed_twice_is_one_command(self, scenario, sign_in):
+        with db.transaction() as session:
+            db.named_ids(session, Tenant, ["acme"])
+        client = sign_in("sre")
+        address = f"/scenarios/{scenario}/command"
+        page = client.get(f"{address}?kind=break&tenant=acme").text
+        assert "every request of acme in support chat is turned away" in html.unescape(page).lower()
+        assert "admission: admit → reject" in page and "Nothing of the last hour" in page
+        form = {
+            "csrf_token": token_of(client),
+            "kind": "break",
+            "tenant": "acme",
+            "expires_in_s": "900",
+            "reason": "runaway",
+        }
+        given = [client.post(address, data=form, follow_redirects=False) for _ in range(2)]
+        assert {answer.headers["location"] for answer in given} == {"/commands#commands"}
+        with db.transaction() as session:
+            (command,) = session.scalars(select(Command)).all()
+        assert (command.kind, command.actor) == ("break", "sre@example.com")
+        assert (command.expires_at - command.created_at).total_seconds() == 900
+
+    def test_needs_one_that_is_known(self, scenario, sign_in):
+        client = sign_in("sre")
+        address = f"/scenarios/{scenario}/command"
+        form = {"csrf_token": token_of(client), "kind": "break", "reason": "runaway"}
+        for tenant, words in (("", "name it"), ("nobody", "nobody")):
+            refused = client.post(address, data=form | {"tenant": tenant})
+            assert refused.status_code == 422 and words in refused.text
+            assert 'aria-invalid="true"' in refused.text
 
 
 class TestThePage:

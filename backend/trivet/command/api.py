@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from trivet.command import card_api, events, ofrep, service, webhook_api
 from trivet.command import scope as scopes
 from trivet.command.models import Command
 from trivet.command.preview import preview
-from trivet.command.standing import standing
+from trivet.command.standing import give_once
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import Name
@@ -64,25 +64,22 @@ class NewCommand(Body):
 
 
 class CommandPreview(NewCommand):
+    """`to` names the revision that a rollback would go to; the previous one where it is left out."""
+
     reason: Words = ""
+    to: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    although_rolled_back: bool = False
 
 
 @router.post("/commands", status_code=201)
 def give(body: NewCommand, principal: Commander, response: Response) -> dict[str, Any]:
     """201 with the new command; 200 with the one that stands where somebody asks for what was commanded already."""
     with db.transaction() as session:
-        scope = _scope(session, body)
-        held = standing(
-            session, service.Scope(scope["scenario_id"], scope["tenant_id"] or 0, scope["backend_id"] or 0),
-            kind=body.kind, level=body.level, message=body.message, expires_in_s=body.expires_in_s, now=utc_now(),
-        )  # fmt: skip
-        if held is not None and body.reason.strip():
-            response.status_code = 200
-            return _given(held)
-        command = service.issue(
+        command, new = give_once(
             session, kind=body.kind, level=body.level, reason=body.reason, message=body.message,
-            actor=principal.actor, expires_in_s=body.expires_in_s, now=utc_now(), **scope,
+            actor=principal.actor, expires_in_s=body.expires_in_s, now=utc_now(), **_scope(session, body),
         )  # fmt: skip
+        response.status_code = 201 if new else 200
         return _given(command)
 
 
@@ -92,7 +89,7 @@ def look_ahead(body: CommandPreview, _: Commander) -> dict[str, Any]:
     with db.transaction() as session:
         found = preview(
             session, kind=body.kind, level=body.level, reason=body.reason, expires_in_s=body.expires_in_s,
-            now=utc_now(), **_scope(session, body),
+            to=body.to, although_rolled_back=body.although_rolled_back, now=utc_now(), **_scope(session, body),
         )  # fmt: skip
     return {
         "sentence": found.sentence,
@@ -104,7 +101,14 @@ def look_ahead(body: CommandPreview, _: Commander) -> dict[str, Any]:
         "tenants": found.tenants,
         "learn": found.learn,
         "overrides": found.overrides,
-        "last_hour": {"requests": found.requests_last_hour, "share_of_requests": found.share_last_hour},
+        "last_hour": {
+            "requests": found.requests_last_hour,
+            "share_of_requests": found.share_last_hour,
+            "cost": [
+                {"currency": currency, "amount": str(cost.amount), "share": cost.share}
+                for currency, cost in found.costs_last_hour.items()
+            ],
+        },
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from trivet.command import scope as scopes
 from trivet.command.models import DesiredState
 from trivet.command.service import HOLD_S, Scope, check, level_of
 from trivet.kit.clock import floor
-from trivet.kit.errors import Conflict
+from trivet.kit.errors import Conflict, Invalid
 from trivet.kit.interval import Interval
 from trivet.rollup import read
 from trivet.settings import get_settings
@@ -25,6 +26,15 @@ from trivet.tenant.models import Tenant
 
 RECENT_S = 60
 NOTHING = "as the app wishes"
+UNATTRIBUTED = "unattributed"  # requests of no tenant: nobody to break
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What was spent in the scope in the last hour, and its share of everything that was spent in that currency."""
+
+    amount: Decimal
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Preview:
     overrides: list[str] = field(default_factory=list)  # tenants with a state of their own, which stays
     requests_last_hour: int = 0
     share_last_hour: float = 0.0  # of all requests of that hour
+    costs_last_hour: dict[str, "Cost"] = field(default_factory=dict)  # by currency
 
 
 def preview(
@@ -56,16 +67,26 @@ def preview(
     backend_id: int | None = None,
     reason: str = "",
     expires_in_s: float | None = None,
+    to: int | None = None,
+    although_rolled_back: bool = False,
     now: datetime,
 ) -> Preview:
-    """Refuses what `issue` would refuse, except a reason still to come."""
+    """Refuses what `issue` would refuse, except a reason still to come. `to` names the revision of a rollback."""
     scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
     card = cards.active(session, [scenario_id]).get(scenario_id)
     if card is None:
         raise Conflict("This scenario has no active card, so there is nothing to command. Register it first.")
     check(kind, scope, card, level=level, reason=reason or "preview", expires_in_s=expires_in_s)
     before, after = level_of(session, scope), _level_after(session, scope, kind, level)
-    new = _card_after(session, kind, card)
+    if to is not None and kind != "rollback":
+        raise Invalid("Only a rollback goes `to` a revision.", field="to")
+    if to is not None:
+        cards.may_return(session, card, to, although_rolled_back=although_rolled_back)
+    new = (
+        _card_after(session, card, card.previous_number if to is None else to)
+        if kind == "rollback"
+        else (card.number, card.card)
+    )
     tenant = session.scalar(select(Tenant.name).where(Tenant.id == tenant_id)) if tenant_id else None
     rate, tenants = _recent(session, scope, now)
     backends = _backends(session, scope, now)
@@ -75,7 +96,7 @@ def preview(
     facts = Preview("", before, after, card.number, new[0], flags, backends, round(rate, 3), tenants)
     said = sentence(kind, card.scenario, tenant, facts=facts, card=new[1], expires_in_s=expires_in_s)
     ways = learning.how(session, now, get_settings().backend_seen_s)
-    requests, share = _last_hour(session, scope, now)
+    requests, share, costs = _last_hour(session, scope, now)
     return replace(
         facts,
         sentence=said,
@@ -83,6 +104,7 @@ def preview(
         overrides=_overrides(session, scope),
         requests_last_hour=requests,
         share_last_hour=round(share, 4),
+        costs_last_hour=costs,
     )
 
 
@@ -104,6 +126,27 @@ def sentence(
         f"{facts.requests_per_s:.1f} requests/s of {len(facts.tenants)} tenant{'' if len(facts.tenants) == 1 else 's'}"
     )
     return f"{what[0].upper()}{what[1:]}, {where}; it touches {touched}{_until(kind, tenant, expires_in_s)}."
+
+
+def about(session: Session, scope: Scope, now: datetime) -> set[str]:
+    """Tenants whom a command for one of them may be about: seen in the last minute, or with a state of their own."""
+    return {*_recent(session, scope, now)[1], *_overrides(session, scope)} - {UNATTRIBUTED}
+
+
+def reach(facts: Preview) -> str:
+    """What of the last hour it would have touched, in requests and in money."""
+    if not facts.requests_last_hour:
+        return "Nothing of the last hour would have been touched."
+    said = [f"{facts.requests_last_hour:,} requests, {_share(facts.share_last_hour)} of all"]
+    said += [
+        f"{cost.amount:,.2f} {currency}, {_share(cost.share)} of what was spent"
+        for currency, cost in facts.costs_last_hour.items()
+    ]
+    return f"Of the last hour it would have touched {'; '.join(said)}."
+
+
+def _share(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -146,17 +189,13 @@ def _level_after(session: Session, scope: Scope, kind: str, level: int | None) -
     return 0 if kind == "restore" else level_of(session, scope)
 
 
-def _card_after(session: Session, kind: str, card: ActiveCard) -> tuple[int, Card]:
-    if kind != "rollback":
-        return card.number, card.card
-    if card.previous_number is None:
+def _card_after(session: Session, card: ActiveCard, to: int | None) -> tuple[int, Card]:
+    if to is None:
         raise Conflict(f"Revision {card.number} is the first of {card.scenario}: there is none to go back to.")
     body = session.scalars(
-        select(CardRevision.body).where(
-            CardRevision.scenario_id == card.scenario_id, CardRevision.number == card.previous_number
-        )
+        select(CardRevision.body).where(CardRevision.scenario_id == card.scenario_id, CardRevision.number == to)
     ).one()
-    return card.previous_number, parse(body)
+    return to, parse(body)
 
 
 def _recent(session: Session, scope: Scope, now: datetime) -> tuple[float, list[str]]:
@@ -166,7 +205,7 @@ def _recent(session: Session, scope: Scope, now: datetime) -> tuple[float, list[
     found = read.usage(session, interval, ["tenant_id"], _where(scope), grain_s=10)
     ids = [tenant_id for (tenant_id,) in found]
     names = session.scalars(select(Tenant.name).where(Tenant.id.in_(ids)).order_by(Tenant.name)).all()
-    unattributed = ["unattributed"] if 0 in ids else []
+    unattributed = [UNATTRIBUTED] if 0 in ids else []
     return sum(usage.requests for usage in found.values()) / RECENT_S, [*names, *unattributed]
 
 
@@ -179,14 +218,19 @@ def _where(scope: Scope) -> dict[str, list[int]]:
     return where
 
 
-def _last_hour(session: Session, scope: Scope, now: datetime) -> tuple[int, float]:
-    """Requests of the scope in the last hour, and their share of all."""
+def _last_hour(session: Session, scope: Scope, now: datetime) -> tuple[int, float, dict[str, Cost]]:
+    """Requests of the scope in the last hour, their share of all, and the same of what they cost."""
     end = floor(now, 60)
     interval = Interval(end - timedelta(hours=1), end)
-    all_ = read.usage(session, interval, [], {}, grain_s=60)
-    own = read.usage(session, interval, [], _where(scope), grain_s=60)
+    all_ = read.usage(session, interval, ["currency"], {}, grain_s=60)
+    own = read.usage(session, interval, ["currency"], _where(scope), grain_s=60)
     total, part = (sum(usage.requests for usage in found.values()) for found in (all_, own))
-    return part, part / total if total else 0.0
+    costs = {
+        key[0]: Cost(usage.cost, round(float(usage.cost / all_[key].cost), 4))
+        for key, usage in sorted(own.items())
+        if key in all_ and all_[key].cost and usage.cost
+    }
+    return part, part / total if total else 0.0, costs
 
 
 def _overrides(session: Session, scope: Scope) -> list[str]:

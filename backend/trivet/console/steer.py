@@ -1,5 +1,6 @@
 """Commands from the page: a preview that says what will change for whom, a reason, then one clear button."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -12,8 +13,9 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.card import service as cards
 from trivet.card.content import Card
-from trivet.command import preview, service
+from trivet.command import learning, preview, service
 from trivet.command.models import DesiredState
+from trivet.command.standing import give_once
 from trivet.console import format as say
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
@@ -21,7 +23,9 @@ from trivet.console.views import LEVEL_WORDS, Choice, CommandPanel, Reader
 from trivet.kit.errors import Forbidden, NotFound, TrivetError
 
 router = APIRouter()
-KINDS = {"degrade": "Degrade", "restore": "Restore", "rollback": "Roll back"}
+KINDS = {"degrade": "Degrade", "restore": "Restore", "rollback": "Roll back", "break": "Break"}
+LIMITED = frozenset({"degrade", "break"})  # kinds that may end by themselves
+CHANGES_SHOWN, TENANTS_OFFERED = 12, 100
 LIMITS = {"900": "in 15 min", "3600": "in 1 h", "14400": "in 4 h", "": "when restored"}
 Fragment = Annotated[str | None, Header(alias="hx-request")]
 
@@ -29,7 +33,8 @@ Fragment = Annotated[str | None, Header(alias="hx-request")]
 class Asked(BaseModel):
     """What the panel's address says. Empty is no choice yet."""
 
-    kind: Literal["degrade", "restore", "rollback"]
+    kind: Literal["degrade", "restore", "rollback", "break"]
+    tenant: str = Field("", max_length=200, pattern=r"^[^\x00]*$")
     level: Literal["", "0", "1", "2", "3"] = ""
     expires_in_s: Literal["", "900", "3600", "14400"] = "3600"
 
@@ -50,6 +55,7 @@ class Wish:
     scenario: str
     level: int | None
     expires_in_s: int | None
+    tenant: str = ""
     reason: str = ""
 
 
@@ -73,12 +79,12 @@ def give(looking: Looking, name: str, given: Annotated[Given, Form()], hx_reques
         with db.transaction() as session:
             _issue(session, looking, wish)
     except TrivetError as refused:
-        errors = {refused.field if refused.field in ("reason", "level") else "form": refused.detail}
+        errors = {refused.field if refused.field in ("reason", "level", "tenant") else "form": refused.detail}
         with db.transaction() as session:
             return _show(_panel(session, looking, wish, errors), fragment=bool(hx_request), status=refused.status)
     if hx_request:
         return HTMLResponse("", headers={"HX-Trigger": "trivet:commanded"})
-    return RedirectResponse("/", 303)
+    return RedirectResponse("/commands#commands", 303)
 
 
 def _may(looking: Reader) -> None:
@@ -88,13 +94,15 @@ def _may(looking: Reader) -> None:
 
 def _wish(session: Session, name: str, asked: Asked, reason: str = "") -> Wish:
     """Without a choice, one level further down than what should hold now."""
+    tenant = "" if asked.kind == "rollback" else asked.tenant.strip()
+    limit_s = int(asked.expires_in_s) if asked.expires_in_s and asked.kind in LIMITED else None
     if asked.kind != "degrade":
-        return Wish(asked.kind, name, None, None, reason)
+        return Wish(asked.kind, name, None, limit_s, tenant, reason)
     level = int(asked.level) if asked.level else 0
     if not level:
         card, wanted = _standing(session, name)
         level = min(wanted + 1, card.top)
-    return Wish(asked.kind, name, level, int(asked.expires_in_s) if asked.expires_in_s else None, reason)
+    return Wish(asked.kind, name, level, limit_s, tenant, reason)
 
 
 def _standing(session: Session, name: str) -> tuple[Card, int]:
@@ -108,10 +116,12 @@ def _standing(session: Session, name: str) -> tuple[Card, int]:
 
 
 def _issue(session: Session, looking: Reader, wish: Wish) -> None:
+    """Pressed twice, it is one command."""
     scenario = cards.scenario_named(session, wish.scenario)
-    service.issue(
+    give_once(
         session, kind=wish.kind, scenario_id=scenario.id, level=wish.level, reason=wish.reason, actor=looking.email,
-        expires_in_s=wish.expires_in_s, now=looking.now,
+        tenant_id=service.tenant_id_of(session, wish.tenant) if wish.tenant else None, expires_in_s=wish.expires_in_s,
+        now=looking.now,
     )  # fmt: skip
 
 
@@ -119,29 +129,59 @@ def _panel(session: Session, looking: Reader, wish: Wish, errors: dict[str, str]
     card, wanted = _standing(session, wish.scenario)
     scenario = cards.scenario_named(session, wish.scenario)
     degrade = wish.kind == "degrade"
+    said, notes = _preview(session, scenario.id, looking, wish)
     return CommandPanel(
         reader=looking,
         kind=wish.kind,
         verb=KINDS[wish.kind],
         title=f"{KINDS[wish.kind]} {say.title(wish.scenario)}",
-        preview=_preview(session, scenario.id, looking, wish),
+        preview=said,
+        notes=notes,
+        tenant=wish.tenant,
+        tenants=() if wish.kind == "rollback" else _tenants(session, scenario.id, looking),
+        everyone={"rollback": "", "break": "required"}.get(wish.kind, "optional"),
         levels=_levels(card, wanted, wish.level) if degrade else (),
-        limits=_limits(wish.expires_in_s) if degrade else (),
+        limits=_limits(wish.expires_in_s) if wish.kind in LIMITED else (),
         reason=wish.reason,
         errors=errors,
         action=f"/scenarios/{quote(wish.scenario, safe='')}/command",
     )
 
 
-def _preview(session: Session, scenario_id: int, looking: Reader, wish: Wish) -> str:
-    """The API's own sentence; where the command makes no sense now, why."""
+def _preview(session: Session, scenario_id: int, looking: Reader, wish: Wish) -> tuple[str, tuple[str, ...]]:
+    """The API's own sentence and what it rests on; where the command makes no sense now, why."""
     try:
-        return preview.preview(
+        found = preview.preview(
             session, kind=wish.kind, scenario_id=scenario_id, level=wish.level, expires_in_s=wish.expires_in_s,
-            now=looking.now,
-        ).sentence  # fmt: skip
+            tenant_id=service.tenant_id_of(session, wish.tenant) if wish.tenant else None, now=looking.now,
+        )  # fmt: skip
     except TrivetError as refused:
-        return refused.detail
+        return refused.detail, ()
+    return found.sentence, tuple(_notes(found))
+
+
+def _notes(found: preview.Preview) -> Iterator[str]:
+    changes = [f"{name}: {_said(change['from'])} → {_said(change['to'])}" for name, change in found.flags.items()]
+    if changes:
+        more = f"; and {len(changes) - CHANGES_SHOWN} more" if len(changes) > CHANGES_SHOWN else ""
+        yield f"Changes {'; '.join(changes[:CHANGES_SHOWN])}{more}."
+    yield preview.reach(found)
+    if found.overrides:
+        yield f"Tenants with a state of their own keep it: {', '.join(found.overrides[:CHANGES_SHOWN])}."
+    if found.learn:
+        yield f"Backends learn: {learning.sentence(found.learn)}."
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _tenants(session: Session, scenario_id: int, looking: Reader) -> tuple[str, ...]:
+    """Whom the field offers: tenants seen in the last minute, and those with a state of their own."""
+    found = preview.about(session, service.Scope(scenario_id), looking.now)
+    return tuple(sorted(found)[:TENANTS_OFFERED])
 
 
 def _levels(card: Card, wanted: int, chosen: int | None) -> tuple[Choice, ...]:

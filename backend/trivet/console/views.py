@@ -30,6 +30,11 @@ class Reader:
         return self.role in COMMANDERS
 
     @property
+    def may_administer(self) -> bool:
+        """Whether this role may change what holds for everybody."""
+        return self.role == "admin"
+
+    @property
     def may_book(self) -> bool:
         """Whether this role may enter prices, budgets and bills, and close periods."""
         return self.role in BOOKKEEPERS
@@ -372,6 +377,10 @@ class CommandPanel:
     verb: str
     title: str
     preview: str
+    notes: tuple[str, ...]
+    tenant: str
+    tenants: tuple[str, ...]  # whom the field offers
+    everyone: str  # the field of one tenant: "required", "optional" (empty is everyone), or "" where there is none
     levels: tuple[Choice, ...]
     limits: tuple[Choice, ...]
     reason: str

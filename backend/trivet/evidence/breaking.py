@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from trivet.command import preview, service
 from trivet.command.models import Command
+from trivet.command.standing import give_once
 from trivet.evidence.case import Case, read
 
 LIMITS_S = (900, 3_600, 14_400)
@@ -31,8 +32,8 @@ def break_tenant(
 ) -> Command:  # fmt: skip
     """Turn away one tenant of the breach's scenario. Without a reason, the breach is the reason."""
     case = read(session, breach_id)
-    return service.issue(
+    return give_once(
         session, kind="break", scenario_id=case.breach.scenario_id, tenant_id=service.tenant_id_of(session, tenant),
         reason=prefilled(case) if reason is None else reason, actor=actor, expires_in_s=expires_in_s, breach_id=breach_id,
         now=now,
-    )  # fmt: skip
+    )[0]  # fmt: skip

@@ -14,7 +14,7 @@ from trivet.command import learning
 from trivet.command import scope as scopes
 from trivet.command.models import BackendHolding, BackendPoll, Command, PolicyGeneration
 from trivet.console.control.control_views import BackendRow, CommandRow, ControlPage
-from trivet.console.control.control_words import MARKS, Told, sentence, tracks
+from trivet.console.control.control_words import MARKS, Told, held_after, sentence, tracks
 from trivet.console.door import Looking
 from trivet.console.pages import show
 from trivet.console.views import Reader
@@ -116,6 +116,7 @@ def _command(row: Command, scenario: str, tenant: str | None, backend: str | Non
         generation=row.generation,
         status=row.status,
         mark=MARKS.get(row.status, "missing"),
+        held=held_after((row.observed_at - row.created_at).total_seconds()) if row.observed_at else "",
         outcome=row.outcome or "",
         by=row.actor,
         reason=row.reason,

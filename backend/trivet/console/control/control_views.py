@@ -29,6 +29,7 @@ class CommandRow:
     generation: int
     status: str
     mark: str
+    held: str  # how long after it was given every backend in sight held it
     outcome: str
     by: str
     reason: str

@@ -7,6 +7,7 @@ from datetime import datetime
 from trivet.console.control.control_views import Track
 
 LEFT, WIDTH, STEP, TOP = 220.0, 660.0, 22.0, 6.0
+SOLID_LEAST = 16.0
 LONGEST_S = 60.0  # what took longer is drawn to the edge
 TRACKS_MAX = 12
 MARKS = {
@@ -54,8 +55,23 @@ def tracks(commands: Sequence[Told], now: datetime) -> tuple[tuple[Track, ...], 
     for number, one in enumerate(commands[:TRACKS_MAX]):
         until = one.observed_at or one.ended_at or now
         took_s = max(0.0, (until - one.created_at).total_seconds())
-        x = min(took_s, LONGEST_S) / LONGEST_S * WIDTH
         held = one.observed_at is not None
-        says = f"{one.label}: {'observed after' if held else 'not observed for'} {took_s:.1f} s, {one.status}"
+        # What took longer than the width still ends in a solid piece: it was held in the end.
+        x = min(took_s / LONGEST_S, 1.0) * (WIDTH - SOLID_LEAST if held else WIDTH)
+        took = held_after(took_s) if held else f"not observed for {_span(took_s)}"
+        says = f"{one.label}: {took}, {one.status}"
         found.append(Track(one.label, says, TOP + number * STEP, round(x, 1), round(WIDTH - x, 1) if held else 0.0))
     return tuple(found), TOP + len(found) * STEP + 4
+
+
+def held_after(took_s: float) -> str:
+    return f"held after {_span(max(0.0, took_s))}"
+
+
+def _span(seconds: float) -> str:
+    """`0.4 s`, `45 s`, `12 min`, `3.5 h`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
