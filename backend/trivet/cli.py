@@ -8,10 +8,10 @@ import typer
 
 from trivet.cli_alerts import alerts
 from trivet.cli_cards import cards
+from trivet.cli_keys import keys
 from trivet.cli_prices import prices
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-keys = typer.Typer(no_args_is_help=True, help="API keys, made on this machine.")
 bill = typer.Typer(no_args_is_help=True, help="Bills of providers.")
 focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
 _groups = {"keys": keys, "bill": bill, "focus": focus, "prices": prices, "cards": cards, "alerts": alerts}
@@ -299,42 +299,6 @@ def focus_columns(focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1
         fail(f"--focus-version is one of {', '.join(VERSIONS)}.")
     for column in columns(focus_version):
         print(f"{column.name:36} {column.level} {'null' if column.nullable else '    '} {column.kind}")
-
-
-@keys.command("create")
-def create_key(
-    name: Annotated[str, typer.Argument(help="What it is for; the audit log names it so.")],
-    scopes: Annotated[str, typer.Option(help="Some of ingest, policy, read, finance, admin, comma-separated.")],
-    tenant: Annotated[
-        str | None, typer.Option(help="Bind it to one tenant: it sends and sees only that one's.")
-    ] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Make an API key and print it; it is shown this once. Who may open the database needs no key for it."""
-    from pydantic import TypeAdapter, ValidationError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    import trivet.tenant.models  # noqa: F401  # the table of keys refers to that of tenants
-    from trivet import db
-    from trivet.identity import service
-    from trivet.kit.body import Name
-    from trivet.kit.errors import TrivetError
-
-    use_database(data_dir)
-    wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    try:
-        for given in filter(None, (name, tenant)):
-            TypeAdapter(Name).validate_python(given)
-        with db.transaction() as session:
-            made = service.create_key(session, name=name, scopes=wanted, tenant=tenant, actor=f"cli:{os_user()}")
-    except ValidationError as refused:
-        fail(f"{refused.errors()[0]['input']!r} is no name: {refused.errors()[0]['msg']}")
-    except TrivetError as refused:
-        fail(refused.detail)
-    except SQLAlchemyError as away:
-        fail(f"the database does not take it: {str(away).splitlines()[0]}")
-    print(made.secret)
-    print(f"key {made.id}, {name}: {', '.join(wanted)}. It is not shown again.", file=sys.stderr)
 
 
 @app.command()
