@@ -9,7 +9,7 @@ from tests.support.seeded import seeded
 
 from trivet import db
 from trivet.ingest.request.fact import ERROR, OK, REFUSED, REJECTED, TIMEOUT
-from trivet.ingest.store import tallies
+from trivet.ingest.store import limits, tallies
 from trivet.ingest.store.row import Row
 from trivet.ingest.store.tally_model import GuardLimit, GuardTally
 from trivet.tenant.models import Scenario
@@ -106,7 +106,7 @@ class TestInTheDatabase:
         with db.transaction() as session:
             id_ = session.scalars(select(Scenario.id).where(Scenario.name == "chat")).one()
             session.add(GuardLimit(scenario_id=id_, kind="latency", over_us=1_000_000))
-        tallies.forget()
+        limits.forget()
         return id_
 
     def records(self):

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.card.governing import ActiveCard
 from trivet.guard.tally import LONGEST_S, Series, limits_of
-from trivet.ingest.store import tallies
+from trivet.ingest.store import limits, tallies
 from trivet.ingest.store.tallies import Limit
 from trivet.ingest.store.tally_model import GuardLimit, GuardTally
 
@@ -115,6 +115,11 @@ class Reader:
         due = came[-1] + apart if came else ended
         return min(now, max(ended, due))
 
+    def ended(self, scenario_id: int, since: datetime) -> list[datetime]:
+        """The seconds from then on in which any request of the scenario ended that was served, oldest first."""
+        series = self.series.get(scenario_id)
+        return series.ended(since) if series else []
+
     def forget(self) -> None:
         """Begin anew."""
         self.horizon, self.counting = 0, Counting()
@@ -142,7 +147,7 @@ def agree(session: Session, active: Mapping[int, ActiveCard], now: datetime) -> 
     if new:
         rows = [{"scenario_id": id_, "kind": kind, "over_us": over_us, "since": now} for id_, kind, over_us in new]
         session.connection().execute(insert(GuardLimit).on_conflict_do_nothing(), rows)
-        tallies.forget()
+        limits.forget()
         return  # known once it is committed: the next look finds it
     counting.limits = {}
     for row in session.scalars(select(GuardLimit)):

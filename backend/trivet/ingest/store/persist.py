@@ -24,7 +24,7 @@ from trivet.ingest.request.fact import TOO_OLD, LookupFact, RequestFact
 from trivet.ingest.signal.deltas import DELTA_COLUMNS as SIGNAL_COLUMNS
 from trivet.ingest.signal.deltas import DELTA_TYPES as SIGNAL_TYPES
 from trivet.ingest.signal.of_requests import signal_deltas_of
-from trivet.ingest.store import deltas, names, partitions, repeats, spends, tallies, tools, users, uses
+from trivet.ingest.store import deltas, limits, names, partitions, repeats, spends, tallies, tools, users, uses
 from trivet.ingest.store import insert as inserting
 from trivet.ingest.store import retrieved as retrieving
 from trivet.ingest.store.copybytes import joined
@@ -229,7 +229,7 @@ def _count(cursor: Cursor[Any], counted: Sequence[Row], back: Sequence[Row], now
     copy_packed(cursor, "usage_delta", deltas.COPY_COLUMNS, deltas.packed(counted, back))
     copy_packed(cursor, "spend_delta", spends.COPY_COLUMNS, spends.packed(counted, back))
     copy_rows(cursor, "reservation_use", uses.COLUMNS, uses.TYPES, uses.uses_of(counted, back))
-    records = tallies.packed(counted, back, tallies.limits(cursor), int(now.timestamp()) * tallies.SECOND_US)
+    records = tallies.packed(counted, back, limits.newest(cursor), int(now.timestamp()) * tallies.SECOND_US)
     if records:
         cursor.execute("INSERT INTO guard_tally (records) VALUES (%s)", (records,))
     return bool(records)

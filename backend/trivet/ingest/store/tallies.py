@@ -6,21 +6,16 @@ that are taken back count below zero.
 """
 
 import struct
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from psycopg import Cursor
 
-from trivet import db
 from trivet.ingest.request.fact import ERROR, REFUSED, REJECTED, TIMEOUT
 from trivet.ingest.store.row import Row
 
 SECOND_US = 1_000_000
 OLDEST_US = 1_800 * SECOND_US  # what ended before is no concern of a guard that counts
-LIMITS_KEPT_S = 1.0  # how old the limits may be that are counted against
 # `what` is the id of the limit by which requests were bad, or one of these: how many were measured.
 SERVED, WITH_FIRST_TOKEN, WITH_TOKENS = 0, -1, -2
 _pack = struct.Struct("<iiiihiii").pack  # the same as
@@ -140,34 +135,3 @@ def unpacked(records: bytes) -> list[tuple[int, ...]]:
     """Records as tuples in the order of `RECORD`."""
     found: list[tuple[int, ...]] = np.frombuffer(records, dtype=RECORD).tolist()
     return found
-
-
-@dataclass(slots=True)
-class _Known:
-    """The limits read last. One for the process; a race over it costs one more look."""
-
-    limits: Limits
-    until: float = 0.0
-
-
-_known = _Known({})
-
-
-def forget() -> None:
-    """Look anew before the next count."""
-    _known.until = 0.0
-
-
-db.caches.append(forget)
-
-
-def limits(cursor: Cursor[Any]) -> Limits:
-    """What is counted now, by scenario; at most `LIMITS_KEPT_S` old."""
-    if time.monotonic() >= _known.until:
-        cursor.execute("SELECT scenario_id, kind, over_us, id FROM guard_limit ORDER BY id")
-        found: dict[int, list[Limit]] = {}
-        for scenario_id, kind, over_us, id_ in cursor:
-            found.setdefault(scenario_id, []).append(Limit(kind, over_us, id_))
-        _known.limits = {scenario_id: watched(own) for scenario_id, own in found.items()}
-        _known.until = time.monotonic() + LIMITS_KEPT_S
-    return _known.limits
