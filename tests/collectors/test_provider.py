@@ -85,6 +85,20 @@ class TestAnOpenFeatureClient:
         unknown = flags.get_string_details("no.such.flag", "mine", CHAT)
         assert (unknown.value, unknown.error_code) == ("mine", ErrorCode.FLAG_NOT_FOUND)
 
+    def test_draws_a_conversation_for_each_question_that_names_none(
+        self, server: OfrepServer, provider: PolicyProvider
+    ) -> None:
+        arm = {"salt": "probe", "share": 0.5, "level": 1, "revision": 2, "flags": {}}
+        server.document = document(level=2, flags={"admission.retry_after_s": 1000}, arms=[arm])
+        api.set_provider_and_wait(provider, "trivet-tests")
+        client = api.get_client("trivet-tests")
+        asked = [client.get_integer_value("degrade.level", 0, CHAT) for _ in range(200)]
+        assert 50 < asked.count(1) < 150  # chance of anything else: less than one in a billion
+        named = EvaluationContext("zeta", {"scenario": "support-chat", "session": "c-1"})
+        assert len({client.get_integer_value("degrade.level", 0, named) for _ in range(50)}) == 1
+        told = {client.get_integer_value("admission.retry_after_s", 0, CHAT) for _ in range(100)} - {0}
+        assert len(told) > 10 and all(750 <= each <= 1250 for each in told)
+
     def test_can_ask_from_an_event_loop(self, flags: OpenFeatureClient) -> None:
         assert asyncio.run(flags.get_integer_value_async("degrade.level", 0, CHAT)) == 2
 

@@ -1,10 +1,12 @@
 """The policy as an OpenFeature provider: any OpenFeature client reads Trivet's flags from memory, without I/O.
 
-The evaluation context's `targeting_key` is the tenant; attributes `scenario`, `tier` and `session` say the rest. While
-Trivet is out of reach values keep coming, with reason STALE. Without any state at all the caller's default applies, so
+The evaluation context's `targeting_key` is the tenant; attributes `scenario`, `tier` and `session` say the rest. `session`
+is the conversation, which stays on its side of every share; without one each evaluation draws its own, so an app that
+asks for several flags of one call says it, or reads them together as `policy`. While Trivet is out of reach values keep coming, with reason STALE. Without any state at all the caller's default applies, so
 the default written in the code must be the safe one.
 """
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -112,6 +114,5 @@ class PolicyProvider(AbstractProvider):
 
 
 def _plain(context: EvaluationContext | None) -> dict[str, Any]:
-    if context is None:
-        return {}
-    return {**context.attributes, "targetingKey": context.targeting_key}
+    said = {} if context is None else {**context.attributes, "targetingKey": context.targeting_key}
+    return {**said, "session": said.get("session") or secrets.token_hex(8)}
