@@ -26,11 +26,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Name = str | Callable[[Scope], str | None]  # a header's name, or who says it of a request
+Name = str | Callable[[Scope], object]  # a header's name, or who says it of a request
 
 STATE: Final = "trivet"
 CHARACTERS_MAX: Final = 256
 TRY_AGAIN_LATER: Final = 1013  # the status that a WebSocket is closed with
+REASON_BYTES_MAX: Final = 123  # of UTF-8, as RFC 6455 has it
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Obeying:
 
 def _said(how: Name, scope: Scope) -> str:
     value = how(scope) if callable(how) else _header(scope, how)
-    return (value or "").strip()[:CHARACTERS_MAX]
+    return "" if value is None else str(value).strip()[:CHARACTERS_MAX]  # an id may be a number
 
 
 def _header(scope: Scope, name: str) -> str | None:
@@ -140,7 +141,8 @@ def _header(scope: Scope, name: str) -> str | None:
 async def _turn_away(turned: Turned, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await receive()  # its connect, which is to be heard before it is refused
-        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": turned.message[:120]})
+        reason = turned.message.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
+        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": reason})
         return
     body = json.dumps(turned.problem()).encode()
     headers = [

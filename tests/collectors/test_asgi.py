@@ -124,6 +124,29 @@ class TestARequest:
         browser = TestClient(Obeying(app, policy, default_scenario="chat", tenant=signed_in))
         assert browser.get("/", headers={"X-Trivet-Tenant": "loud"}).json() == {"tenant": "acme"}
 
+    def test_is_named_by_a_number_too(self, policy):
+        async def app(scope, receive, send):
+            await JSONResponse({"tenant": current().tenant})(scope, receive, send)
+
+        browser = TestClient(Obeying(app, policy, default_scenario="chat", tenant=lambda _scope: 42))
+        assert browser.get("/").json() == {"tenant": "42"}
+
+    def test_over_a_websocket_is_told_no_more_than_fits(self, policy):
+        """A reason longer than a close frame takes would be a fault of ours."""
+        scenario = DOCUMENT["scenarios"]["chat"]
+        flags = {"admission": "reject", "admission.message": "für später " * 20}
+        policy._store.hold(DOCUMENT | {"scenarios": {"chat": scenario | {"flags": flags}}}, "tag")
+        sent = []
+
+        async def receive():
+            return {"type": "websocket.connect"}
+
+        async def send(message):
+            sent.append(message)
+
+        asyncio.run(Obeying(None, policy, default_scenario="chat")({"type": "websocket"}, receive, send))
+        assert 120 <= len(sent[0]["reason"].encode()) <= 123
+
     def test_has_its_body_passed_on_as_it_comes(self, policy):
         """The app hears the first part before the second is there: nothing is gathered."""
         heard = []
