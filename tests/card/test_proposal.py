@@ -1,4 +1,4 @@
-"""Thresholds proposed from a scenario's own minutes."""
+"""Thresholds proposed from a scenario's own days."""
 
 import math
 
@@ -6,19 +6,19 @@ import pytest
 
 from trivet.card.content import parse
 from trivet.card.presets import preset, presets
-from trivet.card.proposal import Minute, TooLittleData, plain, propose, two_digits
+from trivet.card.proposal import Stretch, TooLittleData, plain, propose, two_digits
 from trivet.card.whole import complaints
 
 BASE = preset("real-time-chat").model_dump(mode="json")
 
 
 def minutes(count=100, **said):
-    """Minutes that all show the same but for the last, which is ten times worse in latency."""
+    """Stretchs that all show the same but for the last, which is ten times worse in latency."""
     plain_ = {
         "requests": 50, "p50_latency_ms": 300.0, "p95_latency_ms": 800.0, "p95_ttft_ms": 150.0, "error_rate": 0.004,
         "timeout_rate": 0.0, "refusal_rate": 0.02, "cost_per_request": 0.0031, "cost_per_hour": 9.3, "quality": 0.91,
     }  # fmt: skip
-    return [Minute(**(plain_ | said))] * (count - 1) + [Minute(**(plain_ | {"p95_latency_ms": 8000.0} | said))]
+    return [Stretch(**(plain_ | said))] * (count - 1) + [Stretch(**(plain_ | {"p95_latency_ms": 8000.0} | said))]
 
 
 def guards(proposal):
@@ -31,6 +31,12 @@ class TestAProposal:
         assert (found["p95_latency_ms"].enter, found["p95_latency_ms"].leave) == (1000.0, 800.0)
         assert found["cost_per_hour"].enter == 14.0  # 9.3 × 1.5 = 13.95, up to two digits
         assert found["refusal_rate"].enter == 0.03
+
+    @pytest.mark.parametrize("count", [60, 99, 101])
+    def test_never_takes_the_worst_stretch_for_the_norm(self, count):
+        found = {t.metric: t for t in propose(BASE, minutes(count), 7).thresholds}
+        assert found["p95_latency_ms"].enter == 1000.0
+        assert found["p95_latency_ms"].words.startswith(f"{count - 1} of {count} minutes were at or below 800;")
 
     def test_of_a_rate_that_hardly_is_does_not_break_at_one_request_of_fifty(self):
         found = {t.metric: t for t in propose(BASE, minutes(), 7).thresholds}
@@ -58,7 +64,12 @@ class TestAProposal:
     def test_says_on_what_it_rests(self):
         made = propose(BASE, minutes(200), 7)
         assert made.words == "From 10,000 requests in 200 minutes of 7 days at level 0."
-        assert (made.requests, made.minutes, made.days) == (10_000, 200, 7)
+        assert (made.requests, made.stretches, made.stretch_s, made.days) == (10_000, 200, 60, 7)
+
+    def test_of_few_calls_a_minute_rests_on_longer_stretches_and_says_so(self):
+        made = propose(BASE, minutes(), 7, 3600)
+        assert made.words == "From 5,000 requests in 100 hours of 7 days at level 0."
+        assert made.thresholds[0].words.startswith("99 of 100 hours were at or below 800;")
 
     @pytest.mark.parametrize("name", sorted(presets()))
     def test_on_any_preset_could_be_drafted(self, name):
@@ -78,7 +89,7 @@ def guards_of(body):
 class TestTooLittle:
     @pytest.mark.parametrize("few", [minutes(10, requests=500), minutes(100, requests=5), []])
     def test_is_refused_and_says_what_it_takes(self, few):
-        with pytest.raises(TooLittleData, match="a proposal takes 1,000 requests and 60 such minutes"):
+        with pytest.raises(TooLittleData, match="a proposal takes 1,000, and 60 minutes"):
             propose(BASE, few, 7)
 
 

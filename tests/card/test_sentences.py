@@ -86,8 +86,13 @@ class TestAnAction:
         [
             ({"context.max_turns": 1}, "context is cut to 1 turn"),
             ({"context.max_turns": 3, "tools.mode": "off"}, "tools are off and context is cut to 3 turns"),
-            ({"features.off": "charts"}, "charts is off"),
+            ({"features.off": "export"}, "export is off"),
+            ({"features.off": "charts"}, "charts are off"),
             ({"admission": "limit", "admission.limit_rps": 5.0}, "5 requests a second are let in"),
+            (
+                {"retrieval.depth": 1, "rerank.depth": 2, "admission": "limit", "admission.limit_rps": 1.0},
+                "1 passage is retrieved, 2 results are reranked and 1 request a second is let in",
+            ),
             ({}, "nothing changes"),
         ],
     )

@@ -47,9 +47,9 @@ def start(now, number=2, **more):
 
 def served(since, *, revision, count, buckets=4, **more):
     """Requests of one revision in the ten-second buckets after an instant."""
-    for k in range(1, buckets + 1):
-        now = floor(since, 10) + timedelta(seconds=10 * k + 5)
-        ingest(*(call(now, seconds=0.2, revision=revision, generation=1, **more) for _ in range(count)), now=now)
+    times = [floor(since, 10) + timedelta(seconds=10 * k + 5) for k in range(1, buckets + 1)]
+    given = {"seconds": 0.2, "revision": revision, "generation": 1} | more
+    ingest(*(call(ended, **given) for ended in times for _ in range(count)), now=times[-1])
 
 
 def look(now):

@@ -1,12 +1,16 @@
 """Pages of cards: how each stands, one card in sentences, and what its buttons do."""
 
+import json
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
+from tests.support.calls import call, ingest
 from tests.support.governed import register, short_card
 
 from trivet import db
@@ -17,6 +21,7 @@ from trivet.console.cards import cards_words as words
 from trivet.console.cards.cards_strip import draw
 from trivet.identity.auth import person as principal
 from trivet.kit.clock import utc_now
+from trivet.tenant.models import Scenario
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PAT = principal("pat@example.com", "product_owner")
@@ -141,6 +146,22 @@ class TestTheList:
         assert 'href="/cards/chat"' in page.text and "revision 2 to be approved" in page.text
 
 
+class TestSoloModeOnThePage:
+    def test_is_switched_by_an_admin_with_a_reason(self, sign_in):
+        admin = sign_in("admin")
+        data = {"on": "true", "reason": " ", "csrf_token": token_of(admin.get("/cards"))}
+        refused = admin.post("/cards", data=data)
+        assert refused.status_code == 422 and "Say why" in refused.text
+        assert admin.post("/cards", data=data | {"reason": "I work alone"}, follow_redirects=False).status_code == 303
+        page = unescape(admin.get("/cards").text)
+        assert "by admin@example.com: I work alone." in page and "Switch solo mode off" in page
+
+    def test_is_not_for_others(self, sign_in):
+        owner = sign_in("product_owner")
+        assert "solo mode" not in owner.get("/cards").text.lower()
+        assert owner.post("/cards", data={"on": "true", "reason": "x", "csrf_token": "x"}).status_code == 403
+
+
 class TestACard:
     def test_is_told_in_plain_sentences_with_its_history(self, sign_in, chat):
         drafted(criticality="experimental")
@@ -158,13 +179,29 @@ class TestACard:
         data = {"act": "submit", "revision": 2, "csrf_token": "x"}
         assert viewer.post("/cards/chat", data=data).status_code == 403
 
+    def test_of_a_name_that_came_with_a_call_teaches_no_command_of_its_own(self, sign_in):
+        name = "a'; reboot; '\"<b>"
+        with db.transaction() as session:
+            db.named_ids(session, Scenario, [name])
+        page = sign_in("viewer").get(f"/cards/{quote(name, safe='')}")
+        taught = unescape(re.search(r"curl .*", page.text)[0])
+        body = shlex.split(taught.partition("</")[0])[-1]
+        assert json.loads(body)["name"] == name and "<b>" not in page.text
+
     def test_that_is_not_there_is_404(self, sign_in):
         assert sign_in("viewer").get("/cards/nobody").status_code == 404
 
 
 class TestTheButtons:
+    @pytest.fixture(autouse=True)
+    def _tokens(self):
+        self.tokens = {}  # of each session: its pages all carry the same
+
     def press(self, client, act, revision, **said):
-        data = {"act": act, "revision": revision, "csrf_token": token_of(client.get("/cards/chat"))} | said
+        session = tuple(client.cookies.items())
+        token = self.tokens.get(session) or token_of(client.get("/cards/chat"))
+        self.tokens[session] = token
+        data = {"act": act, "revision": revision, "csrf_token": token} | said
         return client.post("/cards/chat", data=data, follow_redirects=False)
 
     def test_lead_from_draft_to_active(self, sign_in, chat):
@@ -187,6 +224,7 @@ class TestTheButtons:
         assert "revision 2 is on trial with 5 %" in sentence_of(sre.get("/cards/chat"))
         assert self.press(sre, "end", 2, reason="enough").status_code == 303
         assert newest(CardTrial).state == "stopped"
+        assert "tried: Ended by sre@example.com: enough" in sre.get("/cards/chat").text
         when = f"{utc_now() + timedelta(days=1):%Y-%m-%dT%H:%M}"
         assert self.press(sre, "schedule", 2, reason="at night", at=when).status_code == 303
         assert self.press(sre, "cancel", 2, reason="no").status_code == 303
@@ -212,6 +250,19 @@ class TestTheButtons:
         assert self.press(sre, "rollback", 1, reason="worse").status_code == 303
         again = self.press(sre, "rollback", 2, reason="perhaps not")
         assert again.status_code == 409 and "was itself rolled back" in again.text and "perhaps not" in again.text
+
+    def test_draft_what_the_data_propose_and_take_it_out_of_shadow(self, sign_in, chat):
+        sre = sign_in("sre")
+        refused = self.press(sre, "propose", 0)
+        assert refused.status_code == 409 and "0 requests in 7 days" in refused.text
+        assert 'value="out_of_shadow"' not in refused.text
+        now = utc_now()
+        ingest(*(call(now - timedelta(seconds=180 * n), seconds=0.4) for n in range(1, 1300)), now=now)
+        assert self.press(sre, "propose", 0).headers["location"] == "/cards/chat#revision-2"
+        assert self.press(sre, "glass", 2, reason="to watch").status_code == 303
+        assert 'value="out_of_shadow"' in sre.get("/cards/chat").text
+        assert self.press(sre, "out_of_shadow", 0).headers["location"] == "/cards/chat#revision-3"
+        assert not any(guard["shadow"] for guard in newest(CardRevision).body["guards"])
 
     def test_carry_the_sessions_own_token(self, sign_in, chat):
         drafted(submitted=False)

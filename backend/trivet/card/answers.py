@@ -90,7 +90,8 @@ class Proposal(Answer):
     scenario: str
     days: int
     requests: int
-    minutes: int
+    stretches: int
+    stretch_s: int
     words: str
     thresholds: list[Proposed]
     card: dict[str, Any]

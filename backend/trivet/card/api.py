@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from trivet.card import api_reviews, api_revisions, api_texts
+from trivet.card import api_reviews, api_revisions, api_texts, metrics
 
+__all__ = ["metrics", "router"]  # imported, the metrics register themselves
 router = APIRouter()
 router.include_router(api_revisions.router)
 router.include_router(api_texts.router)

@@ -70,8 +70,8 @@ def proposal(scenario: str, _: Read, days: Days = 7) -> dict[str, Any]:
     with db.transaction() as session:
         found = observed.proposal(session, scenario, days, utc_now())
     return {
-        "scenario": scenario, "days": found.days, "requests": found.requests, "minutes": found.minutes,
-        "words": found.words, "card": found.card,
+        "scenario": scenario, "days": found.days, "requests": found.requests, "stretches": found.stretches,
+        "stretch_s": found.stretch_s, "words": found.words, "card": found.card,
         "thresholds": [
             {"metric": t.metric, "enter": t.enter, "leave": t.leave, "words": t.words} for t in found.thresholds
         ],

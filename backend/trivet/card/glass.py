@@ -76,6 +76,14 @@ def owed(session: Session) -> list[tuple[str, CardRevision]]:
     return [(name, revision) for name, revision in session.execute(query)]
 
 
+def waiting(session: Session) -> tuple[int, datetime | None]:
+    """How many reviews are owed, and since when the oldest."""
+    owing = CardRevision.glass_broken_at.is_not(None), CardRevision.reviewed_at.is_(None)
+    query = select(func.count(), func.min(CardRevision.glass_broken_at)).where(*owing)
+    count, oldest = session.execute(query).one()
+    return count, oldest
+
+
 def count(session: Session, since: datetime) -> int:
     """How often the glass was broken since an instant."""
     query = select(func.count()).select_from(CardRevision).where(CardRevision.glass_broken_at >= since)

@@ -1,4 +1,4 @@
-"""The minutes of normal service that a proposal is made from, and the card made of it."""
+"""The stretches of normal service that a proposal is made from, and the card made of it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,14 +9,14 @@ from trivet.card import service
 from trivet.card.governing import active
 from trivet.card.models import CardRevision
 from trivet.card.presets import preset
-from trivet.card.proposal import Minute, Proposal, propose
+from trivet.card.proposal import LENGTHS, STRETCHES_MIN, Proposal, Stretch, enough, propose
 from trivet.kit.clock import floor
 from trivet.kit.errors import Conflict
 from trivet.kit.interval import Interval
 from trivet.rollup import read
 from trivet.rollup.read import Usage
 
-MINUTE_S = 60
+HOUR_S = 3600
 DAYS_MAX = 14
 
 
@@ -25,27 +25,34 @@ def proposal(session: Session, scenario: str, days: int, now: datetime) -> Propo
     row = service.scenario_named(session, scenario)
     governing = active(session, [row.id]).get(row.id)
     base = (governing.card if governing else preset(None)).model_dump(mode="json")
-    return propose(base, minutes(session, row.id, base["cost"]["currency"], days, now), days)
+    currency = base["cost"]["currency"]
+    for stretch_s in sorted(LENGTHS):  # the shortest in which a scenario this busy shows enough
+        seen = stretches(session, row.id, currency=currency, days=days, stretch_s=stretch_s, now=now)
+        if len(enough(seen)) >= STRETCHES_MIN:
+            break
+    return propose(base, seen, days, stretch_s)
 
 
-def minutes(session: Session, scenario_id: int, currency: str, days: int, now: datetime) -> list[Minute]:
-    """Each whole minute at level 0 in which anything was served."""
-    end = floor(now, MINUTE_S)
+def stretches(
+    session: Session, scenario_id: int, *, currency: str, days: int, stretch_s: int, now: datetime
+) -> list[Stretch]:  # fmt: skip
+    """Each whole stretch at level 0 in which anything was served."""
+    end = floor(now, stretch_s)
     within = Interval(end - timedelta(days=days), end)
     where = {"scenario_id": [scenario_id], "level": [0]}
-    by_minute: dict[datetime, dict[str, Usage]] = {}
-    for (bucket, code), usage in read.usage(session, within, ["bucket", "currency"], where, MINUTE_S).items():
-        by_minute.setdefault(bucket, {})[code] = usage
-    return [_minute(parts, currency) for _, parts in sorted(by_minute.items())]
+    by_stretch: dict[datetime, dict[str, Usage]] = {}
+    for (bucket, code), usage in read.usage(session, within, ["bucket", "currency"], where, stretch_s).items():
+        by_stretch.setdefault(bucket, {})[code] = usage
+    return [_stretch(parts, currency, stretch_s) for _, parts in sorted(by_stretch.items())]
 
 
-def _minute(parts: dict[str, Usage], currency: str) -> Minute:
+def _stretch(parts: dict[str, Usage], currency: str, stretch_s: int) -> Stretch:
     whole = sum(parts.values(), Usage())
     own = parts.get(currency, Usage())
     priced = own.served - own.unpriced_requests
     latency, ttft = whole.quantiles_ms("latency"), whole.quantiles_ms("ttft")
     errors, timeouts = whole.share("errors"), whole.share("timeouts")
-    return Minute(
+    return Stretch(
         requests=whole.served,
         p50_latency_ms=latency["p50"],
         p95_latency_ms=latency["p95"],
@@ -56,7 +63,7 @@ def _minute(parts: dict[str, Usage], currency: str) -> Minute:
         timeout_rate=timeouts,
         refusal_rate=whole.share("refusals"),
         cost_per_request=float(own.cost) / priced if priced > 0 else None,
-        cost_per_hour=float(own.cost) * 3600 / MINUTE_S if priced > 0 else None,
+        cost_per_hour=float(own.cost) * HOUR_S / stretch_s if priced > 0 else None,
         quality=whole.score,
     )
 

@@ -1,6 +1,7 @@
 """Thresholds out of a scenario's own data: what was normal, with a margin, so that a new card begins near the truth. Pure.
 
-Each number is a high quantile of what each minute showed, so one bad hour in a week does not become the norm.
+Each number is a high quantile of what each stretch of time showed (a minute; longer where fewer calls come), so one bad hour in
+a week does not become the norm.
 """
 
 import math
@@ -11,20 +12,21 @@ from typing import Any
 from trivet.kit.errors import Conflict
 
 REQUESTS_MIN = 1_000
-MINUTES_MIN = 60
-SAMPLE_MIN = 20  # requests of a minute that is looked at
-NORMAL = 0.99  # of the minutes lie within
+STRETCHES_MIN = 60
+SAMPLE_MIN = 20  # requests of a stretch that is looked at
+NORMAL = 0.99  # of the stretches lie within
+LENGTHS = {60: "minutes", 600: "stretches of 10 minutes", 3600: "hours"}
 BACK = 0.8  # a guard leaves at this part of where it enters
 RATE_LEAST = 0.02  # below, one request of fifty would break it
 
 
 class TooLittleData(Conflict):
-    """Too few requests or minutes to propose from."""
+    """Too few requests or stretches to propose from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Minute:
-    """What a minute of normal service showed; None where it showed nothing of the kind."""
+class Stretch:
+    """What a stretch of normal service showed; None where it showed nothing of the kind."""
 
     requests: int
     p50_latency_ms: float | None = None
@@ -57,7 +59,8 @@ class Proposal:
     thresholds: tuple[Threshold, ...]
     card: dict[str, Any]
     requests: int
-    minutes: int
+    stretches: int
+    stretch_s: int
     days: int
     words: str
 
@@ -76,34 +79,42 @@ MARGINS: dict[str, Callable[[float], float]] = {
 }  # fmt: skip
 
 
-def propose(base: Mapping[str, Any], minutes: Sequence[Minute], days: int) -> Proposal:
-    """A card from `base` (JSON values) with its guards in shadow and their numbers from the data."""
-    enough = [minute for minute in minutes if minute.requests >= SAMPLE_MIN]
-    requests = sum(minute.requests for minute in minutes)
-    if requests < REQUESTS_MIN or len(enough) < MINUTES_MIN:
+def enough(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Those with requests enough to be looked at."""
+    return [stretch for stretch in stretches if stretch.requests >= SAMPLE_MIN]
+
+
+def propose(base: Mapping[str, Any], stretches: Sequence[Stretch], days: int, stretch_s: int = 60) -> Proposal:
+    """A card from `base` (JSON values) with its guards in shadow and their numbers from stretches of `stretch_s` seconds."""
+    seen = enough(stretches)
+    requests = sum(stretch.requests for stretch in stretches)
+    length = LENGTHS.get(stretch_s, f"stretches of {stretch_s} s")
+    if requests < REQUESTS_MIN or len(seen) < STRETCHES_MIN:
         raise TooLittleData(
-            f"{requests:,} requests in {days} days, and {len(enough)} minutes with {SAMPLE_MIN} or more: a proposal takes "
-            f"{REQUESTS_MIN:,} requests and {MINUTES_MIN} such minutes. Begin with a preset and come back."
+            f"{requests:,} requests in {days} days: a proposal takes {REQUESTS_MIN:,}, and {STRETCHES_MIN} minutes, stretches of "
+            f"10 minutes or hours with {SAMPLE_MIN} or more. Begin with a preset and come back."
         )
-    found = {t.metric: t for metric in (*MARGINS, "quality") if (t := _threshold(metric, enough)) is not None}
-    words = f"From {requests:,} requests in {len(enough)} minutes of {days} days at level 0."
-    return Proposal(tuple(found.values()), _card(base, found), requests, len(enough), days, words)
+    found = {t.metric: t for metric in (*MARGINS, "quality") if (t := _threshold(metric, seen, length)) is not None}
+    words = f"From {requests:,} requests in {len(seen)} {length} of {days} days at level 0."
+    return Proposal(tuple(found.values()), _card(base, found), requests, len(seen), stretch_s, days, words)
 
 
-def _threshold(metric: str, minutes: Sequence[Minute]) -> Threshold | None:
-    values = sorted(v for minute in minutes if (v := getattr(minute, metric)) is not None)
-    if len(values) < MINUTES_MIN:
+def _threshold(metric: str, stretches: Sequence[Stretch], length: str) -> Threshold | None:
+    values = sorted(v for stretch in stretches if (v := getattr(stretch, metric)) is not None)
+    if len(values) < STRETCHES_MIN:
         return None
     if metric == "quality":
-        low = values[math.floor((1 - NORMAL) * len(values))]
+        left_out = max(1, math.floor((1 - NORMAL) * len(values)))
+        low = values[left_out]
         floor = two_digits(low - 0.03 * abs(low), math.floor)
-        words = f"1 % of minutes were below {low:.4g}; the floor lies 3 % lower"
+        words = f"{left_out} of {len(values)} {length} were below {low:.4g}; the floor lies 3 % lower"
         return Threshold(metric, floor, two_digits(max(low, floor + 0.02 * abs(floor) + 1e-3), math.ceil), words)
-    high = values[math.ceil(NORMAL * len(values)) - 1]
+    within = min(math.ceil(NORMAL * len(values)), len(values) - 1)  # the worst one is never the norm
+    high = values[within - 1]
     enter = two_digits(MARGINS[metric](high), math.ceil)
     if enter <= 0:
         return None
-    words = f"99 % of minutes were at or below {high:.4g}; the line lies beyond with a margin"
+    words = f"{within} of {len(values)} {length} were at or below {high:.4g}; the line lies beyond with a margin"
     return Threshold(metric, enter, _below(enter), words)
 
 

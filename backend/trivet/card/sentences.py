@@ -69,24 +69,35 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 MONEY = ("cost_per_request", "cost_per_hour", "cost_per_day", "cost_per_tenant_day")
 
+
+def _of(noun: str, verb: str = "") -> Callable[[FlagValue], str]:
+    """Of 3: `3 passages are retrieved`; of 1: `1 passage is retrieved`."""
+
+    def say(value: FlagValue) -> str:
+        plural, is_ = ("", "is") if value == 1 else ("s", "are")
+        return f"{value:g} {noun}{plural}" + (f" {is_} {verb}" if verb else "")
+
+    return say
+
+
 _TOOLS = {"all": "all tools are allowed", "local": "tools become local only", "off": "tools are off"}
 # What each flag does, in words, in the order they are told.
 ACTIONS: dict[str, Callable[[FlagValue], str]] = {
-    "features.off": lambda v: f"{_and(str(v).split(','))} {'are' if ',' in str(v) else 'is'} off",
+    "features.off": lambda v: f"{_and(str(v).split(','))} {'are' if ',' in str(v) or str(v).endswith('s') else 'is'} off",
     "tools.mode": lambda v: _TOOLS[str(v)],
-    "context.max_turns": lambda v: f"context is cut to {v} turn{'s' * (v != 1)}",
-    "context.max_tokens": lambda v: f"context is cut to {v} tokens",
-    "output.max_tokens": lambda v: f"answers end at {v} tokens",
-    "retrieval.depth": lambda v: f"{v} passages are retrieved",
-    "rerank.depth": lambda v: f"{v} results are reranked",
+    "context.max_turns": lambda v: f"context is cut to {_of('turn')(v)}",
+    "context.max_tokens": lambda v: f"context is cut to {_of('token')(v)}",
+    "output.max_tokens": lambda v: f"answers end at {_of('token')(v)}",
+    "retrieval.depth": _of("passage", "retrieved"),
+    "rerank.depth": _of("result", "reranked"),
     "cache.only": lambda v: "only the cache answers" if v else "the model answers too",
     "read_only": lambda v: "nothing is written" if v else "writing is allowed",
     "model.route": lambda v: f"the model is {v}",
     "pool.route": lambda v: f"calls go to the pool {v}",
     "request.priority": lambda v: f"priority is {v}",
     "admission": lambda v: {"admit": "all are let in", "limit": "only some are let in", "reject": "nobody is let in"}[str(v)],
-    "admission.limit_rps": lambda v: f"{v:g} requests a second are let in",
-    "admission.daily_requests": lambda v: f"each may ask {v} times a day",
+    "admission.limit_rps": lambda v: f"{_of('request')(v)} a second {'is' if v == 1 else 'are'} let in",
+    "admission.daily_requests": lambda v: f"each may ask {'once' if v == 1 else f'{v} times'} a day",
     "admission.retry_after_s": lambda v: f"the others may come back after {seconds(float(v))}",
     "admission.message": lambda v: f"they read “{v}”",
 }  # fmt: skip
@@ -109,7 +120,7 @@ def guard_sentence(card: Card, guard: Guard) -> str:
         when = f"When {name} burns the error budget of {percent(1 - guard.burn.objective)} too fast"
     else:
         when = f"When {name} over {seconds(guard.window_s)} {verb} {side} {show(guard.enter)}{lasting}"
-    over = "" if guard.burn else f" It is over {back} {show(guard.leave)}."
+    over = "" if guard.burn else f" It is over {f'{back} {show(guard.leave)}' if guard.leave else f'at {show(0)}'}."
     return f"{when}, {_follows(card, guard)}.{over}"
 
 

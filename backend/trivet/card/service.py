@@ -178,7 +178,7 @@ def rollback(
     if target is None:
         raise Conflict(f"Revision {card.number} is the first of {card.scenario}: there is none to go back to.")
     if to is not None:
-        _may_return(session, card, to, although_rolled_back=although_rolled_back)
+        may_return(session, card, to, although_rolled_back=although_rolled_back)
     _retire_active(session, scenario_id, f"rolled back by {actor}: {reason}")
     previous = revision_named(session, card.scenario, target, lock=True)
     previous.status, previous.retired_reason = "active", None
@@ -188,7 +188,7 @@ def rollback(
     return card.number, previous.number
 
 
-def _may_return(session: Session, card: ActiveCard, to: int, *, although_rolled_back: bool) -> None:
+def may_return(session: Session, card: ActiveCard, to: int, *, although_rolled_back: bool) -> None:
     """Only to what governed before, and to one that was itself rolled back only by somebody who says that they know."""
     own = select(Activation).where(Activation.scenario_id == card.scenario_id).order_by(Activation.id.desc())
     if to == card.number:

@@ -1,6 +1,6 @@
 """A card as YAML, for people who keep cards in git: one order of keys, so that a changed number is a changed line. Pure.
 
-Read as YAML 1.2 means it (`off` is a text, `1:30` no number), with limits, and with neither aliases nor repeated keys.
+Read as YAML 1.2 means it (`off` is a text, `1:30` no number), with limits, and with neither aliases, tags nor repeated keys.
 """
 
 import re
@@ -75,13 +75,15 @@ class _Dumper(yaml.SafeDumper):
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's idea of numbers and truths, without aliases and repeated keys, and not for ever."""
+    """SafeLoader with YAML 1.2's idea of numbers and truths, without aliases, tags and repeated keys, and not for ever."""
 
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise _refusal("aliases are not read", self.peek_event())  # type: ignore[no-untyped-call]  # the stubs leave it open
+        if getattr(self.peek_event(), "tag", None):  # type: ignore[no-untyped-call]  # the stubs leave it open
+            raise _refusal("tags (`!!…`) are not read", self.peek_event())  # type: ignore[no-untyped-call]  # as above
         self.depth += 1
         if self.depth > DEPTH_MAX:
             raise _refusal("nested too deeply", self.peek_event())  # type: ignore[no-untyped-call]  # the stubs leave it open

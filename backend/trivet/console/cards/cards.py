@@ -41,6 +41,24 @@ PILLS = {"draft": "missing", "in_review": "observed", "active": "effective", "re
 @router.get("/cards")
 def list_of_cards(looking: Looking) -> HTMLResponse:
     """Every scenario with its card; what is owed and tried stands in the sentence."""
+    return _list(looking)
+
+
+@router.post("/cards")
+def switch(looking: Looking, given: Annotated[cards_acts.Switch, Form()]) -> Response:
+    """Solo mode on or off; a refusal comes back on the page, above what was typed."""
+    if not looking.may_administer:
+        raise Forbidden(f"Solo mode is switched by an admin; you are {looking.role.replace('_', ' ')}.")
+    check_token(looking, given.csrf_token)
+    try:
+        with db.transaction() as session:
+            cards_acts.switch_solo(session, looking, given)
+    except TrivetError as refused:
+        return _list(looking, Typed("solo", reason=given.reason, problem=refused.detail), refused.status)
+    return RedirectResponse("/cards", 303)
+
+
+def _list(looking: Reader, typed: Typed = Typed(), status: int = 200) -> HTMLResponse:
     with db.transaction() as session:
         found, more = cards_read.standings(session)
         alone = solo.newest(session)
@@ -52,8 +70,10 @@ def list_of_cards(looking: Looking) -> HTMLResponse:
         waiting=sum(_lacks_approval(row) for one in found for row in one.waiting),
     )
     said = f"Solo mode is on since {say.day_clock(alone.at, looking.now, looking.zone)}, by {alone.actor}: {alone.reason}." if alone and alone.on else ""  # fmt: skip
-    page = CardsPage(looking, words.sentence(known), said, tuple(map(_row, found)), more)
-    return show("cards/list.html", page)
+    page = CardsPage(
+        looking, words.sentence(known), said, tuple(map(_row, found)), more, alone is not None and alone.on, typed
+    )
+    return show("cards/list.html", page, status=status)
 
 
 @router.get("/cards/{name}")
@@ -72,11 +92,11 @@ def act(looking: Looking, name: str, given: Annotated[cards_acts.Given, Form()])
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:
-            cards_acts.do(session, looking, name, given)
+            number = cards_acts.do(session, looking, name, given)
     except TrivetError as refused:
         typed = Typed(given.act, given.revision, given.reason, refused.detail)
         return shown(looking, name, typed=typed, status=refused.status)
-    return RedirectResponse(f"{address(name)}#revision-{given.revision}", 303)
+    return RedirectResponse(f"{address(name)}#revision-{number}", 303)
 
 
 def shown(
@@ -142,7 +162,8 @@ def _page(session: Session, looking: Reader, name: str, before: int, to: int, ty
         strip=_strip(session, scenario.id, tried, looking),
         parts=tuple(paragraphs(one.active.card)) if one.active else (),
         trial=_trial(tried[0]) if tried else None,
-        revisions=tuple(_revision(row, one, looking) for row in rows),
+        acts=cards_acts.of_card(one, looking),
+        revisions=tuple(_revision(row, one, tried, looking) for row in rows),
         older=older,
         before=_choices(numbers, before),
         after=_choices(numbers, to),
@@ -154,15 +175,15 @@ def _page(session: Session, looking: Reader, name: str, before: int, to: int, ty
 
 
 def _sentence(session: Session, one: Standing, looking: Reader) -> str:
-    card, came = one.active, cards_read.since(session, one.scenario.id)
-    if card is None or came is None:
+    card = one.active
+    if card is None:
         return words.without_card(one.scenario.name)
     said = words.One(
         name=one.scenario.name,
         number=card.number,
-        since=came[0],
+        since=card.active_from,
         gives_way=card.card.gives_way[0] if card.card.gives_way else "",
-        reason=came[1],
+        reason=cards_read.reason(session, card),
         trial=(one.trial.number, one.trial.shares[one.trial.step]) if one.trial else None,
         scheduled=(one.schedule.number, one.schedule.at) if one.schedule else None,
         owed=bool(one.owed),
@@ -202,7 +223,7 @@ def _targets(one: Standing, governed: list[int]) -> tuple[Choice, ...]:
     return (*first, *(Choice(str(n), f"revision {n}", "", False) for n in rest))
 
 
-def _revision(row: CardRevision, one: Standing, looking: Reader) -> RevisionRow:
+def _revision(row: CardRevision, one: Standing, tried: list[CardTrial], looking: Reader) -> RevisionRow:
     return RevisionRow(
         number=row.number,
         state=PILLS[row.status],
@@ -211,7 +232,7 @@ def _revision(row: CardRevision, one: Standing, looking: Reader) -> RevisionRow:
         created_at=row.created_at,
         approvals=words.approvals(row.approved_product_by, row.approved_operations_by, solo=row.solo)
         if row.status != "draft" and not _from_preset(row) else "",
-        note=_note(row, looking),
+        note=_note(row, tried, looking),
         acts=cards_acts.offered(row, one, looking),
     )  # fmt: skip
 
@@ -226,8 +247,11 @@ def _from_preset(row: CardRevision) -> bool:
     )
 
 
-def _note(row: CardRevision, looking: Reader) -> str:
+def _note(row: CardRevision, tried: list[CardTrial], looking: Reader) -> str:
     parts = [row.retired_reason or ""]
+    newest = next((trial for trial in tried if trial.number == row.number), None)
+    if row.status == "in_review" and newest is not None and newest.state == "stopped":
+        parts.append(f"tried: {newest.said.rstrip('.')}")
     if row.glass_broken_at is not None:
         at = say.day_clock(row.glass_broken_at, looking.now, looking.zone)
         parts.append(f"break-glass by {row.glass_broken_by} at {at}: {row.glass_reason}")

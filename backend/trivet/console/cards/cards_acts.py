@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from trivet.card import glass, schedules
+from trivet.card import glass, observed, schedules, solo
 from trivet.card import service as revisions
 from trivet.card.models import CardRevision
 from trivet.command import card_changes, service, trials
@@ -31,6 +31,13 @@ END = Act("end", "End the trial", "Nobody is served by it any more.", ("reason",
 GLASS = Act(
     "glass", "Break glass", "It governs at once without approvals; another person reviews it afterwards.", ("reason",)
 )
+PROPOSE = Act(
+    "propose",
+    "Propose thresholds from the data",
+    "A draft of this card with thresholds from the last 7 days at level 0, every guard in shadow: it says what it would do.",
+)
+LEAVE_SHADOW = Act("out_of_shadow", "Take the guards out of shadow", "A draft of this card whose guards act.")
+PROPOSAL_DAYS = 7
 REVIEW = Act("review", "Review", "Your word as the second person closes what is owed.", ("reason",))
 
 
@@ -42,6 +49,14 @@ class Given(BaseModel):
     reason: str = Field("", max_length=500)
     at: str = Field("", max_length=40)
     although: bool = False
+    csrf_token: str = Field(max_length=200)
+
+
+class Switch(BaseModel):
+    """What the form of solo mode says."""
+
+    on: bool
+    reason: str = Field("", max_length=500)
     csrf_token: str = Field(max_length=200)
 
 
@@ -87,6 +102,14 @@ def offered(row: CardRevision, one: Standing, looking: Reader) -> tuple[Act, ...
     return (*acts, *(() if approved else (GLASS,)))
 
 
+def of_card(one: Standing, looking: Reader) -> tuple[Act, ...]:
+    """What this reader may do with the card as a whole: drafts that its data or its shadow lead to."""
+    if not looking.may_command:
+        return ()
+    in_shadow = one.active is not None and any(guard.shadow for guard in one.active.card.guards)
+    return (PROPOSE, LEAVE_SHADOW) if in_shadow else (PROPOSE,)
+
+
 def _approve(side: str) -> Act:
     return Act(f"approve_{side}", f"Approve for {side}", "Your consent; the other side's comes from another person.")
 
@@ -96,12 +119,19 @@ def _may_approve(row: CardRevision, looking: Reader) -> list[str]:
     return [side for side in revisions.SIDES if getattr(row, f"approved_{side}_by") is None and who.may(side)]
 
 
-def do(session: Session, looking: Reader, name: str, given: Given) -> None:
-    """One act, in the caller's transaction; what refuses raises."""
+def do(session: Session, looking: Reader, name: str, given: Given) -> int:
+    """One act, in the caller's transaction; what refuses raises. The revision that it was done with, or made."""
     chosen = ACTS.get(given.act)
     if chosen is None or not is_storable(given.reason):
         raise Invalid("This page has no such button. Reload it and try again.", field="act")
-    chosen(Doing(session, looking, name, given))
+    return chosen(Doing(session, looking, name, given)) or given.revision
+
+
+def switch_solo(session: Session, looking: Reader, given: Switch) -> None:
+    """Whether one person may give both approvals."""
+    if not is_storable(given.reason):
+        raise Invalid("A text cannot hold a NUL character.", field="reason")
+    solo.switch(session, on=given.on, actor=looking.email, reason=given.reason, now=looking.now)
 
 
 def _submit(doing: Doing) -> None:
@@ -153,6 +183,18 @@ def _review(doing: Doing) -> None:
     )  # fmt: skip
 
 
+def _propose(doing: Doing) -> int:
+    return observed.draft_proposed(
+        doing.session, scenario=doing.name, days=PROPOSAL_DAYS, actor=doing.looking.email, now=doing.looking.now
+    ).number
+
+
+def _leave_shadow(doing: Doing) -> int:
+    return observed.draft_out_of_shadow(
+        doing.session, scenario=doing.name, actor=doing.looking.email, now=doing.looking.now
+    ).number
+
+
 def _roll_back(doing: Doing) -> None:
     card_changes.rollback(
         doing.session, scenario=doing.name, to=doing.given.revision or None, although_rolled_back=doing.given.although,
@@ -169,7 +211,7 @@ def _instant(text: str, looking: Reader) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=looking.zone)).astimezone(UTC)
 
 
-ACTS: dict[str, Callable[[Doing], None]] = {
+ACTS: dict[str, Callable[[Doing], int | None]] = {
     "submit": _submit,
     "approve_product": _approve_for("product"),
     "approve_operations": _approve_for("operations"),
@@ -181,4 +223,6 @@ ACTS: dict[str, Callable[[Doing], None]] = {
     "cancel": _cancel,
     "review": _review,
     "rollback": _roll_back,
+    "propose": _propose,
+    "out_of_shadow": _leave_shadow,
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -93,12 +92,18 @@ def trials(session: Session, scenario_id: int) -> list[CardTrial]:
     return list(session.scalars(own.limit(TRIALS_SHOWN)))
 
 
-def since(session: Session, scenario_id: int) -> tuple[datetime, str] | None:
-    """When and why the governing revision came."""
+def reason(session: Session, card: ActiveCard) -> str:
+    """Why the governing revision came. Of just this activation: another may have come since the card was read."""
     row = session.scalar(
-        select(Activation).where(Activation.scenario_id == scenario_id).order_by(Activation.id.desc()).limit(1)
+        select(Activation.reason)
+        .where(
+            Activation.scenario_id == card.scenario_id,
+            Activation.number == card.number,
+            Activation.active_from == card.active_from,
+        )
+        .limit(1)
     )
-    return (row.active_from, row.reason) if row else None
+    return row or ""
 
 
 def _open(ids: Sequence[int]) -> Select[CardRevision]:

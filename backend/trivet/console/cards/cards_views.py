@@ -28,6 +28,16 @@ class CardRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed into a form that was refused, and why."""
+
+    act: str = ""
+    revision: int = 0
+    reason: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CardsPage:
     """templates/cards/list.html."""
 
@@ -36,6 +46,8 @@ class CardsPage:
     solo: str
     rows: tuple[CardRow, ...]
     more: int
+    solo_on: bool
+    typed: Typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +126,6 @@ class TrialPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """What was typed into a form that was refused, and why."""
-
-    act: str = ""
-    revision: int = 0
-    reason: str = ""
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class CardPage:
     """templates/cards/one.html."""
 
@@ -134,6 +136,7 @@ class CardPage:
     strip: Strip | None
     parts: tuple[Paragraph, ...]
     trial: TrialPart | None
+    acts: tuple[Act, ...]
     revisions: tuple[RevisionRow, ...]
     older: int
     before: tuple[Choice, ...]
