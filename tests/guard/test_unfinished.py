@@ -163,6 +163,40 @@ class TestABackendThatNamesNoScenario:
         assert said == {"no_data"}
 
 
+class TestABusyBackendThatHangs:
+    """Its gauges name no scenario, and it may tell less often than it is judged."""
+
+    def hangs(self, chat, *others):
+        evaluate(1, 2)  # the first look says what is to be counted, the next finds it said
+        engine = backend("b1", scenario_ids=[chat, *others])
+        for second in range(30, 61):
+            traffic(at(second), seconds=0.1, count=2)
+        return engine
+
+    def looks(self, chat, engine, until):
+        """The first second in which it is a stall, None where there is none."""
+        for second in range(56, until):
+            if second % 5 == 0:
+                signal(second, sc.TRIVET_REQUESTS_RUNNING, 5, backend_id=engine)
+            evaluate(second)
+            with db.transaction() as session:
+                said = select(GuardState.verdict).where(GuardState.guard == "p95", GuardState.scenario_id == chat)
+                verdict = session.scalar(said)
+            if verdict == "stall":
+                return second
+        return None
+
+    def test_is_found_in_under_ten_seconds(self, chat):
+        assert self.looks(chat, self.hangs(chat), 75) in range(64, 70)
+
+    def test_is_not_thought_to_while_it_works_for_a_slow_scenario(self, chat):
+        search = register("search")
+        engine = self.hangs(chat, search)
+        for second in (25, 40, 55):
+            traffic(at(second), seconds=0.1, scenario="search", count=1)
+        assert self.looks(chat, engine, 72) is None
+
+
 class TestACallThatRunsPastItsLimit:
     def test_is_slow_before_it_ends(self, chat):
         traffic(at(1), seconds=0.1, count=5)

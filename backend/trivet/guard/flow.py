@@ -1,7 +1,8 @@
 """What is in flight: signals and running calls put together by scenario, so that silence can be told from a stall. Pure.
 
 A signal that names its scenario speaks for it. One that names only its backend speaks for the scenarios that the backend
-serves, and only while that backend finishes nothing for anyone: a busy engine says nothing of one idle scenario.
+serves, and only while that backend finishes nothing for anyone: a busy engine says nothing of one idle scenario. That is
+so after half a minute, or sooner where each scenario that it serves is silent for longer than its own pace explains.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,12 +33,16 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Work that has been let in and is not done. `admitted` is how much was let in lately; `at` the newest sign of any."""
+    """Work that has been let in and is not done. `admitted` is how much was let in lately; `at` the newest sign of any.
+
+    `since` is since when there has been work in flight, where that is known from before it was seen to concern the scenario.
+    """
 
     running: float = 0.0
     waiting: float = 0.0
     admitted: float = 0.0
     at: datetime | None = field(default=None, compare=False)
+    since: datetime | None = field(default=None, compare=False)
 
     @property
     def moves(self) -> bool:
@@ -56,16 +61,22 @@ class InFlight:
 
     def __add__(self, other: "InFlight") -> "InFlight":
         at = max((each.at for each in (self, other) if each.at is not None), default=None)
-        return InFlight(self.running + other.running, self.waiting + other.waiting, self.admitted + other.admitted, at)
+        since = min((each.since for each in (self, other) if each.since is not None), default=None)
+        running, waiting = self.running + other.running, self.waiting + other.waiting
+        return InFlight(running, waiting, self.admitted + other.admitted, at, since)
 
 
 def in_flight(
-    signs: Iterable[Sign], told: Mapping[int, int], served_by: Mapping[int, Collection[int]], now: datetime
+    signs: Iterable[Sign],
+    told: Mapping[int, int],
+    served_by: Mapping[int, Collection[int]],
+    now: datetime,
+    since: Mapping[int, datetime] | None = None,
 ) -> dict[int, InFlight]:
     """What moves, by scenario, of those of which something does.
 
     `told` is how many running calls backends told of, by scenario. `served_by` names the scenarios of each backend that
-    has finished nothing for anyone lately. A scenario whose own counter says that calls finish is left out.
+    has finished nothing for anyone lately, `since` says since when each of those has had work in flight. A scenario whose own counter says that calls finish is left out.
     """
     by_scope, finishing = _sums(signs, now)
     found: dict[int, InFlight] = {}
@@ -73,7 +84,8 @@ def in_flight(
         if (scenario_id, backend_id) in finishing:
             continue
         for id_ in [scenario_id] if scenario_id else served_by.get(backend_id, ()):
-            found[id_] = found.get(id_, InFlight()) + each
+            own = each if scenario_id else replace(each, since=(since or {}).get(backend_id))
+            found[id_] = found.get(id_, InFlight()) + own
     for id_, count in told.items():
         before = found.get(id_, InFlight())
         found[id_] = replace(

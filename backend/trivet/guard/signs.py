@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
+from trivet import db
 from trivet.fleet.models import Backend
-from trivet.guard import flow
+from trivet.guard import counted, flow, silence
 from trivet.guard.flow import COLD_START, Event, InFlight, Sign
 from trivet.guard.window import AHEAD, BUCKET_S
 from trivet.ingest.models import UsageDelta
@@ -20,6 +21,8 @@ from trivet.rollup.read import one_of
 from trivet_collectors import semconv as sc
 
 SERVED_LATELY = timedelta(hours=1)
+PACE = timedelta(seconds=60)  # of ends before a silence, that say how long chance makes one
+FALSE_ALARMS_PER_MONTH = 1.0
 EVENTS = (sc.TRIVET_HEALTH.name, sc.TRIVET_COLD_STARTS.name)
 
 
@@ -27,9 +30,22 @@ def in_flight(session: Session, active: Collection[int], told: Mapping[int, int]
     """What moves at `now`, by scenario, of those of which something does."""
     within = Interval(floor(now - flow.FRESH, BUCKET_S), floor(now, BUCKET_S) + AHEAD)
     signs = [*_gauges(session, within), *_counters(session, within)]
-    silent = flow.stuck(signs, now)
-    silent -= _finished_lately(session, silent, now)
-    return flow.in_flight(signs, told, scenarios_of(session, silent, active, now)[0], now)
+    stuck = flow.stuck(signs, now)
+    _note(stuck, now)
+    silent = stuck - _at_work(session, stuck, now)
+    return flow.in_flight(signs, told, scenarios_of(session, silent, active, now)[0], now, _stuck_since)
+
+
+# Since when each backend has had work in flight that names no scenario, at every look of this process.
+_stuck_since: dict[int, datetime] = {}
+db.caches.append(_stuck_since.clear)
+
+
+def _note(stuck: Collection[int], now: datetime) -> None:
+    for gone in _stuck_since.keys() - stuck:
+        del _stuck_since[gone]
+    for backend_id in stuck:
+        _stuck_since.setdefault(backend_id, now)
 
 
 def _gauges(session: Session, within: Interval) -> list[Sign]:
@@ -80,17 +96,32 @@ def _events(
     return found
 
 
-def _finished_lately(session: Session, backends: Collection[int], now: datetime) -> set[int]:
-    """Those of some backends of which a request has come lately."""
+def _at_work(session: Session, backends: Collection[int], now: datetime) -> set[int]:
+    """Those of some backends of which a request has come lately, of a scenario that may well go on."""
     if not backends:
         return set()
     since = floor(now - flow.FINISHED_LATELY, BUCKET_S)
     tables: Sequence[Any] = (Rollup10s, UsageDelta)
     parts = [
-        select(t.backend_id).where(t.bucket >= since, t.requests > t.rejections, one_of(t.backend_id, backends))
+        select(t.backend_id, t.scenario_id)
+        .where(t.bucket >= since, t.requests > t.rejections, one_of(t.backend_id, backends))
+        .distinct()
         for t in tables
     ]
-    return set(session.scalars(union_all(*parts)))
+    return {
+        backend_id
+        for backend_id, scenario_id in session.execute(union_all(*parts))
+        if not _fell_silent(scenario_id, now)
+    }
+
+
+def _fell_silent(scenario_id: int, now: datetime) -> bool:
+    """Whether nothing of a scenario has ended for longer than chance explains, by how often something did before."""
+    quiet = counted.reader.quiet_since(scenario_id, now)
+    if quiet is None:
+        return False
+    enough_s = silence.beyond_chance(counted.reader.ended(scenario_id, quiet - PACE), FALSE_ALARMS_PER_MONTH)
+    return enough_s is not None and (now - quiet).total_seconds() >= enough_s
 
 
 def scenarios_of(

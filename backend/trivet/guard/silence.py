@@ -47,10 +47,16 @@ def enough(guard: Guard, counts: Sequence[Counts], silence: Silence) -> float:
     if silence.quiet_since is None:
         return float(guard.window_s)
     ended = sorted({each.at for each in counts if each.n and each.at <= silence.quiet_since})
+    found = beyond_chance(ended, guard.false_alarms_per_month or 1.0)
+    return float(guard.window_s) if found is None else min(float(guard.window_s), found)
+
+
+def beyond_chance(ended: Sequence[datetime], false_alarms_per_month: float) -> float | None:
+    """Seconds of silence that chance does not explain, after requests ended in these seconds, oldest first; None: too few."""
     if len(ended) < SECONDS_MIN:
-        return float(guard.window_s)
+        return None
     pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(ended)]
     pace = min(len(ended) / (sum(pauses) + 1.0), 0.95)  # of seconds in which something ends
     # There are pace × 1 such pauses a second, each as long with probability (1 - pace)^seconds.
-    by_chance = (needed(guard.false_alarms_per_month or 1.0) + math.log(pace)) / -math.log1p(-pace)
-    return min(float(guard.window_s), max(LEAST_S, BEYOND * max(pauses), math.ceil(by_chance)))
+    by_chance = (needed(false_alarms_per_month) + math.log(pace)) / -math.log1p(-pace)
+    return max(LEAST_S, BEYOND * max(pauses), math.ceil(by_chance))

@@ -119,6 +119,10 @@ class Series:
         )
         return None if newest is None else _EPOCH + (newest + 1) * _SECOND
 
+    def ended(self, start: datetime) -> list[datetime]:
+        """The seconds from `start` on in which anything was served, under whatever revision and level, oldest first."""
+        return sorted({each.at for arm in self._arms for each in self.since(arm, start) if each.served > 0})
+
     def forget(self, before: datetime) -> bool:
         """Drop the seconds before; whether any is left."""
         oldest = first_second(before)
