@@ -8,6 +8,7 @@ from tests.support.seeded import seeded
 
 from trivet.card.content import LOWER_IS_WORSE, Guard, Metric
 from trivet.guard.decide import MEASURES, Standing, Window, verdict
+from trivet.guard.sequential import Counts
 from trivet.kit.histogram import of, total
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -50,6 +51,15 @@ class TestALatencyGuard:
         )
         assert verdict(guard(), latencies(800), Standing(), NOW).reason == "P95 798 ms, limit 1.5 s"
         assert "ends at 1.2 s" in verdict(guard(), latencies(1400), Standing(broken=True), NOW).reason
+
+    def test_that_breaks_while_most_of_the_window_was_well_says_since_when(self):
+        data = of([300_000] * 192 + [2_500_000] * 8)
+        counts = [Counts(ago(s), 8, 8 if s == 1 else 0) for s in range(25, 0, -1)]
+        seen = Window(seconds=30, served=200, latency=data, latency_count=200, counts=counts)
+        assert verdict(guard(), seen, Standing(), NOW).reason == (
+            "since 07:59:59 UTC 8 of 8 took over 1.5 s where 0.4 may; chance of this by luck under 1 in a billion;"
+            " P95 300 ms in all 30 s, limit 1.5 s"
+        )
 
     def test_keeps_since_when_it_is_clear(self):
         assert verdict(guard(), latencies(900), Standing(), NOW).standing.clear_since == NOW

@@ -56,6 +56,8 @@ def _measured(guard: Guard, window: Window, value: float, before: Standing, now:
         more = f"; {words.unproven(guard, measure, found)}" if doubt and found else ""
         return replace(seen, reason=reason + more)
     over = replace(seen, standing=replace(standing, over_since=before.over_since or now, clear_since=None))
+    if found is not None and not _past(guard, guard.enter, value):  # most of the window was well
+        return lasting(guard, over, words.sudden(guard, measure, found, window, value), "breach", now)
     lasted = lasting(guard, over, reason, "breach", now)
     if found is None:
         return lasted

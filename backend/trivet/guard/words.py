@@ -48,6 +48,13 @@ def evident(guard: Guard, measure: Measure, found: Evidence) -> str:
     return f"{counted(guard, measure, found)}{bunched}; chance of this by luck under 1 in {_odds(found.luck)}"
 
 
+def sudden(guard: Guard, measure: Measure, found: Evidence, window: Window, value: float) -> str:
+    """Why it is a breach although the window as a whole is still within the limit: since when, and what that is."""
+    since = f"since {found.since:%H:%M:%S} UTC " if found.since else ""
+    whole = f"{said(measure, window, value)} in all {window.seconds:.0f} s, limit {measure.show(guard.enter)}"
+    return f"{since}{evident(guard, measure, found)}; {whole}"
+
+
 def unproven(guard: Guard, measure: Measure, found: Evidence) -> str:
     """Why it is not called a breach although the value is past the limit."""
     return f"not yet a breach, it could be luck: {counted(guard, measure, found)}"
