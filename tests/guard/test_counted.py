@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import func, select, text
 from tests.support.calls import call, ingest
-from tests.support.governed import register
+from tests.support.governed import register, short_card
 
 from trivet import db
 from trivet.guard import counted, service
@@ -24,6 +24,7 @@ from trivet.kit.locks import Lock
 from trivet.outbox import Outbox
 
 LATENCY = {"metric": "p95_latency_ms", "window_s": 30, "minimum_sample": 20}
+BURST = 12
 GUARDS = [
     {**LATENCY, "name": "p95", "enter": 1000, "leave": 800, "raises_to": 1},
     {"name": "errors", "metric": "error_rate", "enter": 0.5, "leave": 0.2, "window_s": 30, "minimum_sample": 20},
@@ -34,7 +35,8 @@ SLOW, FIRST = Limit("latency", 1_000_000, 7), Limit("ttft", 200_000, 8)
 @pytest.fixture
 def chat(database):
     """A scenario whose limits have been counted for a while."""
-    id_ = register("chat", guards=GUARDS, rollback={"automatic": False})
+    ladder = [level | {"probe": {"shares": [0.1, 0.5]}} for level in short_card()["ladder"]]
+    id_ = register("chat", guards=GUARDS, ladder=ladder, rollback={"automatic": False})
     for _ in range(2):  # the first look says what is to be counted, the next finds it said
         evaluate()
     with db.transaction() as session:
@@ -234,6 +236,34 @@ class TestABurst:
             state = session.scalars(select(GuardState).where(GuardState.guard == "p95")).one()
         assert (state.verdict, state.sample) == (word, 230)
         assert state.numbers["clump"] > 3 if tenants == 1 else state.numbers["clump"] < 1.5
+
+
+class TestThoseThatAreBackByAProbe:
+    @pytest.mark.parametrize(("traces", "share"), [(1, 0.5), (BURST, 0.25)])
+    def test_are_judged_by_their_own_seconds(self, chat, traces, share):
+        """Twelve of thirty are slow, which halves the share; a dozen of one trace does not: that is one, many times."""
+        now = utc_now()
+        with db.transaction() as session:
+            row = session.scalars(select(LadderState)).one()
+            row.level, row.since, row.raised_at, row.direction = 1, now - timedelta(minutes=5), now, 1
+            row.probe_share, row.probe_since = 0.5, now - timedelta(seconds=25)
+        quick = [call(now - timedelta(seconds=s), seconds=0.2, revision=1, tenant=f"t{s % 10}") for s in range(20)]
+        slow = [
+            call(
+                now - timedelta(seconds=3),
+                seconds=2.0,
+                revision=1,
+                tenant=f"t{n % traces}",
+                trace_id=bytes([n % traces] * 16),
+            )
+            for n in range(BURST)
+        ]
+        others = [call(now - timedelta(seconds=2), seconds=0.2, revision=1, level=1) for _ in range(30)]
+        ingest(*quick, *slow, *others, now=now)
+        evaluate()
+        with db.transaction() as session:
+            row = session.scalars(select(LadderState)).one()
+        assert row.probe_share == share, row.reason
 
 
 class TestWhatIsSentTwice:

@@ -52,9 +52,8 @@ def judge(case: Case, now: datetime) -> Judgement:
     verdicts = _verdicts(case, card.guards, case.governing, 1 - state.share, now)
     way = case.way
     if state.probe is not None:
-        back = replace(case.governing, level=state.level - 1, since=_since(case, state.probe))
-        arm = [_patient(guard, card) for guard in card.guards if probe.moves(guard)]
-        way = replace(way, arm=_verdicts(case, arm, back, state.share, now, afresh=True))
+        arm = back(case.governing, state.probe)
+        way = replace(way, arm=_verdicts(case, of_arm(card), arm, state.share, now, afresh=True))
     ladder = step(state, verdicts, card, now, way)
     return Judgement(verdicts, ladder, _goes_back_for(case, verdicts, ladder.state, now))
 
@@ -66,17 +65,21 @@ def _verdicts(
     slices = measured_under(case.slices, governing)
     found = {}
     for guard in guards:
-        # Seconds are counted for the whole ladder's level; an arm's are in its histograms.
-        beside = replace(case.beside, counts={}, burns={}) if afresh else case.beside
+        beside = replace(case.beside, counts=case.beside.arm_counts, burns={}) if afresh else case.beside
         seen = window(slices, guard, governing, now, case.card.card, beside=beside)
         before = Standing() if afresh else case.before[guard.name]
         found[guard.name] = verdict(guard, _of_all(guard, seen, share), before, now)
     return found
 
 
-def _since(case: Case, probing: probe.Probing) -> datetime:
-    """From when on the arm's data counts: what came under a smaller share says nothing of this one."""
-    return max(probing.since, case.governing.since or probing.since)
+def back(governing: Governing, probing: probe.Probing) -> Governing:
+    """Under what those ran that are back already: what came under a smaller share says nothing of this one."""
+    return replace(governing, level=governing.level - 1, since=max(probing.since, governing.since or probing.since))
+
+
+def of_arm(card: Card) -> list[Guard]:
+    """The guards by which those that are back are judged."""
+    return [_patient(guard, card) for guard in card.guards if probe.moves(guard)]
 
 
 def _patient(guard: Guard, card: Card) -> Guard:

@@ -1,6 +1,6 @@
 """Loads what scenarios are judged by: cards, ladders, how guards stood, what was measured. A few statements for all of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from trivet.card import service as cards
 from trivet.card.content import Guard
 from trivet.card.models import Activation
 from trivet.card.service import ActiveCard
-from trivet.guard import counted, normals, readings, returning, signs, window
+from trivet.guard import counted, judgement, normals, readings, returning, signs, window
 from trivet.guard.decide import Standing
 from trivet.guard.flow import Event, InFlight
 from trivet.guard.judgement import Case
@@ -246,18 +246,30 @@ def _beside(seen: Seen, card: ActiveCard, ladder: LadderState) -> Beside:
         in_flight=seen.moving.get(id_),
         in_flight_since=ladder.in_flight_since,
         quiet_since=counted.reader.quiet_since(id_, now) if id_ in seen.moving else None,
-        counts=counts(card, governing(card, ladder), now),
+        counts=counts(card, card.card.guards, governing(card, ladder), now),
+        arm_counts=_arm_counts(card, ladder, now),
         readings=seen.readings.of(card),
         burns=seen.readings.burned(card),
         normals=normals.of(card.scenario_id, card.card.guards),
     )
 
 
-def counts(card: ActiveCard, governs: Governing, now: datetime, *, whole: bool = True) -> dict[str, list[Counts]]:
+def _arm_counts(card: ActiveCard, ladder: LadderState, now: datetime) -> dict[str, list[Counts]]:
+    """The seconds of those that are back by a probe."""
+    state = state_of(ladder)
+    if state.probe is None:
+        return {}
+    back = judgement.back(governing(card, ladder), state.probe)
+    return counts(card, judgement.of_arm(card.card), back, now)
+
+
+def counts(
+    card: ActiveCard, guards: Iterable[Guard], governs: Governing, now: datetime, *, whole: bool = True
+) -> dict[str, list[Counts]]:
     """The seconds of each guard that were counted, by guard; one whose `whole` window was not counted yet is left out."""
     series = counted.reader.series.get(card.scenario_id)
     found: dict[str, list[Counts]] = {}
-    for guard in card.card.guards if series else ():
+    for guard in guards if series else ():
         limit = limit_of(guard)
         known = limit and counted.reader.counting.of(card.scenario_id, limit, starts(guard, now) if whole else None)
         if series and known:

@@ -100,7 +100,7 @@ def _suspects(bad: counted.Bad, now: datetime) -> set[tuple[int, str]]:
     found = set()
     for scenario_id in {id_ for id_, _ in bad} & _known.keys():
         card, governs = _known[scenario_id]
-        seconds = load.counts(card, governs, now, whole=False)
+        seconds = load.counts(card, card.card.guards, governs, now, whole=False)
         for guard in card.card.guards:
             own = seconds.get(guard.name, ())
             if any(_past(own, since, guard) for since in (starts(guard, now), now - LATELY)):

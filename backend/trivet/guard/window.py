@@ -90,7 +90,8 @@ class Beside:
     """What is known of a scenario beside the requests that have ended.
 
     `finished_in` is the newest bucket in which anything was served, under whatever revision and level; `quiet_since` is
-    since when something should have come, where that is known to the second. `counts`, `readings`, `burns` and `normals` are by guard.
+    since when something should have come, where that is known to the second. `counts` (`arm_counts` of those that are back by
+    a probe), `readings`, `burns` and `normals` are by guard.
     """
 
     calls: Sequence[Overdue] = ()
@@ -100,6 +101,7 @@ class Beside:
     in_flight_since: datetime | None = None
     quiet_since: datetime | None = None
     counts: Mapping[str, Sequence[Counts]] = field(default_factory=dict)
+    arm_counts: Mapping[str, Sequence[Counts]] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
     burns: Mapping[str, Burned] = field(default_factory=dict)
     normals: Mapping[str, Normal] = field(default_factory=dict)
