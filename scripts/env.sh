@@ -106,8 +106,8 @@ litellm_key() {
         "$(content deploy/litellm/requirements.lock)"
 }
 
-# The lock leaves out what only AWS and Hugging Face need, so pip is not to look for what is missing. Nothing is compiled
-# ahead: a proxy reads a small part of what is there.
+# The lock leaves out what only AWS and Hugging Face need, so pip is not to look for what is missing. Only what a proxy reads,
+# a small part of what is there, is compiled: once here, while the web assets are built, and not while a test waits for it.
 make_litellm() {
     key=$(litellm_key)
     if [ -x .venv-litellm/bin/litellm ] && [ "$key" = "$(cat .make/litellm.key 2>/dev/null)" ]; then return; fi
@@ -117,6 +117,8 @@ make_litellm() {
     quietly litellm .venv-litellm/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile \
         --require-hashes -r deploy/litellm/requirements.lock
     for packages in .venv-litellm/lib/python3*/site-packages; do echo "$PWD/collectors" >"$packages/trivet.pth"; done
+    quietly litellm-compile env -u PYTHONDONTWRITEBYTECODE LITELLM_LOCAL_MODEL_COST_MAP=True \
+        .venv-litellm/bin/python -c "import litellm.proxy.proxy_server"
     echo "$key" >.make/litellm.key
 }
 
