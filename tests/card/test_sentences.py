@@ -120,7 +120,10 @@ class TestALevel:
             "audiences": [{"tiers": ["vip"], "tenants": ["acme"], "flags": {"tools.mode": "all"}}],
         }
         said = sentences.level_sentence(parse(card).ladder[0])
-        assert "In 50 % of conversations only: answers end at 512 tokens." in said
+        assert said.startswith(
+            "Level 1: images and charts are off and tools become local only. In 50 % of conversations only: answers end at "
+            "512 tokens. "
+        )
         assert "For tier vip and acme all tools are allowed instead." in said
 
 

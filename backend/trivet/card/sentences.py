@@ -142,7 +142,8 @@ def actions(flags: Mapping[str, FlagValue]) -> str:
 
 def level_sentence(step: Level) -> str:
     """What a level does, for how many, and how it ends."""
-    parts = [f"Level {step.level}: {actions(step.flags)}."]
+    for_all = {flag: value for flag, value in step.flags.items() if flag not in step.shares}
+    parts = [f"Level {step.level}: {actions(for_all)}." if for_all else f"Level {step.level}."]
     for flag, share in step.shares.items():
         parts.append(f"In {percent(share)} of conversations only: {actions({flag: step.flags[flag]})}.")
     parts += [f"For {_whom(audience)} {actions(audience.flags)} instead." for audience in step.audiences]
