@@ -38,8 +38,9 @@ def server(database):
     app = _Server(uvicorn.Config(create_app(), log_level="warning", ws="none"))
     thread = threading.Thread(target=app.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not app.started and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while not app.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the app did not start"
         time.sleep(0.01)
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     app.should_exit = True

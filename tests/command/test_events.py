@@ -6,13 +6,14 @@ import time
 
 import httpx
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from tests.support.commanding import issue, met
 
 from trivet import db
 from trivet.command import events
 from trivet.command import hub as hubs
 from trivet.fleet import service as fleet
+from trivet.identity.models import ApiKey
 from trivet.ingest.models import Denial
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
@@ -207,6 +208,17 @@ class TestWhatIsRefused:
             with backend.stream() as answer:
                 next(heard(answer))
             until(lambda: not events._open)
+
+
+class TestARevokedKey:
+    def test_hears_no_change_after_it_was_revoked_and_its_stream_ends(self, chat, backend):
+        with backend.stream() as answer:
+            told = heard(answer)
+            next(told)
+            with db.transaction() as session:
+                session.execute(update(ApiKey).values(revoked_at=utc_now()))
+            issue(utc_now())
+            assert list(told) == []
 
 
 class TestTheEnd:

@@ -30,10 +30,11 @@ from trivet.command import polls
 from trivet.command.hub import Waiter
 from trivet.command.models import BackendPoll
 from trivet.fleet.models import Backend as BackendId
+from trivet.identity import service as identity
 from trivet.identity.auth import Principal, requires
 from trivet.ingest.store.persist import deny
 from trivet.kit.clock import utc_now
-from trivet.kit.errors import TrivetError
+from trivet.kit.errors import TrivetError, Unauthenticated
 from trivet.settings import get_settings
 
 router = APIRouter(prefix="/ofrep/v1/events", tags=["ofrep"])
@@ -86,7 +87,10 @@ class Stream(Response):
         while not (gone.done() or self._hub.closing or time.monotonic() > ends):
             quiet = not self._waiter.woken.is_set()
             self._waiter.woken.clear()
-            etag = await self._etag()
+            try:
+                etag = await self._etag()
+            except Unauthenticated:  # the key was revoked: who comes back with it is told so
+                return
             if etag is not None and etag != self._told:
                 self._told = etag
                 yield _message(etag)
@@ -97,7 +101,9 @@ class Stream(Response):
     async def _etag(self) -> str | None:
         """What holds for the backend; None while nobody can say, and then nothing is said."""
         try:
-            etag, self._waiter.scenario_ids = await run_in_threadpool(_look, self._backend)
+            etag, self._waiter.scenario_ids = await run_in_threadpool(_look, self._backend, self._principal.key_id)
+        except Unauthenticated:
+            raise
         except (SQLAlchemyError, TrivetError):
             return None
         return etag
@@ -135,10 +141,12 @@ def _message(etag: str) -> str:
     return f"id: {etag}\nevent: message\ndata: {said}\n\n"
 
 
-def _look(backend: str) -> tuple[str, frozenset[int]]:
-    """What holds for a backend; that it listens is kept now and then."""
+def _look(backend: str, key_id: int) -> tuple[str, frozenset[int]]:
+    """What holds for a backend, as long as the key is good; that it listens is kept now and then."""
     now = utc_now()
     with db.transaction() as session:
+        if key_id and not identity.is_good(session, key_id):
+            raise Unauthenticated("This API key was revoked.")
         found = polls.standing(session, backend)
         if backend:
             session.execute(

@@ -160,6 +160,11 @@ def revoke_key(session: Session, key_id: int, *, actor: str, now: datetime) -> N
     audit.record(session, actor=actor, action="key.revoke", subject=f"key:{key_id}")
 
 
+def is_good(session: Session, key_id: int) -> bool:
+    """Whether a key that was good still is."""
+    return session.scalar(select(ApiKey.id).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))) is not None
+
+
 def find_key(session: Session, secret: str) -> ApiKey | None:
     """The live key behind a secret."""
     return session.scalar(select(ApiKey).where(ApiKey.key_hash == secret_hash(secret), ApiKey.revoked_at.is_(None)))
