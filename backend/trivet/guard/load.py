@@ -237,15 +237,16 @@ def _slices(session: Session, active: Cards, now: datetime) -> dict[int, list[Sl
 def _beside(seen: Seen, card: ActiveCard, ladder: LadderState) -> Beside:
     """What is known of a scenario beside its requests. Notes since when it has had work in flight."""
     id_, now = card.scenario_id, seen.now
-    ladder.in_flight_since = (ladder.in_flight_since or now) if id_ in seen.moving else None
+    moving = seen.moving.get(id_)
+    ladder.in_flight_since = (ladder.in_flight_since or moving.since or now) if moving else None
     served = [s.bucket for s in seen.slices.get(id_, ()) if s.usage.requests > s.usage.rejections]
     return Beside(
         calls=seen.calls.get(id_, ()),
         events=seen.events.get(id_, ()),
         finished_in=max(served, default=None),
-        in_flight=seen.moving.get(id_),
+        in_flight=moving,
         in_flight_since=ladder.in_flight_since,
-        quiet_since=counted.reader.quiet_since(id_, now) if id_ in seen.moving else None,
+        quiet_since=counted.reader.quiet_since(id_, now) if moving else None,
         counts=counts(card, card.card.guards, governing(card, ladder), now),
         arm_counts=_arm_counts(card, ladder, now),
         readings=seen.readings.of(card),
