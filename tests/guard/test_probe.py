@@ -7,7 +7,7 @@ import pytest
 from tests.support.seeded import seeded
 
 from trivet.card.content import parse
-from trivet.card.presets import preset
+from trivet.card.presets import preset, presets
 from trivet.card.steps import Probe
 from trivet.guard import probe
 from trivet.guard.decide import Standing, Verdict
@@ -253,3 +253,23 @@ class TestTheCard:
         shares = Probe(shares=(0.05, 0.2, 0.5))
         assert [probe.following(shares, each) for each in (0, 0.05, 0.1, 0.2, 0.5)] == [0.05, 0.2, 0.2, 0.5, 1.0]
         assert [probe.halved(shares, each) for each in (0.05, 0.1, 0.2, 0.5)] == [None, 0.05, 0.1, 0.25]
+
+
+class TestEveryPreset:
+    @pytest.mark.parametrize("name", sorted(presets()))
+    def test_climbs_to_its_top_and_comes_all_the_way_back(self, name):
+        card = presets()[name]
+        highest = max(guard.raises_to for guard in card.guards if probe.moves(guard))
+        state, reached, now, moves = State(0, NOW), 0, NOW, []
+        while reached < highest or state.level:
+            assert now < NOW + timedelta(hours=2), f"{name} is at level {state.level} after two hours"
+            word = WORDS["breach" if reached < highest else "clear"]
+            found = step(
+                state, {g.name: word for g in card.guards}, card, now,
+                Way(arm={g.name: WORDS["clear"] for g in card.guards}),
+            )  # fmt: skip
+            state, now = found.state, now + timedelta(seconds=5)
+            reached = max(reached, state.level)
+            moves += [state.share] if isinstance(found, Step) else []
+        assert (reached, state.frozen_since, len(state.turned_at)) == (card.top, None, 1)
+        assert [share for share in moves if share] == [0.05, 0.2, 0.5] * card.top
