@@ -49,6 +49,12 @@ class TestThePicture:
         assert all(34 <= y <= 218 for y in (*ys, found.limit_y))
 
 
+class TestANameThatTurnsTheWordsAroundIt:
+    def test_is_shown_with_its_marks_written_out(self):
+        assert words.shown("\u202eemca\u2069 carries it") == "‹202E›emca‹2069› carries it"
+        assert words.shown("naïve · שלום") == "naïve · שלום"
+
+
 class TestTheSentence:
     def test_says_what_since_when_how_far_and_who(self):
         said = words.sentence(

@@ -43,6 +43,11 @@ class TestWhoCarriesIt:
         (first,) = found.by["context_class"].carry
         assert found.label("context_class", first.key) == "64k" and first.excess_share == 1.0
 
+    def test_nobody_is_named_where_there_are_more_than_are_read(self, breach, monkeypatch):
+        monkeypatch.setattr(measured, "GROUPS_MAX", 1)
+        found = carried(at(616), breach.id)
+        assert found.missing == "too many to tell shares: more than 1 by tenant" and found.by is None
+
     def test_it_is_weighed_from_its_first_bad_bucket(self, breach):
         found = carried(at(616), breach.id)
         assert (found.during.start, found.before.end) == (at(610), at(610))

@@ -1,5 +1,7 @@
 """The checklist: each line by hand, then out of rows and over REST."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -83,11 +85,13 @@ class TestBaseline:
             (None, "no regression and no comparison was written yet"),
             (Baseline(True, 2, NOW, "run 9"), "run 9, is of revision 2"),
             (Baseline(False, 3, NOW, "run 12"), "run 12, did not pass"),
+            (Baseline(True, None, NOW, "run 4"), "run 4, does not say of which revision it is"),
         ],
     )
-    def test_does_not_hold_and_says_where_to_write_one(self, baseline, reason):
+    def test_does_not_hold_and_says_how_to_write_one(self, baseline, reason):
         told = line("baseline_exists", baseline=baseline)
-        assert not told.holds and reason in told.reason and "/api/v1/scenarios/chat/regressions" in told.to_do
+        assert not told.holds and reason in told.reason
+        assert told.ask.path == "/scenarios/chat/regressions" and json.loads(told.ask.body)["revision"] == 3
 
 
 class TestTriggers:
@@ -108,8 +112,13 @@ class TestTriggers:
         assert not line("triggers_by_itself", heard=old).holds
 
     def test_one_that_is_silent_is_told(self):
-        heard = {"p95": Heard("ok", "", NOW)}
-        assert line("triggers_by_itself", heard=heard).reason.endswith("without data now: p95-high")
+        told = line("triggers_by_itself", heard={"p95-high": Heard("ok", "", NOW)})
+        assert told.holds and told.reason.endswith("without data now: p95")
+
+    def test_those_that_have_data_must_reach_the_top(self):
+        told = line("triggers_by_itself", heard={"p95": Heard("ok", "", NOW)})
+        assert not told.holds
+        assert told.reason == "guards that have data raise to level 1 of 3 only; without data now: p95-high"
 
 
 class TestDrilled:
@@ -125,10 +134,25 @@ class TestDrilled:
     )
     def test_does_not_hold(self, drills, reason):
         told = line("drilled", drills=drills)
-        assert not told.holds and reason in told.reason and "POST /api/v1/drills" in told.to_do
+        assert not told.holds and reason in told.reason and told.ask.path == "/drills"
 
-    def test_one_good_drill_among_later_bad_ones_holds(self):
-        assert line("drilled", drills=[drilled(acted=False), drilled(days_ago=30)]).holds
+    def test_one_that_failed_later_is_news_of_the_ladder(self):
+        told = line("drilled", drills=[drilled(acted=False), drilled(days_ago=30)])
+        assert not told.holds and told.reason == "drill 7: what it said"
+
+    def test_one_that_failed_in_a_part_of_it_too(self):
+        part = drilled(levels=(1,), acted=False)
+        assert not line("drilled", drills=[part, drilled(days_ago=30)]).holds
+        assert line("drilled", drills=[drilled(levels=(1,)), drilled(days_ago=30)]).holds
+
+    def test_one_that_was_aborted_says_nothing_of_it(self):
+        aborted = replace(drilled(acted=False), aborted=True)
+        assert line("drilled", drills=[aborted, drilled(days_ago=30)]).holds
+        assert not line("drilled", drills=[aborted]).holds
+
+    def test_what_is_to_be_typed_survives_a_shell(self):
+        told = line("drilled", name="o'chat", drills=[])
+        assert "'" not in told.ask.body and json.loads(told.ask.body)["scenario"] == "o'chat"
 
     def test_rolled_back_is_a_line_of_its_own(self):
         assert not line("rolled_back", drills=[drilled(rolled_back=False)]).holds
@@ -187,4 +211,6 @@ class TestOutOfRows:
         (row,) = client.get("/api/v1/drill-schedules", headers=admin).json()["items"]
         assert (row["every_days"], row["at"], row["backend"]) == (7, "07:00:00", "drill-1")
         assert client.post(f"/api/v1/drill-schedules/{row['id']}/end", headers=admin).status_code == 204
+        abroad = client.post("/api/v1/drill-schedules", json=body | {"at": "07:00+02:00"}, headers=admin)
+        assert abroad.status_code == 422 and "in UTC" in abroad.text
         assert client.get("/api/v1/drill-schedules", headers=admin).json()["items"] == []

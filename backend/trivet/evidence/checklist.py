@@ -84,4 +84,12 @@ def _heard(session: Session, ids: Sequence[int]) -> dict[int, dict[str, Heard]]:
 
 def _drilled(drill: Drill) -> Drilled:
     assert drill.ended_at is not None  # `newest` asks for those that ended
-    return Drilled(drill.id, drill.ladder, tuple(drill.levels), drill.ended_at, dict(drill.record), drill.outcome)
+    return Drilled(
+        drill.id,
+        drill.ladder,
+        tuple(drill.levels),
+        drill.ended_at,
+        dict(drill.record),
+        drill.outcome,
+        drill.state == "aborted",
+    )

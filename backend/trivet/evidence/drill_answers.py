@@ -62,12 +62,18 @@ class SchedulesPage(Page):
     items: list[ScheduleItem]
 
 
+class AskAnswer(Answer):
+    path: str = Field(description="To POST to.")
+    body: str = Field(description="JSON.")
+
+
 class LineAnswer(Answer):
     key: str
     label: str
     holds: bool
     reason: str
     to_do: str = Field(description="Empty where it holds.")
+    ask: AskAnswer | None = Field(description="The call that goes on with it, where one does.")
 
 
 class ReadinessAnswer(Answer):

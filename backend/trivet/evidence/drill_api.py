@@ -5,7 +5,7 @@ from datetime import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import Select, select
 
 from trivet import db
@@ -35,6 +35,12 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Level = Annotated[int, Field(ge=1, le=3)]
 
 
+def _of_utc(at: time) -> time:
+    if at.utcoffset():
+        raise ValueError("is a time of day in UTC: say it without an offset, or with Z")
+    return at.replace(tzinfo=None)
+
+
 class NewDrill(Body):
     """Without a backend the one drill backend in sight; without levels all that the card has."""
 
@@ -51,10 +57,10 @@ class NewDrill(Body):
 
 
 class NewSchedule(NewDrill):
-    """`at` is a time of day in UTC."""
+    """`at` is a time of day in UTC: another zone's would mean another hour after each of its clock changes."""
 
     every_days: int = Field(ge=1, le=drill_schedules.EVERY_MAX_DAYS)
-    at: time
+    at: Annotated[time, AfterValidator(_of_utc)]
 
 
 class Abort(Body):
@@ -87,7 +93,7 @@ def schedule(body: NewSchedule, principal: Commander) -> dict[str, Any]:
     """Have a drill come back every so many days."""
     with db.transaction() as session:
         row = drill_schedules.make(
-            session, body.wish(), every_days=body.every_days, at=body.at.replace(tzinfo=None), actor=principal.actor, now=utc_now()
+            session, body.wish(), every_days=body.every_days, at=body.at, actor=principal.actor, now=utc_now()
         )  # fmt: skip
         return {"id": row.id, "next_at": rfc3339(row.next_at)}
 
@@ -184,7 +190,10 @@ def _ready(name: str, lines: Sequence[Line]) -> dict[str, Any]:
         "scenario": name,
         "ready": all(line.holds for line in lines),
         "lines": [
-            {"key": each.key, "label": each.label, "holds": each.holds, "reason": each.reason, "to_do": each.to_do}
+            {
+                "key": each.key, "label": each.label, "holds": each.holds, "reason": each.reason, "to_do": each.to_do,
+                "ask": {"path": f"/api/v1{each.ask.path}", "body": each.ask.body} if each.ask else None,
+            }
             for each in lines
         ],
-    }
+    }  # fmt: skip

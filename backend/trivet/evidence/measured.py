@@ -25,7 +25,7 @@ LOOK_MAX = timedelta(hours=1)  # how far back a beginning is looked for, and how
 UNDER_MAX = timedelta(days=1)
 FINE_MAX = timedelta(hours=2)  # longer stretches are read by the minute
 DIMENSIONS = ("tenant", "model", "context_class", "backend")
-GROUPS_MAX = 2_000  # of one dimension
+GROUPS_MAX = 20_000  # of one dimension; beyond them nobody is named, as who carries it may be among the rest
 COUNTED = ("requests", "rejections", "unpriced_requests", "cost", "scores", "score_total")
 
 
@@ -86,6 +86,9 @@ def _carried(session: Session, case: Case, kind: Kind, now: datetime) -> Carried
         return Carried("too little was measured before the breach, and its limit is no share", during, before, kind)
     for dimension in DIMENSIONS:
         now_, was = (_usage(session, case, each, dimension) for each in (during, before))
+        if max(len(now_), len(was)) > GROUPS_MAX:
+            by_what = dimension.replace("_", " ")
+            return Carried(f"too many to tell shares: more than {GROUPS_MAX:,} by {by_what}", during, before, kind)
         by[dimension] = carriers(kind, now_, was, usual, times=times_)
         shown = {c.key for c in (*by[dimension].carry, *by[dimension].relieve) if c.key is not None}
         labels[dimension] = _labels(session, dimension, shown)
@@ -95,7 +98,7 @@ def _carried(session: Session, case: Case, kind: Kind, now: datetime) -> Carried
 def _usage(session: Session, case: Case, interval: Interval, dimension: str) -> dict[Hashable, Usage]:
     column = names.column(dimension)
     where = {"scenario_id": [case.breach.scenario_id]}
-    found = read.usage(session, interval, [column], where, limit=GROUPS_MAX)
+    found = read.usage(session, interval, [column], where, limit=GROUPS_MAX + 1)
     return {key: usage for (key,), usage in found.items()}
 
 

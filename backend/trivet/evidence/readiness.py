@@ -3,9 +3,11 @@
 Lines are a table: another one is another row.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from trivet.card.content import Card
 from trivet.card.watched import Guard
@@ -54,6 +56,7 @@ class Drilled:
     at: datetime
     facts: dict[str, bool]
     outcome: str
+    aborted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +74,55 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A call of the API that goes on with it: a path under /api/v1, and the JSON posted, fit for a shell's single quotes."""
+
+    path: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the checklist. `to_do` is empty where it holds."""
+    """One line of the checklist. `to_do` is empty where it holds; `ask` where a call is what there is to do."""
 
     key: str
     label: str
     holds: bool
     reason: str
     to_do: str
+    ask: Ask | None = None
 
 
-Told = tuple[bool, str, str]
+Told = tuple[bool, str, str] | tuple[bool, str, str, Ask]
 
 
 def lines(facts: Facts) -> tuple[Line, ...]:
     """The whole checklist."""
     if facts.card is None:
         why = "no card is active"
-        return tuple(Line(key, label, False, why, _activate(facts)) for key, label, _ in CHECKS)
+        return tuple(Line(key, label, False, why, WRITE, _draft(facts)) for key, label, _ in CHECKS)
     return tuple(Line(key, label, *check(facts)) for key, label, check in CHECKS)
 
 
-def _activate(facts: Facts) -> str:
-    return f"Write a card and activate it: POST /api/v1/cards/{facts.name}/revisions"
+WRITE = "Draft a card with thresholds from its own data, have it approved, activate it"
+
+
+def _draft(facts: Facts) -> Ask:
+    return Ask(f"/cards/{_at(facts)}/proposal", "{}")
+
+
+def _at(facts: Facts) -> str:
+    return quote(facts.name, safe="")
+
+
+def _posted(**fields: str | int | bool) -> str:
+    return json.dumps(fields).replace("'", "\\u0027")
 
 
 def _written(facts: Facts) -> Told:
     written = facts.written
     if written is None or written.from_preset:
-        return False, "the preset governs as it came", _activate(facts)
+        return False, "the preset governs as it came", WRITE, _draft(facts)
     if written.owes_review:
         return (
             False,
@@ -119,13 +142,16 @@ def _written(facts: Facts) -> Told:
 
 def _baseline(facts: Facts) -> Told:
     found, number = facts.baseline, facts.written.number if facts.written else 0
-    how = f"Run a regression against revision {number} and write what came of it: POST /api/v1/scenarios/{facts.name}/regressions"
+    how = f"Run a regression against revision {number} and write what came of it"
+    ask = Ask(f"/scenarios/{_at(facts)}/regressions", _posted(passed=True, revision=number, reference="run 1"))
     if found is None:
-        return False, "no regression and no comparison was written yet", how
-    if found.revision is not None and found.revision != number:
-        return False, f"the newest, {found.reference}, is of revision {found.revision}", how
+        return False, "no regression and no comparison was written yet", how, ask
+    if found.revision is None:
+        return False, f"the newest, {found.reference}, does not say of which revision it is", how, ask
+    if found.revision != number:
+        return False, f"the newest, {found.reference}, is of revision {found.revision}", how, ask
     if not found.passed:
-        return False, f"the newest, {found.reference}, did not pass", how
+        return False, f"the newest, {found.reference}, did not pass", how, ask
     return True, f"{found.reference} passed on {found.at:%Y-%m-%d}", ""
 
 
@@ -163,7 +189,15 @@ def _triggers(facts: Facts) -> Told:
             "Send telemetry of it",
         )
     more = f"; without data now: {', '.join(deaf)}" if deaf else ""
-    return True, f"{len(raising)} guards raise, up to level {highest}{more}", ""
+    heard_to = max(guard.raises_to for guard in raising if guard.name not in deaf)
+    if heard_to < card.top:
+        return (
+            False,
+            f"guards that have data raise to level {heard_to} of {card.top} only{more}",
+            "Send telemetry of it",
+        )
+    raise_ = "guards raise" if len(raising) > 1 else "guard raises"
+    return True, f"{len(raising)} {raise_}, up to level {highest}{more}", ""
 
 
 def _hears(facts: Facts, guard: Guard) -> bool:
@@ -182,20 +216,25 @@ def _rolled_back(facts: Facts) -> Told:
 def _by_drill(facts: Facts, wanted: Sequence[str], words: str) -> Told:
     card = facts.card
     assert card is not None
-    how = f'Drill it: POST /api/v1/drills {{"scenario": "{facts.name}", "reason": "readiness"}}'
+    how = "Drill it, on a backend that `trivet drill-backend` plays"
+    ask = Ask("/drills", _posted(scenario=facts.name, reason="readiness"))
     lately = [drill for drill in facts.drills if facts.now - drill.at <= timedelta(days=DRILL_DAYS)]
     if not lately:
-        return False, f"not drilled in the last {DRILL_DAYS} days", how
+        return False, f"not drilled in the last {DRILL_DAYS} days", how, ask
     same = [drill for drill in lately if drill.ladder == facts.ladder]
     if not same:
-        return False, f"drill {lately[0].id} was of another ladder than the one that governs", how
-    whole = [drill for drill in same if len(drill.levels) == card.top]
-    good = next((drill for drill in whole or same if all(drill.facts.get(fact) for fact in wanted)), None)
-    if good is None:
-        return False, f"drill {same[0].id}: {same[0].outcome}", how
+        return False, f"drill {lately[0].id} was of another ladder than the one that governs", how, ask
+    # An aborted one says nothing of the ladder; of the others the newest counts, as one that failed is news of it.
+    meant = [drill for drill in same if not drill.aborted]
+    whole = [drill for drill in meant if len(drill.levels) == card.top]
+    newest = next(iter(meant), same[0])
+    if not all(newest.facts.get(fact) for fact in wanted):
+        return False, f"drill {newest.id}: {newest.outcome}", how, ask
     if not whole:
-        return False, f"drill {good.id} left out levels: it was of {', '.join(map(str, good.levels))}", how
-    return True, f"drill {good.id} {words} on {good.at:%Y-%m-%d}", ""
+        return False, f"drill {newest.id} left out levels: it was of {', '.join(map(str, newest.levels))}", how, ask
+    if not all(whole[0].facts.get(fact) for fact in wanted):
+        return False, f"drill {whole[0].id}: {whole[0].outcome}", how, ask
+    return True, f"drill {whole[0].id} {words} on {whole[0].at:%Y-%m-%d}", ""
 
 
 Check = Callable[[Facts], Told]

@@ -49,7 +49,7 @@ def page(
     return BreachPage(
         reader=looking,
         id=breach.id,
-        title=f"{story.spoken(breach.guard)} · {found.scenario}",
+        title=words.shown(f"{story.spoken(breach.guard)} · {found.scenario}"),
         sentence=words.sentence(
             found.scenario, breach.guard, opened=breach.opened_at, closed=breach.closed_at,
             worst=words.value(metric, worst, currency), limit=words.value(metric, breach.threshold, currency),
@@ -109,7 +109,7 @@ def _table(carried: Carried, name: str, breach_id: int, currency: str) -> Carrie
     assert carried.by is not None and carried.kind is not None
     found = carried.by[name]
     rows = [_row(carried, name, each, breach_id, currency) for each in found.carry]
-    relieving = [carried.label(name, each.key) for each in found.relieve]
+    relieving = [words.shown(carried.label(name, each.key)) for each in found.relieve]
     relieve = words.relief(found.relieve, relieving, carried.kind, currency)
     return CarrierTable(words.DIMENSIONS[name], tuple(rows), relieve, found.left_out)
 
@@ -121,7 +121,7 @@ def _row(carried: Carried, dimension: str, each: Carrier, breach_id: int, curren
     if dimension == "tenant" and each.key is not None and name != names.NONE["tenant"]:
         url = f"/breaches/{breach_id}?{urlencode({'tenant': name})}#break"
     return CarrierRow(
-        name=name, n=f"{say.count(int(each.n))} {kind.of}", traffic=say.share(each.traffic_share),
+        name=words.shown(name), n=f"{say.count(int(each.n))} {kind.of}", traffic=say.share(each.traffic_share),
         bad=f"{words.counted(kind, each.bad, currency)} {kind.unit}", excess=words.counted(kind, each.excess, currency),
         share=say.share(each.excess_share), width=round(100 * min(1.0, each.excess_share), 2), claimed=each.claimed, url=url,
     )  # fmt: skip
@@ -147,18 +147,20 @@ def _form(
 ) -> BreakForm | None:  # fmt: skip
     if not tenant:
         return None
+    name = words.shown(tenant)
     limits = tuple(Choice(value, said, "", value == expires) for value, said in LIMIT_WORDS.items())
     if not looking.may_command:
         refused = f"Commands are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}."
-        return BreakForm(tenant, "", "", (), errors, refused)
+        return BreakForm(tenant, name, "", "", (), errors, refused)
     try:
         already = _broken(session, found, tenant)
         if already:
-            return BreakForm(tenant, "", "", (), errors, already)
+            return BreakForm(tenant, name, "", "", (), errors, words.shown(already))
         preview = breaking.look_ahead(session, found, tenant, float(expires) if expires else None, looking.now)
     except TrivetError as refused_:
-        return BreakForm(tenant, "", "", (), errors, refused_.detail)
-    return BreakForm(tenant, preview, breaking.prefilled(found) if reason is None else reason, limits, errors, "")
+        return BreakForm(tenant, name, "", "", (), errors, words.shown(refused_.detail))
+    preview = words.shown(preview)
+    return BreakForm(tenant, name, preview, breaking.prefilled(found) if reason is None else reason, limits, errors, "")
 
 
 def _broken(session: Session, found: Case, tenant: str) -> str:

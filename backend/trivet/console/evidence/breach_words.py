@@ -1,5 +1,6 @@
 """A breach in words: the sentence, its numbers, its instants. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -25,6 +26,14 @@ SEEN = {
 DIMENSIONS = {"tenant": "Tenants", "model": "Models", "context_class": "Context lengths", "backend": "Backends"}
 
 
+TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def shown(text: str) -> str:
+    """Text with names that others chose: marks that would turn the words around them are shown as what they are."""
+    return TURNING.sub(lambda mark: f"‹{ord(mark[0]):04X}›", text)
+
+
 def value(metric: str, number: float | None, currency: str) -> str:
     """A value of the guard's metric in its unit."""
     if number is None:
@@ -43,7 +52,7 @@ def sentence(
     when = f"from {since} to {say.day_clock(closed, now, zone)}" if closed else f"since {since}"
     is_ = "was" if closed else "has been"
     far = "" if worst == say.DASH else f", {worst} at worst"
-    return f"{story.spoken(guard)} of {say.title(scenario)} {is_} past its limit of {limit} {when}{far}{first}."
+    return shown(f"{story.spoken(guard)} of {say.title(scenario)} {is_} past its limit of {limit} {when}{far}{first}.")
 
 
 def who_first(found: Carriers | None, name: str) -> str:

@@ -75,9 +75,13 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class BreakForm:
-    """One tenant before it is broken off: what would change, why, until when. `refused` says why there is no form."""
+    """One tenant before it is broken off: what would change, why, until when. `refused` says why there is no form.
+
+    `name` is the tenant as it is shown.
+    """
 
     tenant: str
+    name: str
     preview: str
     reason: str
     limits: tuple[Choice, ...]
@@ -111,12 +115,14 @@ class BreachPage:
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """One line of the checklist of a scenario: whether it holds, why, and what to do where it does not."""
+    """One line of the checklist of a scenario: whether it holds, why, and what to do where it does not; the call, if one does."""
 
     label: str
     holds: bool
     reason: str
     to_do: str
+    ask_path: str
+    ask_body: str
 
 
 @dataclass(frozen=True, slots=True)

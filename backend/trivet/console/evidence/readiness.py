@@ -19,7 +19,7 @@ from trivet.console.views import Reader
 from trivet.evidence import checklist, drill_start, drill_state, drills
 from trivet.evidence.drill_start import Wish
 from trivet.evidence.models import Drill
-from trivet.evidence.readiness import CHECKS, sentence
+from trivet.evidence.readiness import CHECKS, Line, sentence
 from trivet.fleet.models import Backend
 from trivet.kit.body import Name
 from trivet.kit.errors import Forbidden, TrivetError
@@ -101,13 +101,18 @@ def _page(session: Session, looking: Reader, problem: str = "") -> ReadinessPage
                 name,
                 say.title(name),
                 all(line.holds for line in lines),
-                tuple(LineRow(line.label, line.holds, line.reason, line.to_do) for line in lines),
+                tuple(_line(line) for line in lines),
             )
             for name, lines in told
         ),
         drills=tuple(_drills(session, looking)),
         problem=problem,
     )
+
+
+def _line(line: Line) -> LineRow:
+    path, body = (line.ask.path, line.ask.body) if line.ask else ("", "")
+    return LineRow(line.label, line.holds, line.reason, line.to_do, path, body)
 
 
 def _drills(session: Session, looking: Reader) -> Sequence[DrillRow]:
