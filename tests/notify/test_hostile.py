@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from tests.notify.alerting import channel, every, fire, notices, route, turn_back
+from tests.notify.alerting import channel, due, every, fire, notices, route, turn_back
 from tests.notify.conftest import free_port, use
 from tests.support.receiver import receiving
 
@@ -155,6 +155,22 @@ class TestAChannelThatFails:
             turn_back(rows.Delivery, "next_try_at", seconds=600)
             assert send_alerts() == 2  # one knocks on the channel that fails, the other channel gets what is its
             assert len(receiver.got) == 1
+
+    def test_is_said_beside_what_it_was_to_tell_until_it_has_it(self, client, admin):
+        with receiving() as receiver:
+            receiver.answer = 503
+            channel("team", url=receiver.url)
+            route("all", "team")
+            fire()
+            judge_alerts()
+            send_alerts()
+            (alert,) = client.get("/api/v1/alerts?state=firing", headers=admin).json()["items"]
+            assert alert["notices"][0]["reason"].endswith("; team has not got it yet: answered 503")
+            receiver.answer = 204
+            due()
+            send_alerts()
+            (alert,) = client.get("/api/v1/alerts?state=firing", headers=admin).json()["items"]
+            assert "team" not in alert["notices"][0]["reason"]
 
 
 class TestVeryManyAlerts:

@@ -18,6 +18,7 @@ from trivet.notify import alert_models as rows
 from trivet.notify import alerts
 from trivet.notify.alert import keep
 from trivet.notify.alert.standing import labels_of, window_of
+from trivet.notify.channel import deliveries
 from trivet.notify.rules.matchers import MATCHER_LENGTH_MAX, MATCHERS_MAX
 from trivet.notify.rules.windows import MINUTES_MAX, in_force
 
@@ -228,10 +229,14 @@ def notices_of(session: Session, ids: list[int], *, bound: bool = False) -> dict
         .where(rows.Notice.alert_id.in_(ids))
         .order_by(rows.Route.position, rows.Route.id)
     )
+    if bound:
+        return {}
+    late = deliveries.not_there(session, ids, utc_now())
     found: dict[int, list[dict[str, Any]]] = {}
-    for row, name in session.execute(query).all() if not bound else ():
+    for row, name in session.execute(query).all():
+        reason = "; ".join([row.reason, *late.get((row.alert_id, row.route_id), ())])
         found.setdefault(row.alert_id, []).append({
-            "route": name, "decision": row.decision, "reason": row.reason, "decided_at": rfc3339(row.decided_at),
+            "route": name, "decision": row.decision, "reason": reason, "decided_at": rfc3339(row.decided_at),
             "told_at": _at(row.told_at),
         })  # fmt: skip
     return found

@@ -16,6 +16,7 @@ ATTEMPTS_MAX = 8
 BACKOFF_S = (5, 15, 60, 300, 900, 1800, 3600)  # after the first try, the second …: two hours in all
 CLAIM = timedelta(minutes=5)  # longer than a task may run
 KEPT = timedelta(days=30)
+SAID_OF = timedelta(days=1)
 SLIMMED_MAX = 10_000
 ERROR_MAX = 500
 LAST_WORD = "Given up after {} tries. {}"
@@ -149,6 +150,26 @@ def handed(session: Session, now: datetime, limit: int) -> list[tuple[Channel, b
         channel = tell_channel(session, row.channel_id, row.last_error, now)
         changed += [(channel, row.state == "failed")] if channel is not None else []
     return changed
+
+
+def not_there(session: Session, alert_ids: Sequence[int], now: datetime) -> dict[tuple[int, int], list[str]]:
+    """Of each (alert, route) the channels that the last message of this day has not reached, each with why."""
+    query = (
+        select(Delivery.key, Delivery.alert_ids, Delivery.state, Delivery.last_error, Channel.name)
+        .join(Channel, Channel.id == Delivery.channel_id)
+        .where(Delivery.alert_ids.bool_op("&&")(list(alert_ids)), Delivery.created_at > now - SAID_OF)
+        .where(Delivery.key.startswith("route:"))
+        .order_by(Delivery.id)
+    )
+    newest: dict[tuple[int, int, str], str] = {}
+    for key, about, state, error, channel in session.execute(query):
+        late = f"{channel} {'never got it' if state == 'failed' else 'has not got it yet'}: {error}" if error else ""
+        newest |= {(alert_id, int(key.split(":")[1]), channel): late for alert_id in about}
+    found: dict[tuple[int, int], list[str]] = {}
+    for (alert_id, route_id, _), late in newest.items():
+        if late:
+            found.setdefault((alert_id, route_id), []).append(late)
+    return found
 
 
 def slim(session: Session, now: datetime) -> int:
