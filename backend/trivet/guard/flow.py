@@ -121,7 +121,7 @@ def _sums(signs: Iterable[Sign], now: datetime) -> tuple[dict[Scope, InFlight], 
             finishing.add(scope)
     for (scope, _, metric), sign in newest.items():
         sums[scope] = sums.get(scope, InFlight()) + InFlight(
-            **{GAUGES[metric]: sign.value}, at=sign.at if sign.value > 0 else None
+            **{GAUGES[metric]: sign.value}, at=sign.at if sign.value > 0 else None, since=None
         )
     return sums, finishing
 
