@@ -133,7 +133,7 @@ class TestTwoSpansOfOneCall:
 
 
 class TestWhoIsBilled:
-    """Of two spans of a call: whoever is somebody's, was measured, names a model, and is the inner one."""
+    """Of two spans of a call: whoever is somebody's, was measured, names a model, names a backend, and is the inner one."""
 
     @pytest.mark.parametrize(
         ("better", "worse"),
@@ -141,6 +141,7 @@ class TestWhoIsBilled:
             (told("x", tenant="acme", seconds=9, tokens=0), told("y", tenant="", seconds=1)),
             (told("x", tokens=1, seconds=9), told("y", tokens=0, seconds=1)),
             (told("x", seconds=9), told("y", model="", provider="", seconds=1)),
+            (told("x", backend="gateway-1", seconds=9), told("y", backend="", seconds=1)),
             (told("x", seconds=1), told("y", seconds=2)),
             (told("x", at=NOW - timedelta(seconds=1), seconds=1), told("y", seconds=2)),
             (told("y"), told("x")),

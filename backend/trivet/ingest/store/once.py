@@ -15,13 +15,14 @@ from trivet.ingest.store.ids import NONE
 from trivet.ingest.store.row import Row
 
 Call = tuple[bytes, str]  # trace, response id
-Rank = tuple[bool, bool, bool, bool, bool, int, int, bytes]
+Rank = tuple[bool, bool, bool, bool, bool, bool, int, int, bytes]
 CACHED_MAX = 100  # of one call, with which all others are compared
 
 
 def rank(row: Row) -> Rank:
     """The higher is billed: whoever is charged, was measured, names a model, is told by another than who is charged, came
-    out of a cache; else the innermost. So no tenant takes back what a gateway of the platform says.
+    out of a cache, names a backend; else the innermost. So no tenant takes back what a gateway of the platform says, and
+    what names its backend says more, of scenario and policy too, than a library that tells of the call inside it.
     """
     fact, cached = row.fact, row.shape == CACHED
     return (
@@ -30,6 +31,7 @@ def rank(row: Row) -> Rank:
         row.model_id != NONE,
         not row.bound,
         cached,
+        row.backend_id != NONE,
         fact.start_us,
         -fact.end_us,
         fact.span_id,
