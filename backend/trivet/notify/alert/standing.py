@@ -41,7 +41,7 @@ def read(session: Session, now: datetime) -> Standing:
     )
 
 
-def _unsettled() -> Select[tuple[rows.Alert]]:
+def _unsettled() -> Select[rows.Alert]:
     """What is not settled. Where that is more than can be judged at a time: first what somebody is to be told, the gravest
     first; of the rest those that chance names, so that none is forgotten for long.
     """

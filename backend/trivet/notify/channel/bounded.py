@@ -59,5 +59,5 @@ def _deepest(failed: BaseException) -> str:
     while (below := inner.__cause__ or inner.__context__) is not None:
         inner = below
         if isinstance(inner, OSError):
-            words = os.strerror(inner.errno) if (inner.errno or 0) > 0 else str(inner) or words
+            words = os.strerror(inner.errno) if inner.errno is not None and inner.errno > 0 else str(inner) or words
     return words
