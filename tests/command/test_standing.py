@@ -71,12 +71,14 @@ class TestTheSameCommandAgain:
             session.execute(update(Command).values(expires_at=Command.created_at + timedelta(seconds=900)))
         assert give(expires_in_s=900).status_code == 201, "later it means: from now on"
 
-    def test_of_a_rollback_goes_no_further_back_within_a_minute(self, chat, give):
+    def test_of_a_rollback_goes_no_further_back_within_a_minute(self, chat, client, admin, give):
         for number in (2, 3):
             approved(number)
             issue(utc_now(), "activate", revision=number)
         back = {"kind": "rollback", "level": None}
         assert [give(**back).status_code for _ in range(3)] == [201, 200, 200]
+        card = client.post("/api/v1/cards/chat/rollback", json={"reason": "slow"}, headers=admin)
+        assert card.json()["revision"] == 2
         with db.transaction() as session:
             assert cards.active(session, [chat])[chat].number == 2
 

@@ -1,12 +1,19 @@
 """Backends that cannot poll: told by a signed message of what should hold, until they say that they hold it."""
 
+import contextlib
 import json
+import os
+import signal
+import socket
 import threading
 from collections import deque
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import select
 from tests.support.commanding import command, issue, met, sweep_at
 
@@ -74,6 +81,29 @@ def told(chat, receiver, monkeypatch):
     with db.transaction() as session:
         webhooks.put(session, backend="gw-1", url=receiver.url, secret=SECRET, actor="ana", now=utc_now())
         return webhooks.id_of(session, "gw-1")
+
+
+@contextmanager
+def dripping():
+    """The address of a server whose headers never end, and which rings the alarm."""
+    listener, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError), listener.accept()[0] as caller:
+            caller.recv(1)  # it is connected, and what it holds is its own to close
+            caller.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            os.kill(os.getpid(), signal.SIGALRM)  # the worker's time is over, and the caller waits for our answer
+            while not over.wait(0.02):
+                caller.sendall(b"x")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        over.set()
+        thread.join()
+        listener.close()
 
 
 def row():
@@ -195,6 +225,21 @@ class TestABackendThatDoesNotTakeIt:
     def test_odd_answers_prove_nothing_and_break_nothing(self, told, receiver, answer):
         receiver.script.append(answer)
         assert deliver(told, utc_now()) in ("waiting", "unproven")
+
+    def test_one_that_drips_its_answer_is_cut_off_when_the_workers_time_for_it_is_over(self, told):
+        def over(*_):
+            raise SoftTimeLimitExceeded
+
+        with db.transaction() as session:
+            message = webhooks.claim(session, told, utc_now())
+        before = signal.signal(signal.SIGALRM, over)
+        try:
+            with dripping() as url:
+                came = call(replace(message, url=url))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert (came.status, came.problem) == (None, "Not answered within 0 s")
+        assert webhooks.CLAIM.total_seconds() > tasks.CALL_S + 5, "nobody else tries meanwhile"
 
     def test_keeps_a_bounded_log(self, told, receiver, monkeypatch):
         monkeypatch.setattr(webhooks, "LOG_KEPT", 3)

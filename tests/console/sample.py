@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from trivet.console import sentence, views
+from trivet.console import sentence, steer_views, views
 from trivet.console.triangle import draw
 
 NOW = datetime(2026, 11, 21, 14, 6, 40, tzinfo=UTC)
@@ -258,8 +258,8 @@ def command(
                             None if status_at is None else ago(status_at), outcome)  # fmt: skip
 
 
-def panel(errors: dict[str, str] | None = None) -> views.CommandPanel:
-    return views.CommandPanel(
+def panel(errors: dict[str, str] | None = None) -> steer_views.CommandPanel:
+    return steer_views.CommandPanel(
         reader=reader(), kind="degrade", verb="Degrade to level 2", title="Degrade Support chat",
         preview="Support chat goes from level 1 to level 2 for every tenant on 2 backends: context cut to 3 turns, tools only "
         "local, at most 256 tokens out. It ends by itself at 15:06 and the ladder takes over again.",

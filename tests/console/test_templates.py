@@ -8,9 +8,9 @@ import pytest
 from jinja2 import meta, nodes
 from tests.console import sample
 
-from trivet.console import render, views
-from trivet.console.cards import cards_views
+from trivet.console import render, steer_views, views
 from trivet.console.alerts import alerts_views
+from trivet.console.cards import cards_views
 from trivet.console.control import control_views
 from trivet.console.evidence import evidence_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
@@ -21,7 +21,7 @@ PAGES = {
     "alerts/page.html": alerts_views.AlertsPage,
     "alerts/runbook.html": alerts_views.RunbookPage,
     "overview/page.html": views.OverviewPage,
-    "overview/command_page.html": views.CommandPanel,
+    "overview/command_page.html": steer_views.CommandPanel,
     "interactions/list.html": views.InteractionsPage,
     "interactions/one.html": views.InteractionPage,
     "evidence/breach.html": evidence_views.BreachPage,

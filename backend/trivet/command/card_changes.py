@@ -8,6 +8,7 @@ from trivet.card import glass, schedules
 from trivet.card import service as cards
 from trivet.command import service
 from trivet.command.models import Command
+from trivet.command.standing import give_once
 from trivet.kit.errors import Conflict, Invalid, TrivetError
 from trivet.tenant.models import Scenario
 
@@ -35,13 +36,21 @@ def rollback(
     actor: str,
     now: datetime,
 ) -> Command:
-    """To the previous revision, or to any that governed before; one that was rolled back itself is named as such."""
+    """To the previous revision, or to any that governed before; one that was rolled back itself is named as such.
+
+    To the previous one, asked for again within a minute, as by a client whose answer was lost, goes no further back.
+    """
     scenario_id = cards.scenario_named(session, scenario).id
     said = (
         f"{reason.strip()} (to revision {to}, although it was rolled back before)" if although_rolled_back else reason
     )
     if not reason.strip():
         raise Invalid("Say why: a command needs a reason.", field="reason")
+    if to is None:
+        return give_once(
+            session, kind="rollback", scenario_id=scenario_id, reason=reason, actor=actor,
+            although_rolled_back=although_rolled_back, now=now,
+        )[0]  # fmt: skip
     return service.issue(
         session, kind="rollback", scenario_id=scenario_id, revision=to, reason=said, actor=actor,
         although_rolled_back=although_rolled_back, now=now,

@@ -16,6 +16,7 @@ from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
 
+CALL_S = 20  # of one call in all: within its claim
 ROUNDS = 100  # batches of open commands in one sweep
 _log = logging.getLogger(__name__)
 SCHEDULE = {
@@ -52,7 +53,7 @@ def call_webhooks() -> int:
     return len(found)
 
 
-@shared_task(name="command.call_webhook")
+@shared_task(name="command.call_webhook", soft_time_limit=CALL_S, time_limit=CALL_S + 5)
 def call_webhook(backend_id: int) -> str | None:
     """Tell one backend what should hold, unless that was done or is being done; the state it came to."""
     with db.transaction() as session:

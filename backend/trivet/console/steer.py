@@ -19,7 +19,8 @@ from trivet.command.standing import give_once
 from trivet.console import format as say
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
-from trivet.console.views import LEVEL_WORDS, Choice, CommandPanel, Reader
+from trivet.console.steer_views import CommandPanel
+from trivet.console.views import LEVEL_WORDS, Choice, Reader
 from trivet.kit.errors import Forbidden, NotFound, TrivetError
 
 router = APIRouter()

@@ -76,6 +76,7 @@ class Level:
     wanted: int
     since: datetime | None
     held_by: str | None = None
+    probe: str | None = None  # who is at the level below by way of trial: `5 % of conversations back at level 1`
 
     @property
     def settled(self) -> bool:
@@ -366,26 +367,6 @@ class Choice:
     words: str
     detail: str
     chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CommandPanel:
-    """templates/overview/command.html: a command before it is given."""
-
-    reader: Reader
-    kind: str
-    verb: str
-    title: str
-    preview: str
-    notes: tuple[str, ...]
-    tenant: str
-    tenants: tuple[str, ...]  # whom the field offers
-    everyone: str  # the field of one tenant: "required", "optional" (empty is everyone), or "" where there is none
-    levels: tuple[Choice, ...]
-    limits: tuple[Choice, ...]
-    reason: str
-    errors: dict[str, str]
-    action: str
 
 
 @dataclass(frozen=True, slots=True)
