@@ -80,6 +80,26 @@ class TestTimes:
         assert over.effective_at == at(620) and over.recovered_at == at(684)
         assert over.requests_under == 60
 
+    def test_a_call_in_a_bucket_that_two_breaches_share_is_of_the_one_whose_level_it_ran_under(self, breach):
+        with db.transaction() as session:
+            other = Breach(
+                **{c.name: getattr(breach, c.name) for c in Breach.__table__.columns if c.name not in ("id", "guard")},
+                guard="p95-other",
+            )
+            session.add(other)
+            session.flush()
+            ids = (breach.id, other.id)
+            for now, id_, level in zip((at(616), at(618)), ids, (1, 2), strict=True):
+                commanding.service.issue(
+                    session, kind="degrade", scenario_id=breach.scenario_id, level=level, reason="slow", actor="ladder",
+                    breach_id=id_, now=now,
+                )  # fmt: skip
+        for second, count, level in ((617, 10, 1), (619, 5, 2), (625, 5, 2)):
+            served(at(second), count, tenant="acme", generation=level, revision=1, level=level, backend="b1")
+        with db.transaction() as session:
+            under = [measured.account(session, case.read(session, id_), at(640)).requests_under for id_ in ids]
+        assert under == [10, 10]
+
     def test_say_why_money_is_not_measurable(self, over):
         assert over.saved is None and "priced requests" in over.saved_words
         assert over.lost is None and "0 scores" in over.lost_words

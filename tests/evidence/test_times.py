@@ -8,7 +8,7 @@ import pytest
 
 from trivet.evidence.record import AGAIN, again_at
 from trivet.evidence.saved import lost, ratio, saved
-from trivet.evidence.times import Act, began, degraded, quantile, times
+from trivet.evidence.times import Act, began, degraded, levels, quantile, times
 from trivet.kit.interval import Interval
 
 T0 = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -89,6 +89,11 @@ class TestWhoseLevelItIs:
         acts = [degrade(1, 10, 1, breach=7), degrade(2, 40, 2, breach=8), degrade(3, 90, 1), restore(4, 120)]
         assert degraded(7, acts, at(500)) == [Interval(at(10), at(40))]
         assert degraded(8, acts, at(500)) == [Interval(at(40), at(120))]
+
+    def test_its_levels_are_those_given_in_it(self):
+        acts = [degrade(1, 10, 1, breach=7), degrade(2, 40, 2, breach=8), degrade(3, 90, 1), restore(4, 120)]
+        assert levels(acts, Interval(at(10), at(40))) == (1, 1)
+        assert levels(acts, Interval(at(40), at(120))) == (2, 2)
 
     def test_one_that_still_stands_goes_on_until_now(self):
         assert degraded(7, [degrade(1, 10, 1, breach=7)], at(50)) == [Interval(at(10), at(50))]

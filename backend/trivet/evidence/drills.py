@@ -137,7 +137,7 @@ def _end(session: Session, drill: Drill, steps: Sequence[DrillStep], now: dateti
         drill.outcome = "triggered (simulated), acted, recovered and rolled back, without side effects"
     else:
         why = drill.outcome or next((s.reason for s in steps if not s.ok), "")
-        drill.outcome = f"{why}; not proven: {', '.join(missing)}" if missing else why
+        drill.outcome = f"{why.rstrip('.')}; not proven: {', '.join(missing)}" if missing else why
     drill.ended_at = now
     drill_alert.tell(session, drill, now)
     _settle(session, drill)

@@ -1,6 +1,6 @@
 """What was measured around a breach, out of rollups: who carried it, when it began, and both sides of what it cost."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -26,6 +26,7 @@ UNDER_MAX = timedelta(days=1)
 FINE_MAX = timedelta(hours=2)  # longer stretches are read by the minute
 DIMENSIONS = ("tenant", "model", "context_class", "backend")
 GROUPS_MAX = 20_000  # of one dimension; beyond them nobody is named, as who carries it may be among the rest
+Rows = Mapping[tuple[datetime, str], tuple[Fraction, ...]]
 COUNTED = ("requests", "rejections", "unpriced_requests", "cost", "scores", "score_total")
 
 
@@ -150,12 +151,12 @@ def _account(session: Session, case: Case, told: Times, currency: str, now: date
         words = "nothing was degraded for it" if told.acted is None else "what it caused is no level"
         return Account(told, 0, Saved(None, None, None, words), Lost(None, None, None, words), currency)
     began = told.began or case.breach.opened_at
-    before = _rows(session, case, whole_buckets(began - BEFORE, began - timedelta(seconds=BUCKET_S), BUCKET_S), 0)
+    before = _rows(session, case, whole_buckets(began - BEFORE, began - timedelta(seconds=BUCKET_S), BUCKET_S), [0])
     under: dict[tuple[datetime, str], tuple[Fraction, ...]] = {}
     for stretch in stretches:
         end = min(stretch.end, stretch.start + UNDER_MAX)
         grain_s = BUCKET_S if end - stretch.start <= FINE_MAX else COARSE_S
-        under |= _rows(session, case, whole_buckets(stretch.start, end, grain_s), 1, grain_s)
+        under |= _under(session, case, Interval(stretch.start, end), grain_s)
     turned_away = sum(int(row[1]) for row in under.values())
     served = sum(int(row[0] - row[1]) for row in under.values())
     return Account(
@@ -167,12 +168,18 @@ def _account(session: Session, case: Case, told: Times, currency: str, now: date
     )
 
 
-Rows = Mapping[tuple[datetime, str], tuple[Fraction, ...]]
+def _under(session: Session, case: Case, stretch: Interval, grain_s: int) -> Rows:
+    """What ran under the levels of a stretch: not what its first and last bucket hold of the one before and after."""
+    first, highest = times.levels(case.acts, stretch)
+    whole, head = (whole_buckets(stretch.start, end, grain_s) for end in (stretch.end, stretch.start))
+    found = dict(_rows(session, case, head, range(first, highest + 1), grain_s))
+    if whole.end > head.end:
+        found |= _rows(session, case, Interval(head.end, whole.end), range(1, highest + 1), grain_s)
+    return found
 
 
-def _rows(session: Session, case: Case, interval: Interval, least: int, grain_s: int = BUCKET_S) -> Rows:
-    """`COUNTED` by bucket and currency: of level 0, or of every level from 1 up."""
-    levels = [0] if least == 0 else [1, 2, 3]
+def _rows(session: Session, case: Case, interval: Interval, levels: Collection[int], grain_s: int = BUCKET_S) -> Rows:
+    """`COUNTED` by bucket and currency, of these levels."""
     where = {"scenario_id": [case.breach.scenario_id], "level": levels}
     found = read.sums(session, interval, ["bucket", "currency"], COUNTED, where, grain_s=grain_s)
     return {(at, currency): tuple(Fraction(value or 0) for value in row) for (at, currency), row in found.items()}

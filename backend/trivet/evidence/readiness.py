@@ -216,7 +216,7 @@ def _rolled_back(facts: Facts) -> Told:
 def _by_drill(facts: Facts, wanted: Sequence[str], words: str) -> Told:
     card = facts.card
     assert card is not None
-    how = "Drill it, on a backend that `trivet drill-backend` plays"
+    how = "Drill it, on a backend of its own: trivet drill-backend"
     ask = Ask("/drills", _posted(scenario=facts.name, reason="readiness"))
     lately = [drill for drill in facts.drills if facts.now - drill.at <= timedelta(days=DRILL_DAYS)]
     if not lately:

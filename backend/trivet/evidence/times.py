@@ -110,6 +110,12 @@ def degraded(breach_id: int, acts: Iterable[Act], until: datetime) -> list[Inter
     return found
 
 
+def levels(acts: Iterable[Act], stretch: Interval) -> tuple[int, int]:
+    """The level that a stretch began with, and the highest that was given in it."""
+    given = [a.level for a in acts if a.whole and a.kind in LEVELS and a.level and stretch.start <= a.at < stretch.end]
+    return (given[0], max(given)) if given else (1, 3)
+
+
 def began(
     buckets: Iterable[tuple[datetime, Fraction, Fraction]], allowed: Fraction | None, detected: datetime, bucket_s: int, *,
     in_time: bool = False,
