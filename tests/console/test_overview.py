@@ -3,9 +3,13 @@
 import re
 
 import pytest
+from sqlalchemy import select
 
 from trivet import db
-from trivet.command.models import Command
+from trivet.command import service
+from trivet.command.models import Command, DesiredState
+from trivet.kit.clock import utc_now
+from trivet.tenant.models import Scenario
 
 DECIDE = {"sre", "product_owner", "admin"}
 
@@ -32,6 +36,14 @@ class TestAScenario:
         assert sentence_of(html) == "The scenario is at level 0 and nothing has arrived from it yet."
         assert "≤ 1.5 s" in html and "≥ 0.8" in html
         assert "quality: no data, latency: no data, cost: no data" in html
+
+    def test_it_says_which_share_of_conversations_is_back_by_way_of_trial(self, sign_in, scenario):
+        with db.transaction() as session:
+            id_ = session.scalars(select(Scenario.id)).one()
+            service.issue(session, kind="degrade", scenario_id=id_, level=2, reason="r", actor="ladder", now=utc_now())
+            row = session.get(DesiredState, (id_, 0, 0))
+            row.arm_level, row.arm_share = 1, 0.05
+        assert "5 % of conversations back at level 1 ·" in sign_in("viewer").get("/").text
 
     def test_times_are_in_the_readers_zone(self, sign_in, scenario):
         client = sign_in("viewer")

@@ -89,7 +89,7 @@ def raised(chat):
 
 
 class TestAProbe:
-    def test_is_a_command_for_its_share_with_its_reason_and_an_audit_row(self, raised):
+    def test_is_a_command_for_its_share_with_its_reason_and_an_audit_row(self, raised, client, admin):
         evaluate(at(62))
         follow(at(62))
         (_, command) = rows(Command)
@@ -97,6 +97,11 @@ class TestAProbe:
         assert command.reason == (
             "probe, 20 % back to level 0: calm for 62 s; no engine says how full it is, so only the two arms count"
         )
+        told = client.get("/api/v1/commands", headers=admin).json()["items"]
+        assert [(each["kind"], each["level"], each["share"]) for each in told] == [
+            ("restore", 0, 0.2),
+            ("degrade", 1, None),
+        ]
         row = desired()
         assert (row.level, row.arm_level, row.arm_share) == (1, 0, 0.2)
         with db.transaction() as session:

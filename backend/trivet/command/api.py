@@ -190,6 +190,7 @@ def _command(row: Command, scenario: str, tenant: str | None, backend: str | Non
         "tenant": tenant,
         "backend": backend,
         "level": row.level,
+        "share": row.share,  # of conversations that have that level by way of trial; null: everyone
         "revision": row.revision,
         "generation": row.generation,
         "status": row.status,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from trivet import db
+from trivet.command.models import DesiredState
 from trivet.console import breaches, chart, gpus, measures, queries, sentence, serving, spend, story
 from trivet.console import format as say
 from trivet.console.door import Looking
@@ -27,6 +28,7 @@ from trivet.console.views import (
     Reader,
     ScenarioRow,
 )
+from trivet.guard import probe
 from trivet.kit.errors import NotFound
 from trivet.report import engines
 from trivet.settings import get_settings
@@ -99,6 +101,13 @@ def page(reader: Reader, span: str) -> OverviewPage:
     )
 
 
+def probed(desired: DesiredState | None) -> str | None:
+    """In words, the share of conversations that are at the level below by way of trial; None where nobody is."""
+    if desired is None or not desired.arm_share:
+        return None
+    return f"{probe.said(desired.arm_share)} of conversations back at level {desired.arm_level}"
+
+
 def _row(s: ScenarioFacts, facts: Facts, reader: Reader, span: str) -> ScenarioRow:
     card = s.active.card if s.active else None
     shares = measures.shares(card, s.now)
@@ -106,7 +115,9 @@ def _row(s: ScenarioFacts, facts: Facts, reader: Reader, span: str) -> ScenarioR
         name=s.name,
         title=say.title(s.name),
         criticality=s.criticality,
-        level=Level(s.proven_level, s.wanted_level, s.since, held(s, facts.people, reader.now, reader.zone)),
+        level=Level(
+            s.proven_level, s.wanted_level, s.since, held(s, facts.people, reader.now, reader.zone), probed(s.desired)
+        ),
         top_level=card.top if card else 0,
         policy=_policy(s),
         triangle=draw(shares, **LARGE),
