@@ -8,7 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_OURS = {".git", ".venv", ".venv-litellm", ".make", "data", "dist", "shots", "out", "node_modules", "__pycache__", ".device"}
+_NOT_OURS = {
+    ".git",
+    ".venv",
+    ".venv-litellm",
+    ".make",
+    "data",
+    "dist",
+    "shots",
+    "out",
+    "node_modules",
+    "__pycache__",
+    ".device",
+}
 
 
 @lru_cache
