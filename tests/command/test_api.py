@@ -207,4 +207,4 @@ class TestACardsWay:
         assert (back.json()["generation"], back.json()["revision"]) == (2, 1)
         assert client.get("/api/v1/cards/chat", headers=admin).json()["revision"] == 1
         again = client.post("/api/v1/cards/chat/rollback", json={"reason": "still"}, headers=admin)
-        assert again.status_code == 409
+        assert again.json()["generation"] == 2, "asked again within a minute: the one that stands"
