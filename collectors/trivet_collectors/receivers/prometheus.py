@@ -87,7 +87,10 @@ class PrometheusSource:
             with error:
                 raise SourceError(f"HTTP {error.code} {error.reason}".strip()) from error
         except (OSError, HTTPException, ValueError, zlib.error) as error:
-            raise SourceError(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
+            reason = getattr(error, "reason", None) or error
+            if isinstance(reason, TimeoutError):  # of one wait, of all of it: to the reader the same
+                raise SourceError(str(self._too_slow())) from error
+            raise SourceError(str(reason) or type(error).__name__) from error
 
     def _in_time(self) -> tuple[bytes, str]:
         """Time-outs of a socket are of one wait each: a head that drips, or a name that is looked up for ever, has none."""
