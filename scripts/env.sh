@@ -107,7 +107,7 @@ litellm_key() {
 }
 
 # The lock leaves out what only AWS and Hugging Face need, so pip is not to look for what is missing. Only what a proxy reads,
-# a small part of what is there, is compiled: once here, while the web assets are built, and not while a test waits for it.
+# a small part of what is there, is compiled: once here, and not while a test waits for it.
 make_litellm() {
     key=$(litellm_key)
     if [ -x .venv-litellm/bin/litellm ] && [ "$key" = "$(cat .make/litellm.key 2>/dev/null)" ]; then return; fi
@@ -122,11 +122,12 @@ make_litellm() {
     echo "$key" >.make/litellm.key
 }
 
-make_python
 litellm=
 if [ "${1:-}" != run ]; then
-    make_litellm &
+    [ -x .venv-litellm/bin/litellm ] || check_tools
+    make_litellm & # its pip beside ours: each uses one core
     litellm=$!
 fi
+make_python
 make_web
 [ -z "$litellm" ] || wait "$litellm"
