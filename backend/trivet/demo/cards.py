@@ -6,11 +6,12 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("data") / "cards"
 SUPPORT_CHAT = "support-chat"
-# scenario → (the preset it starts from, criticality)
+# scenario → (the preset it starts from, criticality). All core: they share a backend, and the less critical would give way
+# first, for up to a minute, where the story is of one that answers for itself.
 SCENARIOS = {
     SUPPORT_CHAT: ("real-time-chat", "core"),
     "code-assistant": ("code-assistant", "core"),
-    "doc-search": ("rag", "auxiliary"),
+    "doc-search": ("rag", "core"),
 }
 # What somebody in a hurry to save money might try: the small model, one turn, one sentence, for everyone, always.
 BAD_FLAGS = {"model.route": "small", "context.max_turns": 1, "output.max_tokens": 16}
