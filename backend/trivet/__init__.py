@@ -3,6 +3,7 @@
 # The spine in reading order. Celery's includes, Alembic's imports and the routers are all made from this one tuple.
 CONTEXTS = (
     "identity",
+    "job",
     "tenant",
     "fleet",
     "pricing",
@@ -17,6 +18,7 @@ CONTEXTS = (
     "budget",
     "bill",
     "report",
+    "compare",
     "evidence",
     "invariant",
 )

@@ -8,7 +8,7 @@ import pytest
 from jinja2 import meta, nodes
 from tests.console import sample
 
-from trivet.console import render, steer_views, views
+from trivet.console import places, render, steer_views, views
 from trivet.console.alerts import alerts_views
 from trivet.console.cards import cards_views
 from trivet.console.control import control_views
@@ -91,7 +91,7 @@ class TestCommands:
     """What an empty page teaches can be pasted: it makes a key and names the address that the browser asked for."""
 
     def test_a_call_names_this_server_and_makes_its_key(self, env):
-        call = env.get_template("_parts/places.html").module.call(sample.reader(), "/pools", '{"name": "h100"}')
+        call = env.get_template("_parts/call.html").module.call(sample.reader(), "/pools", '{"name": "h100"}')
         assert html_unescaped(call) == (
             "KEY=$(trivet keys create me --scopes admin)\n"
             """curl -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' """
@@ -99,7 +99,7 @@ class TestCommands:
         )
 
     def test_one_that_only_asks_carries_no_body(self, env):
-        call = env.get_template("_parts/places.html").module.call(sample.reader(), "/periods/2026-10")
+        call = env.get_template("_parts/call.html").module.call(sample.reader(), "/periods/2026-10")
         assert html_unescaped(call).endswith('Bearer $KEY" http://127.0.0.1:8170/api/v1/periods/2026-10')
 
     @pytest.mark.parametrize("place", ["bills", "budgets", "costs", "periods", "prices", "statements"])
@@ -109,12 +109,12 @@ class TestCommands:
 
 
 class TestPlaces:
-    @pytest.mark.parametrize("place", ["bills", "budgets", "costs", "periods", "prices", "statements"])
-    def test_they_stand_above_the_sentence_and_the_rail_says_costs(self, place):
-        for path in (WEB / "templates" / place).glob("*.html"):
-            text = path.read_text()
-            assert re.search(r'{% block content %}\n{{ money_places\("[a-z-]+"\) }}\n<header>', text), path
-            assert '{% set here = "costs" %}' in text, path
+    def test_every_page_says_which_place_it_is(self):
+        paths = {place.path for section in places.SECTIONS for place in section.places}
+        for template in PAGES:
+            said = re.search(r'{% set at = "([^"]+)" %}', (WEB / "templates" / template).read_text())
+            assert (said is None) == (template in {"sign_in/page.html", "base/error.html"}), template
+            assert said is None or said[1] in paths, template
 
 
 class TestOverview:
@@ -144,7 +144,7 @@ class TestOverview:
         young = replace(slow, over=True, proven=False)
         scenario = replace(page.scenarios[0], measures=(young,))
         html = env.get_template("overview/page.html").render(page=replace(page, scenarios=(scenario,)))
-        assert "verdict--over" in html and "past the card's target; no guard watches it" in html
+        assert "verdict--over" in html and "past the card&#39;s target; no guard watches it" in html
         assert '<data value="3370" class="intent"' in html
 
     def test_every_id_stands_once(self, html):

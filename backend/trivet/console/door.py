@@ -11,7 +11,9 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from trivet import db
+from trivet.console import places, tongue
 from trivet.console.pages import show
+from trivet.console.tongue import N_
 from trivet.console.views import Reader, SignInPage
 from trivet.identity import service
 from trivet.identity.auth import COOKIE
@@ -21,11 +23,12 @@ from trivet.settings import get_settings
 
 router = APIRouter()
 ZONE_COOKIE = "trivet_zone"
-WRONG = "That email and password do not belong together. Nobody was signed in; try again, or ask an admin."
-TOO_OFTEN = "Too many tries from here. Nobody was signed in; wait a minute, then try again."
+WRONG = N_("That email and password do not belong together. Nobody was signed in; try again, or ask an admin.")
+TOO_OFTEN = N_("Too many tries from here. Nobody was signed in; wait a minute, then try again.")
 TRIES_MAX = 10
 TRIES_WINDOW_S = 60.0
 TRIED_FROM_MAX = 10_000
+LANGUAGE_KEPT_S = 365 * 86_400
 SignInField = Annotated[str, Form(max_length=1024)]
 
 
@@ -70,6 +73,7 @@ def reader(request: Request) -> Reader:
             found = service.who(session, token, now)
             if found:
                 user, web_session = found
+                places.admit(request.url.path, user.role, tenant="")
                 return Reader(
                     user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now, address_of(request)
                 )
@@ -141,6 +145,25 @@ def sign_out(request: Request, looking: Looking, csrf_token: SignInField) -> Res
         service.sign_out(session, request.cookies[COOKIE])
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(COOKIE, path="/")
+    return answer
+
+
+@router.post("/language")
+def choose_language(
+    request: Request,
+    looking: Looking,
+    csrf_token: SignInField,
+    language: SignInField,
+    next: SignInField = "/",  # noqa: A002  # as above
+) -> Response:
+    """Pages are written in another language from now on, in this browser."""
+    check_token(looking, csrf_token)
+    answer = RedirectResponse(local(next), 303)
+    if language in tongue.LANGUAGES:
+        secure = request.url.scheme == "https"
+        answer.set_cookie(
+            tongue.COOKIE, language, max_age=LANGUAGE_KEPT_S, httponly=True, samesite="lax", secure=secure, path="/"
+        )
     return answer
 
 

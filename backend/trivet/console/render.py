@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from trivet.console import format as say
-from trivet.console import triangle
+from trivet.console import places, tongue, triangle
 from trivet.console.views import LEVEL_WORDS
 from trivet.kit.money import plain
 
@@ -26,7 +26,15 @@ def environment(web: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals |= {"asset": asset_finder(web / "static" / "dist" / "manifest.json"), "LEVEL_WORDS": LEVEL_WORDS}
+    env.globals |= {
+        "asset": asset_finder(web / "static" / "dist" / "manifest.json"),
+        "LEVEL_WORDS": LEVEL_WORDS,
+        "LANGUAGES": tongue.LANGUAGES,
+        "language": tongue.language,
+        "section_of": places.section_of,
+        "_": tongue._,
+        "_n": tongue._n,
+    }
     env.filters |= FILTERS
     return env
 

@@ -11,6 +11,7 @@ from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
+from trivet.console.tongue import Tongue
 from trivet.paths import shipped
 
 ASSET_AGE_S = 31_536_000
@@ -52,5 +53,6 @@ def create_site() -> FastAPI:
     site.include_router(cards.router)
     site.include_router(control.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
+    site.add_middleware(Tongue)
     site.add_middleware(Shield)
     return site

@@ -4,10 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
+from trivet.console import places
+from trivet.console.tongue import N_
 from trivet.console.triangle import Triangle
 from trivet.kit.money import EXACT
 
-LEVEL_WORDS = ("normal", "light", "medium", "heavy")
+LEVEL_WORDS = (N_("normal"), N_("light"), N_("medium"), N_("heavy"))
+STATE_WORDS = (
+    N_("ok"), N_("breach"), N_("stall"), N_("no data"),
+    N_("pending"), N_("observed"), N_("effective"), N_("superseded"), N_("expired"), N_("missing"),
+)  # fmt: skip
 COMMANDERS = frozenset({"admin", "sre", "product_owner"})
 BOOKKEEPERS = frozenset({"admin", "finance"})
 
@@ -23,6 +29,13 @@ class Reader:
     zone: tzinfo
     now: datetime
     address: str  # of this server as the browser asked for it: `http://127.0.0.1:8000`
+    tenant_id: int | None = None  # somebody of one tenant sees that tenant's rows alone
+    tenant: str = ""
+
+    @property
+    def sections(self) -> tuple[places.Section, ...]:
+        """The rail, as this person sees it."""
+        return places.shown(self.role, scoped=self.tenant_id is not None)
 
     @property
     def may_command(self) -> bool:
