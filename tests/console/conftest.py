@@ -12,15 +12,16 @@ PASSWORD = "three legs stand"
 
 
 @pytest.fixture
-def person(database) -> Callable[[str], str]:
-    """`person("sre")` -> the address of a person with that role."""
+def person(database) -> Callable[..., str]:
+    """`person("sre")` -> the address of a person with that role; `tenant`: who sees that tenant's rows alone."""
 
-    def make(role: str) -> str:
+    def make(role: str, tenant: str | None = None) -> str:
         email = f"{role}@example.com"
         with db.transaction() as session:
             service.create_user(
-                session, email=email, name=role.replace("_", " ").title(), role=role, password=PASSWORD, actor="test"
-            )
+                session, email=email, name=role.replace("_", " ").title(), role=role, password=PASSWORD, actor="test",
+                tenant=tenant,
+            )  # fmt: skip
         return email
 
     return make
@@ -28,10 +29,11 @@ def person(database) -> Callable[[str], str]:
 
 @pytest.fixture
 def sign_in(client, person):
-    """`sign_in("sre")` -> the client, signed in as a person with that role."""
+    """`sign_in("sre")`, `sign_in("viewer", tenant="acme")` -> the client, signed in as a person with that role."""
 
-    def enter(role: str):
-        answer = client.post("/sign-in", data={"email": person(role), "password": PASSWORD}, follow_redirects=False)
+    def enter(role: str, tenant: str | None = None):
+        form = {"email": person(role, tenant), "password": PASSWORD}
+        answer = client.post("/sign-in", data=form, follow_redirects=False)
         assert answer.status_code == 303
         return client
 

@@ -117,3 +117,12 @@ class TestPagesThatSayWhatIsWrong:
         answer = client.get("/")
         assert answer.status_code == 503 and "Retry-After" in answer.headers
         assert "Backends keep the policy they hold" in answer.text
+
+
+class TestSomebodyOfOneTenant:
+    def test_sees_the_pages_that_show_their_own_rows_and_is_told_why_not_the_others(self, sign_in):
+        client = sign_in("viewer", tenant="acme")
+        assert client.get("/").status_code == 200
+        refused = client.get("/statements")
+        assert refused.status_code == 403
+        assert "You see what concerns acme; this page concerns the platform as a whole." in refused.text

@@ -187,7 +187,7 @@ def approver(session: Session, said: Approval, principal: Principal) -> Principa
     if signed is None:
         raise Forbidden("This is not the email and the password of a person with an account.")
     identity.sign_out(session, signed.token)  # one approval, and no session beyond it
-    return person(signed.user.email, signed.user.role)
+    return person(signed.user)
 
 
 def _clean(email: str) -> str:

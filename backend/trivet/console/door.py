@@ -73,10 +73,12 @@ def reader(request: Request) -> Reader:
             found = service.who(session, token, now)
             if found:
                 user, web_session = found
-                places.admit(request.url.path, user.role, tenant="")
+                tenant = service.tenant_name(session, user.tenant_id)
+                places.admit(request.url.path, user.role, tenant=tenant)
                 return Reader(
-                    user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now, address_of(request)
-                )
+                    user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now,
+                    address_of(request), user.tenant_id, tenant,
+                )  # fmt: skip
     raise SignedOut
 
 

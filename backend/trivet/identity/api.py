@@ -27,6 +27,7 @@ class NewUser(BaseModel):
     name: Name
     role: str = Field(max_length=40)
     password: str = Field(max_length=1024)
+    tenant: Name | None = None
 
 
 class NewKey(BaseModel):
@@ -41,9 +42,10 @@ class NewKey(BaseModel):
 def create_user(body: NewUser, principal: Admin) -> dict[str, Any]:
     with db.transaction() as session:
         user = service.create_user(
-            session, email=body.email, name=body.name, role=body.role, password=body.password, actor=principal.actor
-        )
-        return _user(user)
+            session, email=body.email, name=body.name, role=body.role, password=body.password, actor=principal.actor,
+            tenant=body.tenant,
+        )  # fmt: skip
+        return _user(user, body.tenant)
 
 
 @router.get("/users")
@@ -52,7 +54,9 @@ def list_users(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[
     if cursor:
         query = query.where(User.id > from_cursor(cursor, int)[0])
     with db.transaction() as session:
-        return page([_user(u) for u in session.scalars(query)], limit, lambda item: [item["id"]])
+        users = session.scalars(query).all()
+        tenants = service.tenant_names(session, {user.tenant_id for user in users if user.tenant_id})
+        return page([_user(user, tenants.get(user.tenant_id or 0)) for user in users], limit, lambda item: [item["id"]])
 
 
 @router.post("/keys", status_code=201)
@@ -109,8 +113,8 @@ def verify_audit(_: Admin) -> dict[str, Any]:
     return {"intact": broken is None, "first_broken": broken}
 
 
-def _user(user: User) -> dict[str, Any]:
-    return {"id": user.id, "email": user.email, "name": user.name, "role": user.role}
+def _user(user: User, tenant: str | None) -> dict[str, Any]:
+    return {"id": user.id, "email": user.email, "name": user.name, "role": user.role, "tenant": tenant}
 
 
 def _key(key: ApiKey, tenant: str | None) -> dict[str, Any]:

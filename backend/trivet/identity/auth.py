@@ -8,6 +8,7 @@ from fastapi import Request
 
 from trivet import db
 from trivet.identity import service
+from trivet.identity.models import User
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Forbidden, Unauthenticated
 from trivet.kit.ids import secret_hash
@@ -29,7 +30,7 @@ ROLE_SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. `tenant_id` is set for a key bound to one tenant: it sees and sends only that tenant's rows."""
+    """Who acts. `tenant_id` is set for a key or a person of one tenant: they see and send only that tenant's rows."""
 
     actor: str
     scopes: frozenset[str]
@@ -89,7 +90,7 @@ def authenticate(request: Request) -> Principal:
         with db.transaction() as session:
             signed_in = service.who(session, token, utc_now())
         if signed_in:
-            return person(signed_in[0].email, signed_in[0].role)
+            return person(signed_in[0])
     raise Unauthenticated(NO_KEY)
 
 
@@ -99,9 +100,9 @@ def secret_of(headers: Mapping[str, str]) -> str:
     return secret.strip() if scheme.lower() == "bearer" and secret else headers.get("x-api-key", "").strip()
 
 
-def person(email: str, role: str) -> Principal:
+def person(user: User) -> Principal:
     """The principal of a signed-in person."""
-    return Principal(email, ROLE_SCOPES[role], None, role)
+    return Principal(user.email, ROLE_SCOPES[user.role], user.tenant_id, user.role)
 
 
 def requires(*scopes: str) -> Callable[[Request], Principal]:

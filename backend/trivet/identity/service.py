@@ -40,8 +40,10 @@ class SignIn:
     expires_at: datetime
 
 
-def create_user(session: Session, *, email: str, name: str, role: str, password: str, actor: str) -> User:
-    """Add a person. `Conflict` where the address is taken."""
+def create_user(
+    session: Session, *, email: str, name: str, role: str, password: str, actor: str, tenant: str | None = None
+) -> User:
+    """Add a person, of one tenant where one is named. `Conflict` where the address is taken."""
     email = email.strip().lower()
     if role not in ROLES:
         raise Invalid(f"Role is one of {', '.join(ROLES)}.", field="role")
@@ -51,12 +53,23 @@ def create_user(session: Session, *, email: str, name: str, role: str, password:
         raise Invalid(f"A password has at least {PASSWORD_LENGTH_MIN} characters.", field="password")
     if session.scalar(select(User.id).where(User.email == email)):
         raise Conflict(f"{email} has an account already.", field="email")
-    user = User(email=email, name=name, role=role, password_hash=_hasher.hash(password))
+    check_scope(role, tenant)
+    tenant_id = _tenant_id(session, tenant) if tenant else None
+    user = User(email=email, name=name, role=role, password_hash=_hasher.hash(password), tenant_id=tenant_id)
     session.add(user)
     session.flush()
-    after = {"email": email, "name": name, "role": role}
+    after = {"email": email, "name": name, "role": role} | ({"tenant": tenant} if tenant else {})
     audit.record(session, actor=actor, action="user.create", subject=f"user:{email}", after=after)
     return user
+
+
+def check_scope(role: str, tenant: str | None) -> None:
+    """`Invalid` where a role concerns the platform as a whole and a tenant is named, or where it is nobody's tenant."""
+    if tenant and role in PLATFORM_WIDE:
+        said = f"{role.title()} concerns the platform as a whole: somebody of one tenant cannot have that role."
+        raise Invalid(said, field="tenant")
+    if tenant == SHARED_TENANT:
+        raise Invalid(f"{tenant!r} is many tenants: those that keys had too many of. Choose another.", field="tenant")
 
 
 def has_users(session: Session) -> bool:
@@ -146,8 +159,13 @@ def _tenant_id(session: Session, name: str) -> int | None:
 
 
 def tenant_names(session: Session, ids: set[int]) -> dict[int, str]:
-    """Names of the tenants that keys are bound to."""
+    """Names of the tenants that keys and people are bound to."""
     return dict(session.execute(select(_tenant.c.id, _tenant.c.name).where(_tenant.c.id.in_(ids))).all())
+
+
+def tenant_name(session: Session, tenant_id: int | None) -> str:
+    """Whose rows alone somebody sees; "" for the rows of all."""
+    return tenant_names(session, {tenant_id})[tenant_id] if tenant_id else ""
 
 
 def revoke_key(session: Session, key_id: int, *, actor: str, now: datetime) -> None:
