@@ -77,6 +77,30 @@ def reserved() -> Iterator[None]:
 at_commit: ContextVar[Callable[[Session], None] | None] = ContextVar("at_commit", default=None)
 
 
+# Whose rows alone this context reads; None: everybody's.
+_bound: ContextVar[int | None] = ContextVar("bound", default=None)
+TENANT_ROLE = "trivet_tenant"  # reads under row-level security; migrations make it
+
+
+@contextmanager
+def bound_to(tenant_id: int | None) -> Iterator[None]:
+    """In this block transactions read one tenant's rows and write nothing: PostgreSQL keeps to it, not the queries.
+
+    Caches of rows must not be filled from such a transaction with less than everybody's: tables that are cached whole carry
+    no policy.
+    """
+    token = _bound.set(tenant_id)
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+def bind(tenant_id: int | None) -> None:
+    """The same until this context ends, which is that of one request."""
+    _bound.set(tenant_id)
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One transaction: commits when the block ends, rolls back when it raises.
@@ -85,6 +109,11 @@ def transaction() -> Iterator[Session]:
     """
     own = reserved_engine() if _in_reserve.get() else engine()
     with Session(own, expire_on_commit=False) as session, session.begin():
+        tenant_id = _bound.get()
+        if tenant_id is not None:
+            # No query, so that the transaction may still choose its isolation.
+            statement = f"SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL trivet.tenant = '{int(tenant_id)}'"
+            session.connection().execution_options(no_parameters=True).exec_driver_sql(statement)
         yield session
         last = at_commit.get()
         if last is not None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from trivet.kit.errors import Broken, Invalid, TrivetError, Unavailable
+from trivet.kit.errors import Broken, Forbidden, Invalid, TrivetError, Unavailable
 
 AWAY = "The database is away. Nothing was changed; ask again in a few seconds."
 BUSY = "Others hold what this needs, for longer than we wait. Nothing was changed; ask again in a few seconds."
@@ -19,6 +19,8 @@ RETRY_AFTER_S = 2
 # SQLSTATE classes and codes (PostgreSQL, appendix A). No code at all: the connection never was, or was lost.
 AWAY_STATES = ("08", "53", "57P", "58")
 BUSY_STATES = ("40001", "40P01", "55P03", "57014")
+WITHHELD_STATE = "42501"
+WITHHELD = "This is more than one tenant's to see. Ask with a key or as a person of the whole platform."
 ERRORS_SHOWN = 50
 _TEXT = {"type": "string"}
 # Of every endpoint, for the OpenAPI document.
@@ -72,6 +74,11 @@ def is_busy(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and _state(error) in BUSY_STATES
 
 
+def is_withheld(error: Exception) -> bool:
+    """Whether somebody of one tenant asked for what row-level security keeps from them."""
+    return isinstance(error, DBAPIError) and _state(error) == WITHHELD_STATE
+
+
 def _state(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
@@ -101,6 +108,8 @@ def install(app: FastAPI) -> None:
             return answer(Unavailable(AWAY if is_away(error) else BUSY, retry_after_s=RETRY_AFTER_S))
         if isinstance(error, DataError):
             return answer(Invalid(BAD_VALUE))
+        if is_withheld(error):
+            return answer(Forbidden(WITHHELD))
         raise error
 
     def broken(_: Request, error: Any) -> JSONResponse:

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from trivet import db
 from trivet.console import places, tongue
 from trivet.console.pages import show
+from trivet.console.shield import SAFE_METHODS
 from trivet.console.tongue import N_
 from trivet.console.views import Reader, SignInPage
 from trivet.identity import service
@@ -64,8 +66,17 @@ class Brake:
 brake = Brake()
 
 
-def reader(request: Request) -> Reader:
-    """Dependency: who is signed in; `SignedOut` where nobody is."""
+async def reader(request: Request) -> Reader:
+    """Dependency: who is signed in; `SignedOut` where nobody is.
+
+    Of the event loop, so that what it binds holds for the page: somebody of one tenant reads under row-level security.
+    """
+    looking = await run_in_threadpool(_looking, request)
+    db.bind(looking.tenant_id if request.method in SAFE_METHODS else None)
+    return looking
+
+
+def _looking(request: Request) -> Reader:
     token = request.cookies.get(COOKIE)
     now = utc_now()
     if token:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from trivet import problems
 from trivet.console.render import environment
 from trivet.console.views import ErrorPage
-from trivet.kit.errors import TrivetError
+from trivet.kit.errors import Forbidden, TrivetError
 from trivet.paths import shipped
 
 STANDS = "Nothing was changed. Backends keep the policy they hold."
@@ -57,6 +57,8 @@ def install(app: FastAPI) -> None:
     def database(request: Request, error: Any) -> Response:
         if isinstance(error, DataError):
             return invalid(request, error)
+        if problems.is_withheld(error):
+            return refused(request, Forbidden(problems.WITHHELD))
         if not (problems.is_away(error) or problems.is_busy(error)):
             raise error
         return _page(AWAY, problems.RETRY_AFTER_S)

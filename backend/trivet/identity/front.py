@@ -1,5 +1,7 @@
 """What stands before the REST API: nobody's body is read before we know who sends it, and none without end.
 
+Whoever is of one tenant reads under row-level security from here on.
+
 Pure ASGI, because middleware that wraps responses in tasks leaks connections when clients go away. The principal found
 here is in `scope["state"]`, where `auth.authenticate` looks first, so a key is looked up once a request.
 """
@@ -9,10 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trivet import db
 from trivet.identity.auth import authenticate, known, secret_of
 
 API, OFREP = "/api/v1/", "/ofrep/"
 OPEN = frozenset({"/api/v1/openapi.json"})
+READS = frozenset({"GET", "HEAD"})  # a change may have to look at what all share, such as a global budget
 FILES = frozenset({"/api/v1/bills"})  # which take a whole file
 
 
@@ -30,16 +34,18 @@ class Front:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
+        bound = None
         if path.startswith(API) and path not in OPEN:
             # A key that was looked up a moment ago needs no thread to be looked up again.
-            request.state.principal = known(secret_of(request.headers)) or await run_in_threadpool(
-                authenticate, request
-            )
+            principal = known(secret_of(request.headers)) or await run_in_threadpool(authenticate, request)
+            request.state.principal = principal
+            bound = principal.tenant_id if scope["method"] in READS else None
         limit = self.file_limit if path in FILES else self.limit
         said = request.headers.get("content-length", "")
         if said.isdigit() and int(said) > limit:
             raise self._too_large(limit)
-        await self.app(scope, self._bounded(receive, limit), send)
+        with db.bound_to(bound):
+            await self.app(scope, self._bounded(receive, limit), send)
 
     def _bounded(self, receive: Receive, limit: int) -> Receive:
         read = 0
