@@ -89,6 +89,11 @@ class Settings(BaseSettings):
     )
     bill_rows_limit: int = Field(2_000_000, description="Most rows of a bill.")
 
+    jobs_at_once: int = Field(1, ge=1, le=64, description="Jobs (exports, imports, rebuilds) done at once; more wait.")
+    jobs_waiting_limit: int = Field(100, ge=1, description="Most jobs that wait or run; more are refused.")
+    jobs_kept_days: int = Field(7, ge=1, description="Days that a job and the file it made are kept after its end.")
+    job_file_limit_bytes: int = Field(256 << 20, description="Largest file that a job is given or makes.")
+
     retention_days_requests: int = Field(
         90, ge=0, description="Days that requests, prompt blocks and scores are kept row by row; 0 keeps them for ever."
     )
@@ -119,6 +124,9 @@ class Settings(BaseSettings):
     listeners_per_key_limit: int = Field(
         200, ge=0, description="Most listeners of one API key at one API process; more get 429 and poll."
     )
+    live_streams_limit: int = Field(
+        500, ge=0, description="Most pages that one API process tells of changes at once; more look by their own clock."
+    )
     policy_valid_s: int = Field(600, description="How long a backend that cannot reach Trivet keeps its policy.")
     posting_grace_s: int = Field(60, description="How long after its end an hour is posted to the ledger.")
     reservation_ttl_s: int = Field(
@@ -133,7 +141,16 @@ class Settings(BaseSettings):
     reservation_kept_hours: int = Field(
         24, ge=1, description="How long a reservation can be looked up after it holds nothing more."
     )
-    session_hours: int = Field(12, description="How long a sign-in lasts.")
+    session_hours: int = Field(12, ge=1, description="How long a sign-in lasts at most.")
+    session_idle_minutes: int = Field(
+        120, ge=1, description="How long a sign-in lasts unused; what a page asks by itself is no use."
+    )
+    session_rotate_minutes: int = Field(15, ge=1, description="How often a session that is used gets a new token.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses and networks of proxies in front, whose X-Forwarded-Proto and X-Forwarded-For are believed; "
+        "empty: none.",
+    )
     report_concurrent: int = Field(4, description="Reports made at once in one process; more wait, then get 503.")
     anomaly_least: Decimal = Field(
         Decimal(1), ge=0, description="A day's cost is no anomaly unless it is off by so much, in its own currency."

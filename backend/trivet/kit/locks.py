@@ -23,3 +23,5 @@ class Lock(IntEnum):
     RETAIN = 7_219_020  # one retention run at a time
     ALERT = 7_219_026  # one judge of alerts at a time, so that nobody is told twice
     BILL = 7_219_031  # one import of bills at a time, so that no day stands on two
+    JOB = 7_219_032  # one beginner of jobs at a time, so that their limit holds
+    JOB_TAKEN = 7_219_033  # one taker of jobs at a time, so that no more run at once than may
