@@ -9,6 +9,7 @@ from trivet.console.alerts import alerts
 from trivet.console.cards import cards
 from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
+from trivet.console.live import events as live_events
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.shield import Shield
 from trivet.console.tongue import Tongue
@@ -37,6 +38,7 @@ def create_site() -> FastAPI:
     site.add_exception_handler(door.SignedOut, signed_out)
     site.include_router(door.router)
     site.include_router(overview.router)
+    site.include_router(live_events.router)
     site.include_router(interactions.router)
     site.include_router(costs.router)
     site.include_router(costs_trace.router)

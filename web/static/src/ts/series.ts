@@ -24,34 +24,32 @@ export interface Series {
   zone: string;
 }
 
-const REFRESH_MS = 2000;
 type Listener = (series: Series) => void;
 
 class Feed {
   private readonly listeners = new Set<Listener>();
-  private timer: number | undefined;
+  private readonly look = (): void => void this.fetch();
   private last: Series | undefined;
+  private under = false;
 
   constructor(private readonly url: string) {}
 
   join(listener: Listener): () => void {
+    if (this.listeners.size === 0) {
+      document.addEventListener("trivet:look", this.look);
+      void this.fetch();
+    }
     this.listeners.add(listener);
     if (this.last) listener(this.last);
-    if (this.timer === undefined) void this.tick();
     return () => {
       this.listeners.delete(listener);
-      if (this.listeners.size === 0) this.stop();
+      if (this.listeners.size === 0) document.removeEventListener("trivet:look", this.look);
     };
   }
 
-  private stop(): void {
-    window.clearTimeout(this.timer);
-    this.timer = undefined;
-  }
-
-  private async tick(): Promise<void> {
-    this.timer = window.setTimeout(() => void this.tick(), REFRESH_MS);
-    if (document.hidden && this.last) return;
+  private async fetch(): Promise<void> {
+    if (this.under || (document.hidden && this.last)) return;
+    this.under = true;
     try {
       const answer = await fetch(this.url, { headers: { Accept: "application/json" } });
       if (!answer.ok) return;
@@ -59,6 +57,8 @@ class Feed {
       for (const listener of this.listeners) listener(this.last);
     } catch {
       // The line is down: the charts keep what they show, and the page says that it is old.
+    } finally {
+      this.under = false;
     }
   }
 }

@@ -1,0 +1,1 @@
+"""Word that something on a page has changed, by server-sent events."""
