@@ -102,5 +102,4 @@ def serve_many(count: int, say: Callable[[str], None]) -> None:
                 supervisor.start(Program(f"api-{number + 1}", command, None, env, stop_s=GRACE_S + 2))
             supervisor.run(lambda: bool(stopping))
         finally:
-            supervisor.ask_all_to_stop()
             supervisor.stop()

@@ -61,6 +61,11 @@ def pid_of(part: Program) -> int:
     return part.process.pid
 
 
+def at_its_end(folder: Path, name: str, last_words: str) -> str:
+    """A script that says when it is up, and does something before it ends as asked."""
+    return f"trap '{last_words}; exit 0' TERM; touch {folder}/{name}.up; while :; do sleep 0.02; done"
+
+
 class TestDeath:
     def test_a_killed_part_is_restarted_and_that_is_said(
         self, supervisor: Supervisor, program: Callable[..., Program], console: Console
@@ -115,6 +120,28 @@ class TestStop:
             supervisor.start(program(name, "exec sleep 60"))
         supervisor.stop()
         assert console.lines == ["stopping beat", "stopping api", "stopping database"]
+
+    def test_neighbours_are_asked_together(
+        self, supervisor: Supervisor, program: Callable[..., Program], tmp_path: Path
+    ) -> None:
+        """The one that is waited for first ends only after the other was asked."""
+        supervisor.start(program("api", at_its_end(tmp_path, "api", f"touch {tmp_path}/asked"), stop_s=20))
+        waits = f"until [ -e {tmp_path}/asked ]; do sleep 0.01; done; touch {tmp_path}/seen"
+        supervisor.start(program("beat", at_its_end(tmp_path, "beat", waits), stop_s=20))
+        watch(supervisor, lambda: (tmp_path / "api.up").exists() and (tmp_path / "beat.up").exists())
+        supervisor.stop()
+        assert (tmp_path / "seen").exists()
+
+    def test_the_others_stay_until_one_that_ends_alone_has_ended(
+        self, supervisor: Supervisor, program: Callable[..., Program], tmp_path: Path
+    ) -> None:
+        supervisor.start(program("api", at_its_end(tmp_path, "api", f"touch {tmp_path}/asked"), stop_s=20))
+        looks = f"sleep 0.1; [ -e {tmp_path}/asked ] || touch {tmp_path}/alone"
+        supervisor.start(program("demo", at_its_end(tmp_path, "demo", looks), stop_s=20, alone=True))
+        watch(supervisor, lambda: (tmp_path / "api.up").exists() and (tmp_path / "demo.up").exists())
+        supervisor.stop()
+        assert (tmp_path / "alone").exists()
+        assert (tmp_path / "asked").exists()
 
     def test_a_part_that_ignores_the_request_is_killed_after_its_seconds(
         self, supervisor: Supervisor, program: Callable[..., Program], tmp_path: Path

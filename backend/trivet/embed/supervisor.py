@@ -1,4 +1,7 @@
-"""Keeps the parts of `trivet up` running: started in order, restarted with a growing pause, stopped in reverse."""
+"""Keeps the parts of `trivet up` running: started in order, restarted with a growing pause, stopped in reverse.
+
+Programs that need nothing of one another to end are asked together, so that stopping takes as long as the slowest.
+"""
 
 import contextlib
 import os
@@ -36,7 +39,9 @@ class Part(Protocol):
 
 
 class Program:
-    """A part that is one command. `finishes`: exit status 0 is its end and not a death."""
+    """A part that is one command. `finishes`: exit status 0 is its end and not a death. `alone`: the others stay until
+    it has ended, because it ends by telling them something.
+    """
 
     def __init__(
         self,
@@ -47,24 +52,37 @@ class Program:
         *,
         stop_s: float,
         finishes: bool = False,
+        alone: bool = False,
     ) -> None:
         self.name = name
         self.log = log
         self.finishes = finishes
+        self.alone = alone
         self.process: subprocess.Popen[bytes] | None = None
         self._command = command
         self._env = env
         self._stop_s = stop_s
+        self._asked = False
 
     def start(self) -> None:
         # Where we are killed there is nobody to ask it a second time, and nothing that it acknowledged is only in memory.
         self.process = spawn(self._command, self.log, death_signal=signal.SIGKILL, env=self._env)
+        self._asked = False
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, once. Its seconds begin when `stop` waits for it."""
+        if self.process is not None and self.process.poll() is None and not self._asked:
+            self.process.terminate()
+            self._asked = True
 
     def stop(self) -> None:
         """SIGTERM, its seconds, SIGKILL; then whatever it left in its process group."""
         if self.process is None:
             return
-        stop(self.process, ((signal.SIGTERM, self._stop_s),))
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=self._stop_s)
+        stop(self.process, ())
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process = None
@@ -168,20 +186,26 @@ class Supervisor:
         """Whether the part named so is down at this moment."""
         return any(w.part.name == name and w.due_at is not None for w in self._watched)
 
-    def ask_all_to_stop(self) -> None:
-        """Let every part begin to stop now, so that waiting for one after the other takes no longer than for the slowest."""
-        for watched in self._watched:
-            if watched.part.process is not None and watched.part.process.poll() is None:
-                watched.part.process.terminate()
-
     def stop(self) -> None:
-        """Stop every part, the last started first. Each has its own time limit."""
+        """Stop every part, the last started first; neighbours that may are asked together. Each has its own time limit."""
         while self._watched:
-            watched = self._watched.pop()
-            if watched.part.process is not None and watched.part.process.poll() is None:
-                self._say(f"stopping {watched.part.name}")
-            watched.part.stop()
-            self._pid_file(watched.part).unlink(missing_ok=True)
+            last = self._watched.pop()
+            together = [last]
+            while _with_others(last.part) and self._watched and _with_others(self._watched[-1].part):
+                together.append(self._watched.pop())
+            for watched in together:
+                if watched.part.process is not None and watched.part.process.poll() is None:
+                    self._say(f"stopping {watched.part.name}")
+                if isinstance(watched.part, Program):
+                    watched.part.ask_to_stop()
+            for watched in together:
+                watched.part.stop()
+                self._pid_file(watched.part).unlink(missing_ok=True)
 
     def _pid_file(self, part: Part) -> Path:
         return self._run_dir / f"{part.name}.pid"
+
+
+def _with_others(part: Part) -> bool:
+    """Stores end after everything that uses them, one by one."""
+    return isinstance(part, Program) and not part.alone

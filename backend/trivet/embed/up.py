@@ -40,7 +40,7 @@ class Options:
     demo: bool
 
 
-# name, arguments of `trivet`, seconds to stop in. Started in this order, stopped in reverse.
+# name, arguments of `trivet`, seconds to stop in. Started in this order; stopped together, the demo before the others.
 _PROGRAMS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("api", ("api",), 10.0),
     ("worker-work", ("worker", "--queue", "work"), 10.0),
@@ -101,8 +101,9 @@ def _start_programs(options: Options, supervisor: Supervisor, data_dir: Path, en
         log = data_dir / "logs" / f"{name}.log"
         # The page says that what it shows is simulated.
         told = {**env, "TRIVET_DEMO": "true"} if options.demo and name == "api" else env
-        finishes = name == _DEMO[0]
-        supervisor.start(Program(name, _trivet(*arguments), log, told, stop_s=stop_s, finishes=finishes))
+        is_demo = name == _DEMO[0]
+        program = Program(name, _trivet(*arguments), log, told, stop_s=stop_s, finishes=is_demo, alone=is_demo)
+        supervisor.start(program)
 
 
 def _environment(options: Options, settings: Settings, admin: keepsakes.Admin) -> dict[str, str]:
