@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 
 const SOURCES = "static/src";
 const DIST = "static/dist";
+const ENTRIES = new Set(["main.js", "style.css", "mark.svg"]);
 const STAMP = join(DIST, ".stamp");
 
 function fingerprint() {
@@ -33,6 +34,8 @@ const result = await build({
   bundle: true,
   minify: true,
   format: "esm",
+  splitting: true,
+  chunkNames: "[name]-[hash]",
   target: ["es2022", "chrome123", "firefox120", "safari17.5"],
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
@@ -46,7 +49,9 @@ const manifest = {};
 for (const [path, output] of Object.entries(result.metafile.outputs)) {
   if (output.entryPoint) {
     const source = basename(output.entryPoint);
-    manifest[source.replace(/\.ts$/, ".js")] = basename(path);
+    const name = source.replace(/\.ts$/, ".js");
+    // What a module loads only when it is needed has an entry point of its own, but is no entry of a page.
+    if (ENTRIES.has(name)) manifest[name] = basename(path);
   }
 }
 writeFileSync(join(DIST, "manifest.json"), JSON.stringify(manifest, null, 2) + "\n");

@@ -1,6 +1,12 @@
 import "htmx.org";
-import "./chart";
 import "./keys";
 import "./live";
 import "./panel";
 import "./zone";
+
+// Charts are most of the script: they come with the first page that has one.
+function charts(): void {
+  if (document.querySelector("trivet-chart") && !customElements.get("trivet-chart")) void import("./chart");
+}
+charts();
+document.addEventListener("htmx:after:swap", charts);
