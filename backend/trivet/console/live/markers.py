@@ -37,7 +37,10 @@ SQL: Final[Mapping[str, tuple[str, ...]]] = {
         _newest("notice_delivery", "id, state, attempts"),
         _newest("silence", "id, ends_at, expired_by"),
     ),
-    "jobs": ("''",),
+    "jobs": (
+        _newest("job", "id, state, done, note, ended_at, stop_asked_at"),
+        "(SELECT concat_ws(',', count(*), sum(done)) FROM job WHERE state IN ('waiting', 'running'))",
+    ),
     "drills": (_newest("drill", "id, state, ended_at"), _newest("drill_step", "id, ok, done_at, effective_at")),
 }  # fmt: skip
 TOPICS: Final = tuple(SQL)

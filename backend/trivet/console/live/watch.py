@@ -5,6 +5,7 @@ back, what moved in the meantime is.
 """
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Mapping
@@ -73,7 +74,10 @@ class Watch:
         self.listeners.add(listener)
         open_streams.set(len(self.listeners))
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="trivet-console-live")
+            # In a context of its own: what was set for the request that came first, its tenant above all, is not for the others.
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), name="trivet-console-live", context=contextvars.Context()
+            )
 
     def leave(self, listener: Listener) -> None:
         """It has gone; with the last one the questions end."""
