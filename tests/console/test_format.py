@@ -1,12 +1,13 @@
 """Numbers as the page says them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from trivet.console import format as say
+from trivet.console.tongue import speaking
 
 NB = say.NARROW
 
@@ -92,3 +93,11 @@ class TestNames:
     def test_a_name_opens_a_sentence_as_words(self):
         assert say.title("support-chat") == "Support chat"
         assert say.title("RAG_search") == "RAG search"
+
+
+class TestDates:
+    def test_are_written_as_the_readers_language_writes_them(self):
+        at = date(2026, 11, 20)
+        assert (say.month(at), say.month_year(at), say.day(at)) == ("November", "November 2026", "20 Nov")
+        with speaking("zh"):
+            assert (say.month(at), say.month_year(at), say.day(at)) == ("11 月", "2026 年 11 月", "11 月 20 日")

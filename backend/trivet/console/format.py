@@ -4,8 +4,10 @@ What is watched has four significant digits, what is signed its full precision; 
 """
 
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from trivet.console.tongue import language
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -114,6 +116,21 @@ def day_clock(at: datetime, now: datetime, zone: tzinfo) -> str:
     """`14:02` today, `20 Nov 14:02` on another day of the reader's calendar."""
     there, here = at.astimezone(zone), now.astimezone(zone)
     return f"{there:%H:%M}" if there.date() == here.date() else f"{there.day} {there:%b %H:%M}"
+
+
+def month(at: date) -> str:
+    """`November`; in Chinese `11 月`."""
+    return f"{at.month} 月" if language() == "zh" else f"{at:%B}"
+
+
+def month_year(at: date) -> str:
+    """`November 2026`; in Chinese `2026 年 11 月`."""
+    return f"{at.year} 年 {at.month} 月" if language() == "zh" else f"{at:%B %Y}"
+
+
+def day(at: date) -> str:
+    """`20 Nov`; in Chinese `11 月 20 日`."""
+    return f"{at.month} 月 {at.day} 日" if language() == "zh" else f"{at.day} {at:%b}"
 
 
 def elapsed(seconds: float) -> str:
