@@ -1,6 +1,7 @@
 """Pages are told when to look: one question a second for all of them, one short word each, and no stream without an end."""
 
 import asyncio
+import re
 
 import pytest
 from sqlalchemy import text
@@ -11,10 +12,13 @@ from trivet.console.live import events, markers, watch
 from trivet.console.live.watch import Listener
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Unavailable
-from trivet.kit.ids import secret_hash
 from trivet.settings import get_settings
 
 QUICK_S = 0.02
+
+
+def token_of(client):
+    return re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)[1]
 
 
 def degrade(level=1):
@@ -44,9 +48,9 @@ class Page:
         """The next word: its id, and the topics that moved."""
         while True:
             said = await asyncio.wait_for(self.sent.get(), 5)
-            if "event: look" in said:
+            if "event:look" in said:
                 id_, _, data = said.strip().split("\n")
-                return id_.removeprefix("id: "), data.removeprefix("data: ").split()
+                return id_.removeprefix("id:"), data.removeprefix("data:").split()
 
     async def leave(self):
         self.left.set()
@@ -61,9 +65,8 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def session_of(sign_in):
-    """The hash that a signed-in person's session is kept under."""
-    client = sign_in("sre")
-    return secret_hash(client.cookies["trivet_session"])
+    """What a signed-in person's session is known by."""
+    return token_of(sign_in("sre"))
 
 
 class TestMarkers:
@@ -83,7 +86,7 @@ class TestMarkers:
 
 class TestAListener:
     def test_is_told_once_of_what_moved_in_its_topics(self):
-        page = Listener(frozenset({"policy", "usage"}), b"")
+        page = Listener(frozenset({"policy", "usage"}), "")
         page.see({"policy": "1", "usage": "1", "drills": "1"})
         page.take()
         page.see({"policy": "2", "usage": "1", "drills": "2"})
@@ -136,10 +139,10 @@ class TestAStream:
 
     def test_ends_when_its_session_has_ended(self, sign_in, quick):
         client = sign_in("sre")
-        hashed = secret_hash(client.cookies["trivet_session"])
+        mine = token_of(client)
 
         async def story():
-            page = Page(Listener(frozenset({"policy"}), hashed))
+            page = Page(Listener(frozenset({"policy"}), mine))
             await page.looks()
             with db.transaction() as session:
                 session.execute(text("UPDATE web_session SET expires_at = now() - interval '1 second'"))
@@ -162,11 +165,11 @@ class TestAStream:
         self, sign_in, monkeypatch
     ):
         client = sign_in("sre")
-        hashed = secret_hash(client.cookies["trivet_session"])
-        monkeypatch.setitem(events._open, hashed, events.PER_SESSION_MAX)
+        mine = token_of(client)
+        monkeypatch.setitem(events._open, mine, events.PER_SESSION_MAX)
         answer = client.get("/live-events?topics=policy")
         assert answer.status_code == 429
-        assert "4 pages" in answer.text
+        assert "4 such pages" in answer.text
         assert int(answer.headers["retry-after"]) >= 20
 
     def test_past_the_limit_of_the_process_it_is_503(self, sign_in, monkeypatch):

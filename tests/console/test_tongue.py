@@ -85,9 +85,9 @@ PHRASE = re.compile(r"[A-Za-z]{2,}[,:]? [A-Za-z]{2,}")
 
 
 def told(call: ast.Call) -> bool:
-    """Whether a call takes its words elsewhere: to the catalogues, into an error, a query, a pattern, a log."""
+    """Whether a call takes its words elsewhere: to the catalogues, into an error, a query, a pattern, a log, a metric."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    return name in MARKERS | {"text", "compile", "info", "warning"} or name.endswith(RAISED)
+    return name in MARKERS | {"text", "compile", "info", "warning", "Counter", "Gauge"} or name.endswith(RAISED)
 
 
 def phrases(node: ast.AST) -> Iterator[tuple[int, str]]:

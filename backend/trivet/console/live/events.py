@@ -5,17 +5,17 @@ Who comes back with the `Last-Event-ID` it was told last, and nothing moved sinc
 """
 
 import asyncio
+import collections
 import contextlib
 import hashlib
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query, Request
+import prometheus_client
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import PlainTextResponse, Response
-from prometheus_client import Counter as Counted
 from starlette.types import Receive, Scope, Send
 
 from trivet.command import hub
@@ -23,8 +23,6 @@ from trivet.console.door import Looking
 from trivet.console.live import watch
 from trivet.console.live.markers import TOPICS
 from trivet.console.live.watch import Listener
-from trivet.identity.auth import COOKIE
-from trivet.kit.ids import secret_hash
 from trivet.settings import get_settings
 
 router = APIRouter()
@@ -32,29 +30,27 @@ HEARTBEAT_S: Final = 15.0
 LIFE_S: Final = 900.0  # then the page comes again, to whichever process
 RETRY_MS: Final = (1_000, 4_000)  # a page comes back within this, each at a time of its own
 PER_SESSION_MAX: Final = 4  # a browser has six connections to one place, and pages need some of them
-REFUSALS: Final = {
-    "too_many_live_streams": "This process tells as many pages of changes as TRIVET_LIVE_STREAMS_LIMIT lets it.",
-    "too_many_live_streams_of_session": f"This session has {PER_SESSION_MAX} pages that are told of changes already.",
-}
-refused = Counted("trivet_live_refused", "Pages that are not told of changes and look by their own clock.", ["reason"])
-_open: Counter[bytes] = Counter()  # streams by session
+refused = prometheus_client.Counter(
+    "trivet_live_refused", "Pages that are not told of changes and look by their own clock.", ["reason"]
+)
+_open: collections.Counter[str] = collections.Counter()  # streams by session
 
 
 @router.get("/live-events", response_model=None)
 async def listen(
-    request: Request,
     looking: Looking,
     topics: Annotated[str, Query(max_length=200)] = "",
     last_event_id: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """A stream of `look`. Topics that do not exist are left out; none: all."""
-    del looking  # that somebody is signed in is all there is to know
     wanted = frozenset(topics.replace(",", " ").split()) & frozenset(TOPICS)
-    listener = Listener(wanted or frozenset(TOPICS), secret_hash(request.cookies[COOKIE]))
+    listener = Listener(wanted or frozenset(TOPICS), looking.csrf_token)
     if reason := _enter(listener.session):
         refused.labels(reason).inc()
         again = {"Retry-After": str(random.randint(20, 40))}
-        return PlainTextResponse(REFUSALS[reason], 503 if reason == "too_many_live_streams" else 429, again)
+        if reason == "too_many_live_streams_of_session":
+            return PlainTextResponse(f"This session has {PER_SESSION_MAX} such pages already.", 429, again)
+        return PlainTextResponse("As many pages are told as TRIVET_LIVE_STREAMS_LIMIT lets be.", 503, again)
     return Stream(listener, last_event_id)
 
 
@@ -96,7 +92,7 @@ class Stream(Response):
                 yield ":\n\n"
             elif mark != self._told:
                 self._told = mark
-                yield f"id: {mark}\nevent: look\ndata: {' '.join(moved)}\n\n"
+                yield f"id:{mark}\nevent:look\ndata:{' '.join(moved)}\n\n"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._listener.woken.wait(), HEARTBEAT_S * (0.75 + random.random() / 4))
 
@@ -106,7 +102,7 @@ def mark_of(known: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(sorted(known.items())).encode()).hexdigest()[:20]
 
 
-def _enter(session: bytes) -> str | None:
+def _enter(session: str) -> str | None:
     """Take a place; the name of the limit that refuses it."""
     if hub.here().closing or _open.total() >= get_settings().live_streams_limit:
         return "too_many_live_streams"
@@ -116,7 +112,7 @@ def _enter(session: bytes) -> str | None:
     return None
 
 
-def _leave(session: bytes) -> None:
+def _leave(session: str) -> None:
     _open[session] -= 1
     if not _open[session]:
         del _open[session]

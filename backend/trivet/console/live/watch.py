@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from trivet import db
 from trivet.command import hub
 from trivet.console.live import markers
+from trivet.settings import get_settings
 
 LOOK_S: Final = 1.0
 ALIVE_S: Final = 5.0  # how long after its session has ended a stream may still be open
@@ -32,7 +34,7 @@ class Listener:
     """One page: what it wants to know of, whose session it is, and what it has not been told yet."""
 
     topics: frozenset[str]
-    session: bytes  # hash of its token
+    session: str  # its CSRF token, which stays while the cookie is replaced
     known: dict[str, str] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
     ended: bool = False
@@ -94,7 +96,7 @@ class Watch:
     async def _look(self) -> None:
         topics = frozenset().union(*(listener.topics for listener in self.listeners))
         ask_alive = time.monotonic() - self._asked_alive > ALIVE_S
-        sessions = frozenset(listener.session for listener in self.listeners) if ask_alive else frozenset[bytes]()
+        sessions = frozenset(listener.session for listener in self.listeners) if ask_alive else frozenset[str]()
         try:
             found, alive = await run_in_threadpool(_read, topics, sessions)
         except SQLAlchemyError as error:
@@ -111,9 +113,10 @@ class Watch:
                 listener.end()
 
 
-def _read(topics: frozenset[str], sessions: frozenset[bytes]) -> tuple[dict[str, str], frozenset[bytes]]:
+def _read(topics: frozenset[str], sessions: frozenset[str]) -> tuple[dict[str, str], frozenset[str]]:
+    idle = timedelta(minutes=get_settings().session_idle_minutes)
     with db.transaction() as session:
-        return markers.read(session, topics), markers.alive(session, sorted(sessions))
+        return markers.read(session, topics), markers.alive(session, sessions, idle)
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
