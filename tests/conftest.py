@@ -7,11 +7,13 @@
 `broker_url`    a real Redis (session).
 """
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -193,30 +195,59 @@ def passwords_hashed_quickly() -> Iterator[None]:
 
 # Their tests wait for processes.
 _LONG = (
+    "tests/browser",
     "tests/embed/test_up.py",
-    "tests/browser/test_console.py",
-    "tests/browser/test_money.py",
     "tests/spine/test_the_loop.py",
+    "tests/embed/test_postgres.py",
     "tests/spine/test_exactly_once.py",
     "tests/embed/test_serve.py",
     "tests/spine/test_hold_up.py",
-    "tests/embed/test_postgres.py",
     "tests/demo/test_replay.py",
     "tests/command/test_processes.py",
+    "tests/collectors/test_policy_client.py",
+    "tests/collectors/test_nvml.py",
+    "tests/collectors/test_agent.py",
+    "tests/demo/test_backend.py",
+    "tests/collectors/test_litellm_proxy.py",
 )
+# The files of such a folder share what is started once for all of them.
+_TOGETHER = ("tests/browser",)
+
+
+def _unit(nodeid: str) -> str:
+    """What one process runs from beginning to end: a file, or a folder whose files share something."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in _TOGETHER if file.startswith(f"{folder}/")), file)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = False  # xdist would begin with the files of most tests; see below
+    config.option.loadscopereorder = False  # xdist would begin with the units of most tests; see below
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _unit(nodeid)
+
+    return Units(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first, each before one of many tests: no process is left with a long one at the end."""
-    of_file: dict[str, list[pytest.Item]] = {}
+    """What takes long comes first, each before one of many tests: no process is left with a long one at the end."""
+    of_unit: dict[str, list[pytest.Item]] = {}
     for item in items:
-        of_file.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    long = [file for file in _LONG if file in of_file]
-    others = sorted(of_file.keys() - set(long), key=lambda file: (-len(of_file[file]), file))
-    beside = [file for pair in zip(long, others, strict=False) for file in pair]
+        of_unit.setdefault(_unit(item.nodeid), []).append(item)
+    long = [unit for unit in _LONG if unit in of_unit]
+    others = sorted(of_unit.keys() - set(long), key=lambda unit: (-len(of_unit[unit]), unit))
+    beside = [unit for pair in zip(long, others, strict=False) for unit in pair]
     ordered = dict.fromkeys(beside + long + others)
-    items[:] = [item for file in ordered for item in of_file[file]]
+    items[:] = [item for unit in ordered for item in of_unit[unit]]
+
+
+def pytest_collection_finish() -> None:
+    """What stands now stands to the end: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()

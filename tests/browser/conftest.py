@@ -1,4 +1,9 @@
-"""A whole Trivet (`trivet up` on a free port), a serving backend that really polls, and a Chromium that looks at it."""
+"""A whole Trivet (`trivet up` on a free port), a serving backend that really polls, and a Chromium that looks at it.
+
+All three are started once for this folder, and every file in it finds what the others have left: a file names what it
+makes for itself alone. One that needs a Trivet of its own says so: it has its own `data_dir`, `trivet` and `gateway`
+with `scope="module"`. The folder is a package, because fixtures of that scope end with it and not with the run.
+"""
 
 import os
 import shutil
@@ -47,7 +52,7 @@ def start_up(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     return process, f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def data_dir() -> Iterator[Path]:
     """A folder that the database's own account may walk to, which pytest's is not when we are root."""
     folder = Path(tempfile.mkdtemp(prefix="trivet-browser-"))
@@ -56,7 +61,7 @@ def data_dir() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def trivet(data_dir: Path) -> Iterator[Trivet]:
     process, address = start_up(data_dir)
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {KEY}"}, timeout=10) as http:
@@ -65,10 +70,17 @@ def trivet(data_dir: Path) -> Iterator[Trivet]:
     assert process.wait(timeout=60) == 0
 
 
-@pytest.fixture(scope="module")
-def gateway(trivet: Trivet, data_dir: Path) -> Iterator[Gateway]:
-    """One registered scenario, one tenant that pays, one backend that serves it."""
+@pytest.fixture(scope="package")
+def company(trivet: Trivet) -> Trivet:
+    """A cost centre with a tenant that pays."""
     trivet.post("tenants", {"name": "acme", "cost_centre": "CC-7"})
+    return trivet
+
+
+@pytest.fixture(scope="package")
+def gateway(company: Trivet, data_dir: Path) -> Iterator[Gateway]:
+    """One registered scenario, one backend that serves it; what it serves is the company's."""
+    trivet = company
     trivet.post("scenarios", {"name": "support-chat", "preset": "real-time-chat"})
     trivet.post("backends", {"name": "gateway-1", "scenarios": ["support-chat"]})
     key = trivet.post("keys", {"name": "gateway-1", "tenant": None, "scopes": ["ingest", "policy"]})["key"]
@@ -78,9 +90,9 @@ def gateway(trivet: Trivet, data_dir: Path) -> Iterator[Gateway]:
     made.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Ends with its module: while it lives an event loop runs in this thread, which other tests would trip over."""
+    """Ends with this folder: while it lives an event loop runs in this thread, which other tests would trip over."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
     assert found, "No Chromium: name one in CHROMIUM, or install it: apt-get install chromium"
     with sync_playwright() as playwright:
@@ -112,9 +124,9 @@ def page(browser: Browser, trivet: Trivet, allowed: list[str]) -> Iterator[Page]
 
 @pytest.fixture
 def signed_in(page: Page) -> Page:
+    """By the form's own address, without looking at the form: `test_money.py` signs in as people do."""
+    answer = page.context.request.post("/sign-in", form={"email": EMAIL, "password": PASSWORD}, max_redirects=0)
+    assert answer.status == 303
     page.goto("/")
-    page.get_by_label("Email").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
     page.locator("#sentence").wait_for()
     return page
