@@ -51,7 +51,7 @@ class TestAskingForAJob:
     def test_it_waits_and_its_task_leaves_with_the_commit(self):
         job = begun()
         with db.transaction() as session:
-            assert session.execute(select(Outbox.task, Outbox.args)).all() == [("test.count", [job.id])]
+            assert session.execute(select(Outbox.task, Outbox.args)).all() == [("job.take", [job.id])]
             assert session.scalar(select(Audit.subject).where(Audit.action == "job.begin")) == f"job:{job.id}"
         assert (job.state, job.done, job.total) == ("waiting", 0, None)
 

@@ -5,25 +5,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import IO, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from trivet import db
-from trivet.bill import answers, check, matching, own_formats, posting, service
+from trivet.bill import answers, check, later, matching, own_formats, posting, service
 from trivet.bill.asked import Given, wanted_of
+from trivet.bill.later import limits
 from trivet.bill.models import Bill, BillAlias, BillLine
 from trivet.bill.read.formats import formats
-from trivet.bill.read.table import Limits
 from trivet.identity.auth import Principal, platform
+from trivet.job import api as jobs
 from trivet.kit.answer import answers as shaped
 from trivet.kit.body import Asked, Body, Name
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Invalid
 from trivet.kit.page import INT4, from_cursor, page
-from trivet.settings import get_settings
 
 router = APIRouter(tags=["bill"])
 check.register()
@@ -56,21 +56,31 @@ class NewFormat(Body):
     columns: dict[str, Annotated[str, Field(max_length=256)]] = Field(max_length=20)
 
 
-def limits() -> Limits:
-    """Of one file, as the settings say."""
-    settings = get_settings()
-    return Limits(settings.bill_file_limit_bytes, settings.bill_rows_limit)
+class GivenOver(Given):
+    """`later`: it is read by a worker, as a job."""
+
+    later: bool = False
 
 
 @router.post("/bills", status_code=201)
-async def import_bill(request: Request, principal: Write, given: Annotated[Given, Query()]) -> dict[str, Any]:
+async def import_bill(
+    request: Request, response: Response, principal: Write, given: Annotated[GivenOver, Query()]
+) -> dict[str, Any]:
     """A file, as the body or as `file` of a form (with `usage` beside it). What to do with it stands in the address.
 
     Answers `{"new", "bills": [...]}`: one for each provider and currency in it. A file imported before answers the bills
-    that it made then.
+    that it made then. With `later` it answers 202 and a job.
     """
     async with _files(request) as (file, usage, name):
+        if given.later:
+            response.status_code = 202
+            return await run_in_threadpool(_begin, file, usage, given.file_name or name, given, principal.actor)
         return await run_in_threadpool(_import, file, usage, given.file_name or name, given, principal.actor)
+
+
+def _begin(file: IO[bytes], usage: IO[bytes] | None, name: str, given: Given, actor: str) -> dict[str, Any]:
+    with db.transaction() as session:
+        return jobs.said(session, [later.begin(session, file, usage, name=name, given=given, actor=actor)])[0]
 
 
 def _import(file: IO[bytes], usage: IO[bytes] | None, name: str, given: Given, actor: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from trivet import db
 from trivet.bill import answers, posting, service
-from trivet.bill.api import limits
 from trivet.bill.asked import Given, wanted_of
+from trivet.bill.later import limits
 from trivet.bill.models import Bill
 from trivet.bill.telling import Told, sentence
 from trivet.kit.clock import utc_now

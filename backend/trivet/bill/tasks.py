@@ -3,10 +3,17 @@
 from celery import shared_task
 
 from trivet import db
-from trivet.bill import posting
+from trivet.bill import later, posting
+from trivet.job import work
 from trivet.kit.clock import utc_now
 
 SCHEDULE = {"bill.rematch": (60.0, "work")}
+
+
+@shared_task(name=later.TASK)
+def import_bill(job_id: int) -> bool:
+    """Read a file that somebody brought."""
+    return work.perform(job_id, later.run)
 
 
 @shared_task(name="bill.rematch")

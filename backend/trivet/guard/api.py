@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 from trivet import db
 from trivet.card import service as cards
 from trivet.card.presets import catalogue
-from trivet.guard import ladder_api, metrics, simulate_api
+from trivet.guard import ladder_api, metrics, replay_api, simulate_api
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Name
@@ -20,6 +20,7 @@ __all__ = ["metrics", "router"]  # imported, the metrics register themselves
 
 router = APIRouter(tags=["guard"])
 router.include_router(ladder_api.router)
+router.include_router(replay_api.router)
 router.include_router(simulate_api.router)
 Read = Annotated[Principal, Depends(platform("read"))]
 Limit = Annotated[int, Query(ge=1, le=500)]

@@ -56,10 +56,14 @@ Seconds = dict[tuple[int, str, int], list[list[Counts]]]  # by scenario and limi
 
 def calibrate(session: Session, now: datetime) -> int:
     """Replay those that are due; how many guards were."""
+    due = _due(session, cards.active(session), now)
+    return replay(session, due, now) if due else 0
+
+
+def replay(session: Session, scenario_ids: Sequence[int], now: datetime) -> int:
+    """Replay those of some scenarios; how many guards were."""
     active = cards.active(session)
-    due = _due(session, active, now)
-    if not due:
-        return 0
+    due = [id_ for id_ in scenario_ids if id_ in active]
     history = _history(session, due, now)
     rows = [row for id_ in due for row in _rows(active[id_], history, now)]
     if rows:

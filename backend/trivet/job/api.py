@@ -94,11 +94,6 @@ def said(session: Session, rows: list[Job]) -> list[dict[str, Any]]:
     return [answers.told(row, names.get(row.tenant_id or 0), kept) for row in rows]
 
 
-def asked(session: Session, wanted: service.Wanted, principal: Principal) -> dict[str, Any]:
-    """Begin a job for a caller, within the limits that settings name; it as JSON."""
-    return said(session, [begun(session, wanted, principal.actor)])[0]
-
-
 def begun(session: Session, wanted: service.Wanted, actor: str) -> Job:
     """Begin a job within the limits that settings name."""
     settings = get_settings()

@@ -99,7 +99,7 @@ def begin(session: Session, wanted: Wanted, *, actor: str, now: datetime, waitin
     session.flush()
     for name, content in wanted.given.items():
         parts.keep(session, job.id, name, content, file_max)
-    outbox.send(session, wanted.task, job.id)
+    outbox.send(session, "job.take", job.id)
     wake.tell(session, JOBS, job.id)
     after = {"kind": job.kind, "title": job.title, "params": job.params}
     audit.record(session, actor=actor, action="job.begin", subject=f"job:{job.id}", after=after)
@@ -217,9 +217,9 @@ def hand_on(session: Session, at_once: int) -> int:
     """Send the oldest that wait to whoever is free; sent twice, they are done once."""
     running = session.scalar(select(func.count()).select_from(Job).where(Job.state == RUNNING)) or 0
     free = max(at_once - running, 0)
-    oldest = session.execute(select(Job.id, Job.task).where(Job.state == WAITING).order_by(Job.id).limit(free)).all()
-    for job_id, task in oldest:
-        outbox.send(session, task, job_id)
+    oldest = session.scalars(select(Job.id).where(Job.state == WAITING).order_by(Job.id).limit(free)).all()
+    for job_id in oldest:
+        outbox.send(session, "job.take", job_id)
     return len(oldest)
 
 

@@ -2,14 +2,24 @@
 
 from datetime import timedelta
 
-from celery import shared_task
+from celery import current_app, shared_task
+from sqlalchemy import select
 
 from trivet import db
-from trivet.job import service
+from trivet.job import service, work
+from trivet.job.models import Job
 from trivet.kit.clock import utc_now
 from trivet.settings import get_settings
 
 SCHEDULE = {"job.sweep": (10.0, "work"), "job.prune": (3600.0, "work")}
+
+
+@shared_task(name="job.take", soft_time_limit=work.LONGEST_S, time_limit=work.ENDED_S)
+def take(job_id: int) -> bool:
+    """Do a job, by the task that its kind has; whether it was done."""
+    with db.transaction() as session:
+        task = session.scalar(select(Job.task).where(Job.id == job_id))
+    return bool(task and current_app.tasks[task](job_id))
 
 
 @shared_task(name="job.sweep")

@@ -27,7 +27,7 @@ from trivet.report import (
 from trivet.report import engines as serving
 from trivet.report import usage as using
 from trivet.report.asking import Read
-from trivet.report.files import files_api, schedules_api
+from trivet.report.files import files_api, later_api, schedules_api
 from trivet.report.limits import Place
 from trivet.report.query import (
     InteractionQuery,
@@ -43,6 +43,7 @@ router.include_router(costs_api.router)
 router.include_router(questions_api.router)
 router.include_router(values_api.router)
 router.include_router(files_api.router)
+router.include_router(later_api.router)
 router.include_router(schedules_api.router)
 router.include_router(gaps_api.router)
 router.include_router(scaling_api.router)

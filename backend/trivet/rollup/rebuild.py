@@ -4,7 +4,7 @@ Costs are those the request rows hold; the price book is never asked. A request 
 currency at once, where the first time it came under none with a correction: summed over currencies both are the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -32,18 +32,28 @@ HOURS_MAX = 24 * 62
 LONGEST = timedelta(days=2)
 
 
-def rebuild(interval: Interval) -> int:
-    """Rebuild whole hours, one transaction each; how many. `RowsDropped` where retention dropped rows of any."""
+def hours(interval: Interval) -> int:
+    """How many there are; `Invalid` where they are not whole, or too many."""
     cover(interval, 3600)
-    hours = int((interval.end - interval.start) / HOUR)
-    if hours > HOURS_MAX:
+    count = int((interval.end - interval.start) / HOUR)
+    if count > HOURS_MAX:
         raise Invalid(f"Rebuild at most {HOURS_MAX} hours at once.", field="to")
+    return count
+
+
+def rebuild(interval: Interval, tell: Callable[[int, int], None] = lambda *_: None) -> int:
+    """Rebuild whole hours, one transaction each; how many. `RowsDropped` where retention dropped rows of any.
+
+    `tell(done, of)` is called before each.
+    """
+    count = hours(interval)
     with db.transaction() as session:
         facts.must_have_rows(session, interval)
-    for number in range(hours):
+    for number in range(count):
+        tell(number, count)
         start = interval.start + HOUR * number
         rebuild_hour(Interval(start, start + HOUR))
-    return hours
+    return count
 
 
 def rebuild_hour(hour: Interval) -> None:

@@ -7,9 +7,10 @@ from celery import shared_task
 from sqlalchemy.orm import Session
 
 from trivet import db
+from trivet.job import work
 from trivet.kit.interval import Interval
+from trivet.rollup import later, service, signal_fold
 from trivet.rollup import rebuild as rebuilding
-from trivet.rollup import service, signal_fold
 from trivet.settings import get_settings
 
 ROUNDS_MAX = 50
@@ -41,6 +42,12 @@ def fold_gpu() -> int:
 @shared_task(name="rollup.fold_signals")
 def fold_signals() -> int:
     return until_empty(signal_fold.fold_signals)
+
+
+@shared_task(name=later.TASK)
+def rebuild_job(job_id: int) -> bool:
+    """The same, asked for by somebody who looks how far it is."""
+    return work.perform(job_id, later.run)
 
 
 @shared_task(name="rollup.rebuild")

@@ -5,15 +5,16 @@ import io
 import zlib
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trivet import db
 from trivet.identity.auth import Principal, platform
+from trivet.job import api as jobs
 from trivet.kit.body import Instant
 from trivet.kit.clock import floor, rfc3339, utc_now
 from trivet.kit.errors import Invalid
 from trivet.pricing.dated import plain
-from trivet.pricing.importing import litellm, service
+from trivet.pricing.importing import later, litellm, service
 from trivet.pricing.importing.preview import CHANGED, NEW, Change, Preview
 
 router = APIRouter(tags=["pricing"])
@@ -29,19 +30,24 @@ async def _body(request: Request) -> bytes:
 def import_prices(
     body: Annotated[bytes, Depends(_body)],
     request: Request,
+    response: Response,
     principal: Annotated[Principal, Depends(platform("admin", "finance"))],
     *,
     source: Literal["litellm", "genai-prices"] = "litellm",
     effective_from: Instant | None = None,
     apply: Annotated[bool, Query(description="Enter it; else only show what it would change.")] = False,
+    in_background: Annotated[
+        bool, Query(alias="later", description="Have it entered by a worker: 202 and a job.")
+    ] = False,
 ) -> dict[str, Any]:
     """Hold a price list against the book. For `litellm` the body is its price file, also gzipped (`Content-Encoding`)."""
     at = effective_from or floor(utc_now(), 1)
+    data = inflated(body, request.headers.get("content-encoding", "")) if source == "litellm" else b""
     with db.transaction() as session:
-        if source == "litellm":
-            offered = litellm.read(inflated(body, request.headers.get("content-encoding", "")))
-        else:
-            offered = service.genai_prices(session, at)
+        if apply and in_background:
+            response.status_code = 202
+            return jobs.said(session, [later.begin(session, source, data, at, principal.actor)])[0]
+        offered = later.offered(session, source, data, at)
         seen = service.enter(session, offered, at, principal.actor) if apply else service.look(session, offered, at)
         return said(seen, applied=apply)
 

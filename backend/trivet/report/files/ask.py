@@ -20,7 +20,7 @@ from trivet.report import costs as costing
 from trivet.report import grain as grains
 from trivet.report import names
 from trivet.report import usage as using
-from trivet.report.files.table import Column, Table
+from trivet.report.files.table import Column, Gone, Table
 from trivet.rollup.read import Usage
 
 KINDS = ("costs", "usage")
@@ -44,6 +44,7 @@ class Question:
     basis: str = "allocation"
     as_of: str | None = None
     asked: Mapping[str, Sequence[Any]] = field(default_factory=dict)  # the filters by the names people use
+    gone: Gone = field(default_factory=Gone, compare=False)
 
 
 def question(kind: str, interval: Interval, group_by: str, **more: Any) -> Question:
@@ -77,7 +78,7 @@ def table(session: Session, asked: Question, now: datetime) -> Table:
     else:
         made.columns, made.rows = _usage(session, asked, made)
     facts["Generated"] = rfc3339(now.replace(microsecond=0))
-    made.rows = _bounded(made.rows)
+    made.rows = _bounded(made.rows, asked.gone)
     return made
 
 
@@ -87,14 +88,17 @@ def pieces(asked: Question) -> Iterator[Interval]:
         yield asked.interval
         return
     width = grains.MONTH if asked.grain == "1mo" else grains.DAY
-    for start in width.starts(asked.interval):
+    starts = list(width.starts(asked.interval))
+    for number, start in enumerate(starts):
+        asked.gone.piece(number, len(starts))
         yield Interval(max(start, asked.interval.start), min(width.after(start), asked.interval.end))
 
 
-def _bounded(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+def _bounded(rows: Iterator[Sequence[Any]], gone: Gone) -> Iterator[Sequence[Any]]:
     for number, row in enumerate(rows):
         if number == ROWS_MAX:
             raise TooLarge(f"That is more than {ROWS_MAX:,} rows: narrow the range, filter, or choose a coarser grain.")
+        gone.row()
         yield row
 
 

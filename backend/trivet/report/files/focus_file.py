@@ -54,6 +54,7 @@ def _checked(
         for row in rows_of(facts):
             shape = {name: _text(name, row.get(name, "")) for name in names}
             checker.row(shape)
+            asked.gone.row()
             if checker.verdict.rows > ROWS_MAX:
                 raise TooLarge(f"That is more than {ROWS_MAX:,} rows: narrow the range, or take days instead of hours.")
             currency = shape["BillingCurrency"]

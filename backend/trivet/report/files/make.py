@@ -4,7 +4,7 @@ import io
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.report.files import ask, csv_file, statement
-from trivet.report.files.table import Table
+from trivet.report.files.table import Gone, Table
 
 PART_BYTES = 1 << 16
 IN_MEMORY_BYTES = 4 << 20  # larger files go to disk while they are made
@@ -43,6 +43,7 @@ class Wish:
     month: str = ""
     where: Mapping[str, Collection[Any]] = field(default_factory=dict)
     asked: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    gone: Gone = field(default_factory=Gone, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ def file(session: Session, kind: str, wish: Wish, now: datetime) -> Made:
         content.close()
         raise
     return Made(name_of(kind, wish), MEDIA_TYPES[wish.form], content, rows)
+
+
+def told(wish: Wish, gone: Gone) -> Wish:
+    """The same wish, which tells how far it is."""
+    return replace(wish, gone=gone)
 
 
 def check(kind: str, form: str) -> Writer:
@@ -111,7 +117,7 @@ def name_of(kind: str, wish: Wish) -> str:
 def _table(session: Session, kind: str, wish: Wish, now: datetime) -> Table:
     asked = ask.question(
         kind, wish.interval, wish.group_by or GROUP_BY[kind], where=wish.where, grain=wish.grain, basis=wish.basis,
-        as_of=wish.as_of, asked=wish.asked,
+        as_of=wish.as_of, asked=wish.asked, gone=wish.gone,
     )  # fmt: skip
     return ask.table(session, asked, now)
 
@@ -146,7 +152,9 @@ def _focus(session: Session, kind: str, wish: Wish, _: datetime, out: BinaryIO) 
         raise Invalid("A row of FOCUS is of an hour (1h) or a day (1d).", field="grain")
     if wish.basis != "allocation":
         raise Invalid("A FOCUS file is on the basis `allocation`.", field="basis")
-    asked = ask.Question(kind, wish.interval, (), wish.where, wish.grain or "1d", as_of=wish.as_of, asked=wish.asked)
+    asked = ask.Question(
+        kind, wish.interval, (), wish.where, wish.grain or "1d", as_of=wish.as_of, asked=wish.asked, gone=wish.gone
+    )
     from trivet.report.files import focus_file
 
     return focus_file.write(

@@ -1,6 +1,6 @@
 """What a file holds, before it has a form: named columns, rows of values, and what was asked. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from trivet.kit.money import plain
 Kind = Literal["text", "count", "money", "number"]
 # A spreadsheet runs a cell that begins so, also one in full width; line breaks and tabs before it are skipped over.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+ROWS_TOLD = 500
 CELL_LENGTH_MAX = 32_000  # a workbook holds 32,767 characters a cell
 
 
@@ -19,6 +20,27 @@ class Column:
 
     name: str
     kind: Kind = "text"
+
+
+@dataclass(slots=True)
+class Gone:
+    """How far a file is: pieces of its time, and rows. `tell(pieces done, pieces, rows)` is called as it goes."""
+
+    tell: Callable[[int, int, int], None] = lambda *_: None
+    done: int = 0
+    of: int = 1
+    rows: int = 0
+
+    def piece(self, number: int, of: int) -> None:
+        """So many of the pieces are behind it."""
+        self.done, self.of = number, of
+        self.tell(self.done, self.of, self.rows)
+
+    def row(self) -> None:
+        """One more."""
+        self.rows += 1
+        if self.rows % ROWS_TOLD == 0:
+            self.tell(self.done, self.of, self.rows)
 
 
 @dataclass(slots=True)
