@@ -8,7 +8,7 @@ from trivet.archive.models import KeptSince
 from trivet.card import service as cards
 from trivet.command import service
 from trivet.command.models import BackendHolding, BackendPoll, Command
-from trivet.console import queries
+from trivet.console import lately, queries
 from trivet.fleet.models import Backend
 from trivet.ingest.models import UsageDelta
 from trivet.kit import histogram
@@ -122,7 +122,7 @@ class TestTheFacts:
             session.flush()
             facts = queries.load(session, now, 60).scenarios[0]
             assert facts.now.usage.requests == 60
-            assert round(facts.now.requests_per_s * (now - queries.back(now, 30).start).total_seconds()) == 100
+            assert round(facts.now.requests_per_s * (now - lately.back(now, 30).start).total_seconds()) == 100
 
     def test_until_something_is_measured_since_the_last_change_the_numbers_are_marked_as_from_before(self, database):
         now = utc_now()

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from trivet.archive.facts import NotKept
@@ -14,24 +15,20 @@ from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command import scope as scopes
 from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
-from trivet.console.measures import Now, priced_requests
+from trivet.console.lately import AHEAD_S, BUCKET_S, lately
+from trivet.console.measures import Now
 from trivet.fleet.models import Backend
 from trivet.guard import service as guards
 from trivet.guard.models import Breach, GuardState, LadderState
-from trivet.guard.window import Governing, Slice, measured_under
 from trivet.identity.approval import KEY
 from trivet.identity.models import User
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.pricing.models import Model
 from trivet.rollup import read
-from trivet.rollup.read import Usage
 from trivet.tenant.models import Scenario, Tenant
 
-BUCKET_S = 10
-AHEAD_S = 20  # the running bucket and one more, for clocks that go a little fast
-LATELY_S = 30
-SCENARIOS_MAX = 50
+SCENARIOS_MAX = 250
 BACKENDS_MAX = 50
 COMMANDS_MAX = 15
 BREACHES_MAX = 10
@@ -39,6 +36,9 @@ MODELS_NAMED = 5
 COMPARED_MIN = 400  # requests on each side before a cost is compared: fewer differ by the mix of their lengths alone
 AWAY_AFTER = timedelta(days=1)
 LEFT_TOLD = timedelta(hours=1)  # after a roll back, also one that took long to be proven
+FLOOR = "quality-floor"
+Cause = tuple[Command | None, Breach | None]
+NO_CAUSE: Cause = (None, None)
 CRITICAL_FIRST = ("core", "auxiliary", "experimental")
 
 
@@ -167,18 +167,19 @@ def _facts(
     states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in ids}
     for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(ids))):
         states[state.scenario_id][state.guard] = state
-    lately = _lately(session, active, ladders, ids, now)
+    measured = lately(session, active, ladders, ids, now)
     there = scopes.present(session, now, seen_s)
     present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.takes(id_, None)) for id_ in ids}
-    causes = {id_: _cause(session, id_, proven_level(present[id_])) for id_ in ids}
+    causes = _causes(session, {id_: proven_level(present[id_]) for id_ in ids})
     opened = _open(session, active)
     turned = _turned(session, ids)
+    left = _left(session, [c for c in turned.values() if c.kind == "rollback" and now - c.created_at <= LEFT_TOLD])
     return tuple(
         ScenarioFacts(
             id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
-            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=lately[s.id],
-            proven_by=causes[s.id][0], because_of=causes[s.id][1], present=present[s.id],
-            open=opened.get(s.id, ()), turned=turned.get(s.id), left=_left(session, turned.get(s.id), now),
+            ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=measured[s.id],
+            proven_by=causes.get(s.id, NO_CAUSE)[0], because_of=causes.get(s.id, NO_CAUSE)[1], present=present[s.id],
+            open=opened.get(s.id, ()), turned=turned.get(s.id), left=left.get(s.id),
         )
         for s in scenarios
     )  # fmt: skip
@@ -201,77 +202,27 @@ def _turned(session: Session, ids: list[int]) -> dict[int, Command]:
     return {command.scenario_id: command for command in session.scalars(query)}
 
 
-def _left(session: Session, turned: Command | None, now: datetime) -> Breach | None:
+def _left(session: Session, turned: list[Command]) -> dict[int, Breach]:
     """The breach under the revision that a roll back of a moment ago left: the one that caused it, else one open then."""
-    if turned is None or turned.kind != "rollback" or now - turned.created_at > LEFT_TOLD:
-        return None
-    if turned.breach_id is not None:
-        return session.get(Breach, turned.breach_id)
-    then = select(Breach).where(
-        Breach.scenario_id == turned.scenario_id,
-        Breach.revision != turned.revision,
-        Breach.opened_at <= turned.created_at,
-        or_(Breach.closed_at.is_(None), Breach.closed_at >= turned.created_at),
+    named = breaches_of(session, {c.breach_id for c in turned if c.breach_id})
+    found = {c.scenario_id: named[c.breach_id] for c in turned if c.breach_id in named}
+    then = and_(
+        Breach.scenario_id == Command.scenario_id,
+        Breach.revision != Command.revision,
+        Breach.opened_at <= Command.created_at,
+        or_(Breach.closed_at.is_(None), Breach.closed_at >= Command.created_at),
     )
-    return session.scalar(then.order_by(Breach.guard != "quality-floor", Breach.id.desc()).limit(1))
+    query = select(Breach).join(Command, then).where(Command.id.in_([c.id for c in turned if c.breach_id is None]))
+    query = query.ext(distinct_on(Breach.scenario_id))
+    for breach in session.scalars(query.order_by(Breach.scenario_id, Breach.guard != FLOOR, Breach.id.desc())):
+        found[breach.scenario_id] = breach
+    return found
 
 
-def _lately(
-    session: Session,
-    active: Mapping[int, ActiveCard],
-    ladders: Mapping[int, LadderState],
-    ids: list[int],
-    now: datetime,
-) -> dict[int, Now]:
-    """What each scenario does now, seen as its guards see it: only what was measured after the last change."""
-    if not ids:
-        return {}
-    longest = max([LATELY_S, *(card.card.quality.window_s for card in active.values())])
-    by = ["scenario_id", "bucket", "revision", "level", "currency"]
-    found = read.usage(session, back(now, longest), by, {"scenario_id": ids}, grain_s=BUCKET_S)
-    slices: dict[int, list[Slice]] = {id_: [] for id_ in ids}
-    for (id_, bucket, revision, level, currency), usage in found.items():
-        slices[id_].append(Slice(bucket, revision, level, currency, usage))
-    return {id_: _now(slices[id_], active.get(id_), ladders.get(id_), now) for id_ in ids}
-
-
-def _now(slices: list[Slice], active: ActiveCard | None, ladder: LadderState | None, now: datetime) -> Now:
-    start = back(now, LATELY_S).start
-    governs = present_of(active, ladder) if active else None
-    since = measured_under(slices, governs) if governs else slices
-    lately = [s for s in slices if s.bucket >= start]
-    here = [s for s in since if s.bucket >= start]
-    from_before = bool(lately) and not here
-    currency = active.card.cost.currency if active else "USD"
-    scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
-    seconds = (now - start).total_seconds()
-    every = _sum(s.usage for s in lately)
-    return Now(
-        usage=every if from_before else _sum(s.usage for s in here),
-        priced=_sum(s.usage for s in (lately if from_before else here) if s.currency == currency),
-        scored=_sum(s.usage for s in (slices if from_before else since) if s.bucket >= scored_from),
-        requests_per_s=every.requests / seconds,
-        priced_per_s=priced_requests(_sum(s.usage for s in lately if s.currency == currency)) / seconds,
-        from_before=from_before,
-        since=governs.since if governs else None,
-    )
-
-
-def present_of(active: ActiveCard, ladder: LadderState | None) -> Governing:
-    """What governs now, and since when, as the guards see it."""
-    if ladder is None or (active.first and ladder.since <= active.active_from):
-        return Governing(active.number, ladder.level if ladder else 0, None)
-    return Governing(active.number, ladder.level, max(active.active_from, ladder.since))
-
-
-def back(now: datetime, seconds: int) -> Interval:
-    """The whole buckets of the last `seconds`, the running one included."""
-    here = floor(now, BUCKET_S)
-    return Interval(here - timedelta(seconds=seconds), here + timedelta(seconds=AHEAD_S))
-
-
-def _sum(usages: Iterable[Usage]) -> Usage:
-    return sum(usages, Usage())
+def breaches_of(session: Session, ids: Iterable[int]) -> dict[int, Breach]:
+    """Breaches by id."""
+    wanted = list(ids)
+    return {b.id: b for b in session.scalars(select(Breach).where(Breach.id.in_(wanted)))} if wanted else {}
 
 
 def _backends(session: Session, now: datetime) -> tuple[tuple[Backend, datetime | None], ...]:
@@ -296,14 +247,18 @@ def _people(session: Session, actors: set[str]) -> dict[str, str]:
     return named | {actor: f"The key {actor.removeprefix(KEY)}" for actor in actors if actor.startswith(KEY)}
 
 
-def _cause(session: Session, scenario: int, level: int) -> tuple[Command | None, Breach | None]:
-    """The newest command that asked for this level for everyone, and the breach that caused it."""
-    if level == 0:
-        return None, None
-    query = select(Command).where(Command.scenario_id == scenario, Command.level == level)
-    everyone = query.where(Command.tenant_id.is_(None), Command.backend_id.is_(None))
-    command = session.scalar(everyone.order_by(Command.id.desc()).limit(1))
-    return command, session.get(Breach, command.breach_id) if command and command.breach_id else None
+def _causes(session: Session, levels: Mapping[int, int]) -> dict[int, Cause]:
+    """Of each scenario above level 0, the newest command that asked for its level for everyone, and the breach behind it."""
+    above = [(id_, level) for id_, level in levels.items() if level]
+    if not above:
+        return {}
+    query = select(Command).where(tuple_(Command.scenario_id, Command.level).in_(above))
+    everyone = query.where(Command.tenant_id.is_(None), Command.backend_id.is_(None)).ext(
+        distinct_on(Command.scenario_id)
+    )
+    found = list(session.scalars(everyone.order_by(Command.scenario_id, Command.id.desc())))
+    named = breaches_of(session, {c.breach_id for c in found if c.breach_id})
+    return {c.scenario_id: (c, named.get(c.breach_id or 0)) for c in found}
 
 
 def cost_change(session: Session, scenario: ScenarioFacts, now: datetime) -> float | None:

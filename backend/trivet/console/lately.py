@@ -1,0 +1,99 @@
+"""What each scenario does now, seen as its guards see it: only what was measured after the last change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from trivet.card.service import ActiveCard
+from trivet.console.measures import Now, priced_requests
+from trivet.guard.models import LadderState
+from trivet.guard.window import Governing, Slice, measured_under
+from trivet.kit.clock import floor
+from trivet.kit.interval import Interval
+from trivet.rollup import read
+from trivet.rollup.read import Usage
+
+BUCKET_S = 10
+AHEAD_S = 20  # the running bucket and one more, for clocks that go a little fast
+LATELY_S = 30
+SCORES = ("scores", "score_total")
+Slices = dict[int, list[Slice]]
+
+
+def lately(
+    session: Session,
+    active: Mapping[int, ActiveCard],
+    ladders: Mapping[int, LadderState],
+    ids: Sequence[int],
+    now: datetime,
+) -> dict[int, Now]:
+    """Of each scenario, in two statements: everything of the last seconds, and scores of its card's window."""
+    if not ids:
+        return {}
+    last, scored = _last(session, ids, now), _scored(session, active, ids, now)
+    return {id_: _now(last[id_], scored[id_], active.get(id_), ladders.get(id_), now) for id_ in ids}
+
+
+def _last(session: Session, ids: Sequence[int], now: datetime) -> Slices:
+    by = ["scenario_id", "bucket", "revision", "level", "currency"]
+    slices: Slices = {id_: [] for id_ in ids}
+    found = read.usage(session, back(now, LATELY_S), by, {"scenario_id": ids}, grain_s=BUCKET_S)
+    for (id_, bucket, revision, level, currency), usage in found.items():
+        slices[id_].append(Slice(bucket, revision, level, currency, usage))
+    return slices
+
+
+def _scored(session: Session, active: Mapping[int, ActiveCard], ids: Sequence[int], now: datetime) -> Slices:
+    """Scores alone: their window is long, and histograms of it are many."""
+    longest = max([LATELY_S, *(card.card.quality.window_s for card in active.values())])
+    by = ["scenario_id", "bucket", "revision", "level"]
+    slices: Slices = {id_: [] for id_ in ids}
+    found = read.sums(session, back(now, longest), by, SCORES, {"scenario_id": ids}, grain_s=BUCKET_S)
+    for (id_, bucket, revision, level), (scores, score_total) in found.items():
+        if scores:
+            usage = Usage(scores=int(scores), score_total=float(score_total))
+            slices[id_].append(Slice(bucket, revision, level, "", usage))
+    return slices
+
+
+def _now(
+    slices: list[Slice], scores: list[Slice], active: ActiveCard | None, ladder: LadderState | None, now: datetime
+) -> Now:
+    start = back(now, LATELY_S).start
+    governs = present_of(active, ladder) if active else None
+    here = measured_under(slices, governs) if governs else slices
+    scored = measured_under(scores, governs) if governs else scores
+    from_before = bool(slices) and not here
+    currency = active.card.cost.currency if active else "USD"
+    scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
+    seconds = (now - start).total_seconds()
+    every = total(s.usage for s in slices)
+    shown = slices if from_before else here
+    return Now(
+        usage=every if from_before else total(s.usage for s in here),
+        priced=total(s.usage for s in shown if s.currency == currency),
+        scored=total(s.usage for s in (scores if from_before else scored) if s.bucket >= scored_from),
+        requests_per_s=every.requests / seconds,
+        priced_per_s=priced_requests(total(s.usage for s in slices if s.currency == currency)) / seconds,
+        from_before=from_before,
+        since=governs.since if governs else None,
+    )
+
+
+def present_of(active: ActiveCard, ladder: LadderState | None) -> Governing:
+    """What governs now, and since when, as the guards see it."""
+    if ladder is None or (active.first and ladder.since <= active.active_from):
+        return Governing(active.number, ladder.level if ladder else 0, None)
+    return Governing(active.number, ladder.level, max(active.active_from, ladder.since))
+
+
+def back(now: datetime, seconds: int) -> Interval:
+    """The whole buckets of the last `seconds`, the running one included."""
+    here = floor(now, BUCKET_S)
+    return Interval(here - timedelta(seconds=seconds), here + timedelta(seconds=AHEAD_S))
+
+
+def total(usages: Iterable[Usage]) -> Usage:
+    """All of them together."""
+    return sum(usages, Usage())
