@@ -8,6 +8,7 @@ import typer
 
 from trivet.cli_alerts import alerts
 from trivet.cli_cards import cards
+from trivet.cli_connect import connect
 from trivet.cli_keys import keys
 from trivet.cli_prices import prices
 
@@ -17,6 +18,7 @@ focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of other
 _groups = {"keys": keys, "bill": bill, "focus": focus, "prices": prices, "cards": cards, "alerts": alerts}
 for _name, _group in _groups.items():
     app.add_typer(_group, name=_name)
+app.command("connect")(connect)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 

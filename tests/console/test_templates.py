@@ -11,6 +11,7 @@ from tests.console import sample
 from trivet.console import places, render, steer_views, views
 from trivet.console.alerts import alerts_views
 from trivet.console.cards import cards_views
+from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
 from trivet.console.evidence import evidence_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
@@ -39,6 +40,7 @@ PAGES = {
     "prices/list.html": prices_views.PricesPage,
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
+    "connect/page.html": connect_views.ConnectPage,
     "control/page.html": control_views.ControlPage,
     "cards/list.html": cards_views.CardsPage,
     "cards/one.html": cards_views.CardPage,

@@ -7,6 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from trivet.console import door, interactions, overview, pages, steer
 from trivet.console.alerts import alerts
 from trivet.console.cards import cards
+from trivet.console.connect import connect
 from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
 from trivet.console.live import events as live_events
@@ -54,6 +55,7 @@ def create_site() -> FastAPI:
     site.include_router(statements.router)
     site.include_router(cards.router)
     site.include_router(control.router)
+    site.include_router(connect.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Tongue)
     site.add_middleware(Shield)
