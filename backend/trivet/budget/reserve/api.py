@@ -7,7 +7,7 @@ whatever it names, and sees and touches only its reservations.
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
 from trivet import db
@@ -15,7 +15,7 @@ from trivet.budget.reserve import answers, commit, listing
 from trivet.budget.reserve.ask import Caller, Operation, Told, Void
 from trivet.budget.reserve.bodies import Actual, Batch, NewExtension, NewHold, OneCall
 from trivet.budget.reserve.costs import Market, bounded, named
-from trivet.identity.auth import Principal, authenticate, having, requires
+from trivet.identity.auth import Principal, requires
 from trivet.kit.answer import answers as described
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import TrivetError
@@ -26,9 +26,8 @@ SCOPES = ("policy", "ingest")
 Reader = Annotated[Principal, Depends(requires("read", *SCOPES))]
 
 
-async def _caller(request: Request) -> Caller:
-    """Who asks. No thread is needed for it: who stands in front has looked the key up."""
-    principal = having(authenticate(request), *SCOPES)
+async def _caller(principal: Annotated[Principal, Depends(requires(*SCOPES))]) -> Caller:
+    """Who asks."""
     return Caller(principal.actor, principal.key_id, principal.tenant_id)
 
 
