@@ -41,7 +41,13 @@ def serve(settings: Settings, *, shared: bool = False) -> None:
     gc.set_threshold(20_000, 20, 50)
     level = settings.log_level.lower()
     config = uvicorn.Config(
-        app, log_level=level, access_log=False, timeout_graceful_shutdown=int(GRACE_S), backlog=BACKLOG
+        app,
+        log_level=level,
+        access_log=False,
+        timeout_graceful_shutdown=int(GRACE_S),
+        backlog=BACKLOG,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     with _listening(settings.host, settings.port, shared=shared) as listener:
         _Server(config, settings, shared=shared).run(sockets=[listener])

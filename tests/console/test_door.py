@@ -3,15 +3,16 @@
 import re
 
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
 from tests.console.conftest import PASSWORD
 
+from trivet import db
 from trivet.console import door
 from trivet.console.shield import is_own
-
-
-@pytest.fixture(autouse=True)
-def fresh_brake(monkeypatch):
-    monkeypatch.setattr(door, "brake", door.Brake())
+from trivet.identity import brake
+from trivet.identity.models import WebSession
+from trivet.kit.clock import utc_now
 
 
 class TestTheDoor:
@@ -122,7 +123,63 @@ class TestPagesThatSayWhatIsWrong:
 class TestSomebodyOfOneTenant:
     def test_sees_the_pages_that_show_their_own_rows_and_is_told_why_not_the_others(self, sign_in):
         client = sign_in("viewer", tenant="acme")
-        assert client.get("/").status_code == 200
+        assert client.get("/interactions").status_code == 200
         refused = client.get("/statements")
         assert refused.status_code == 403
         assert "You see what concerns acme; this page concerns the platform as a whole." in refused.text
+
+
+class TestTheSession:
+    def test_gets_a_new_token_at_each_sign_in_and_the_one_before_ends(self, client, person):
+        form = {"email": person("sre"), "password": PASSWORD}
+        client.post("/sign-in", data=form)
+        first = client.cookies["trivet_session"]
+        client.post("/sign-in", data=form)
+        assert client.cookies["trivet_session"] != first
+        client.cookies.clear()
+        old = {"Cookie": f"trivet_session={first}"}
+        assert client.get("/cards", headers=old, follow_redirects=False).status_code == 303
+
+    def test_goes_on_under_the_next_token_that_an_answer_of_any_kind_carries(self, sign_in):
+        client = sign_in("sre")
+        first = client.cookies["trivet_session"]
+        with db.transaction() as session:
+            session.execute(update(WebSession).values(rotates_at=utc_now()))
+        answer = client.get("/cards")
+        cookie = answer.headers["set-cookie"].lower()
+        assert client.cookies["trivet_session"] != first
+        assert "httponly" in cookie and "samesite=lax" in cookie and "max-age=43" in cookie
+        assert "set-cookie" not in client.get("/cards").headers
+
+    def test_is_not_kept_by_what_a_page_asks_by_itself(self, sign_in):
+        client = sign_in("sre")
+        with db.transaction() as session:
+            session.execute(update(WebSession).values(rotates_at=utc_now(), last_seen_at=utc_now()))
+        by_itself = ({"HX-Request": "true"}, {"Sec-Fetch-Mode": "cors"})
+        assert all("set-cookie" not in client.get("/cards", headers=headers).headers for headers in by_itself)
+
+    def test_has_over_tls_a_cookie_that_no_other_host_can_set(self, client, person):
+        with TestClient(client.app, base_url="https://trivet.test") as secure:
+            form = {"email": person("sre"), "password": PASSWORD}
+            answer = secure.post("/sign-in", data=form, follow_redirects=False)
+            cookie = next(each for each in answer.headers.get_list("set-cookie") if "trivet_session" in each)
+            assert cookie.startswith("__Host-trivet_session=")
+            assert "Secure" in cookie and "Path=/" in cookie and "Domain" not in cookie
+            assert secure.get("/cards", follow_redirects=False).status_code == 200
+            assert secure.get("/api/v1/scenarios").status_code == 200
+            plain = {"Cookie": cookie.partition(";")[0].removeprefix("__Host-")}
+            secure.cookies.clear()
+            assert secure.get("/cards", headers=plain, follow_redirects=False).status_code == 303
+
+    def test_of_a_browser_that_was_here_before_is_not_kept_out_by_strangers(self, client, person, monkeypatch):
+        form = {"email": person("sre"), "password": PASSWORD}
+        client.post("/sign-in", data=form)
+        monkeypatch.setattr(brake, "from_address", lambda _: brake.Count("address", "address:any", 1000, brake.LONGEST))
+        known = {name: value for name, value in client.cookies.items() if name == "trivet_known"}
+        client.cookies.clear()
+        with db.transaction() as session:
+            for _ in range(31):
+                brake.allows(session, [brake.at_account(form["email"])], utc_now())
+        assert client.post("/sign-in", data=form).status_code == 429
+        client.cookies.update(known)
+        assert client.post("/sign-in", data=form, follow_redirects=False).status_code == 303

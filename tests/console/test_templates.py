@@ -15,6 +15,7 @@ from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
 from trivet.console.evidence import evidence_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
+from trivet.console.people import people_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -27,7 +28,7 @@ PAGES = {
     "interactions/one.html": views.InteractionPage,
     "evidence/breach.html": evidence_views.BreachPage,
     "evidence/readiness.html": evidence_views.ReadinessPage,
-    "sign_in/page.html": views.SignInPage,
+    "sign_in/page.html": people_views.SignInPage,
     "budgets/page.html": budgets_views.BudgetsPage,
     "bills/page.html": bills_views.BillsPage,
     "periods/page.html": periods_views.PeriodsPage,

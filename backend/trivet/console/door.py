@@ -1,8 +1,6 @@
 """Signing in and out, and who is looking. The cookie holds a token; the CSRF token is the session's own."""
 
 import secrets
-import threading
-import time
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -14,11 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from trivet import db
 from trivet.console import places, tongue
 from trivet.console.pages import show
+from trivet.console.people import browser, cookies
+from trivet.console.people.people_views import SignInPage
 from trivet.console.shield import SAFE_METHODS
 from trivet.console.tongue import N_
-from trivet.console.views import Reader, SignInPage
-from trivet.identity import service
-from trivet.identity.auth import COOKIE
+from trivet.console.views import Reader
+from trivet.identity import brake, service, sessions
+from trivet.identity.auth import COOKIE, cookie_name
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Forbidden
 from trivet.settings import get_settings
@@ -26,44 +26,16 @@ from trivet.settings import get_settings
 router = APIRouter()
 ZONE_COOKIE = "trivet_zone"
 WRONG = N_("That email and password do not belong together. Nobody was signed in; try again, or ask an admin.")
-TOO_OFTEN = N_("Too many tries from here. Nobody was signed in; wait a minute, then try again.")
-TRIES_MAX = 10
-TRIES_WINDOW_S = 60.0
-TRIED_FROM_MAX = 10_000
+TOO_OFTEN = N_(
+    "Too many tries, from here or at this account. Nobody was signed in; wait a few minutes, then try again, or ask an "
+    "admin for a one-time link."
+)
 LANGUAGE_KEPT_S = 365 * 86_400
 SignInField = Annotated[str, Form(max_length=1024)]
 
 
 class SignedOut(Exception):  # a state, not a failure: the handler sends to the door
     """Nobody is signed in."""
-
-
-class Brake:
-    """How often one address may try, in this process: enough to make guessing slow, not a record of anything."""
-
-    def __init__(self) -> None:
-        self._tries: dict[str, tuple[float, int]] = {}
-        self._lock = threading.Lock()
-
-    def allows(self, address: str) -> bool:
-        """Count one try; False once there were `TRIES_MAX` within `TRIES_WINDOW_S`."""
-        now = time.monotonic()
-        with self._lock:
-            if len(self._tries) > TRIED_FROM_MAX:
-                self._tries.clear()
-            began, tries = self._tries.get(address, (now, 0))
-            if now - began > TRIES_WINDOW_S:
-                began, tries = now, 0
-            self._tries[address] = (began, tries + 1)
-            return tries < TRIES_MAX
-
-    def forget(self, address: str) -> None:
-        """A right password takes the count away."""
-        with self._lock:
-            self._tries.pop(address, None)
-
-
-brake = Brake()
 
 
 async def reader(request: Request) -> Reader:
@@ -77,20 +49,31 @@ async def reader(request: Request) -> Reader:
 
 
 def _looking(request: Request) -> Reader:
-    token = request.cookies.get(COOKIE)
-    now = utc_now()
-    if token:
-        with db.transaction() as session:
-            found = service.who(session, token, now)
-            if found:
-                user, web_session = found
-                tenant = service.tenant_name(session, user.tenant_id)
-                places.admit(request.url.path, user.role, tenant=tenant)
-                return Reader(
-                    user.name, user.email, user.role, web_session.csrf_token, zone_of(request), now,
-                    address_of(request), user.tenant_id, tenant,
-                )  # fmt: skip
-    raise SignedOut
+    token = request.cookies.get(cookie_name(request))
+    if not token:
+        raise SignedOut
+    now, rules = utc_now(), sessions.rules_of(get_settings())
+    with db.transaction() as session:
+        found = sessions.who(session, token, now, rules)
+        if found is None:
+            raise SignedOut
+        user, held = found
+        tenant = service.tenant_name(session, user.tenant_id)
+        fresh = sessions.use(session, user, held, now, rules, counts=is_of_a_person(request))
+    if fresh:  # seldom: the session goes on under its next token
+        cookies.renew(request, fresh, held.expires_at, now)
+    places.admit(request.url.path, user.role, tenant=tenant)
+    return Reader(
+        user.name, user.email, user.role, held.csrf_token, zone_of(request), now, address_of(request), user.tenant_id,
+        tenant,
+    )  # fmt: skip
+
+
+def is_of_a_person(request: Request) -> bool:
+    """Whether somebody did something, as against a page that asks by itself for what is new."""
+    if request.method not in {"GET", "HEAD"}:
+        return True
+    return "hx-request" not in request.headers and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
 
 
 Looking = Annotated[Reader, Depends(reader)]
@@ -126,7 +109,7 @@ def to_the_door(request: Request) -> Response:
 
 @router.get("/sign-in")
 def sign_in_page(next: str = "/") -> HTMLResponse:  # noqa: A002  # the name in the address
-    return show("sign_in/page.html", SignInPage("", None, local(next)))
+    return door_page("", None, next)
 
 
 @router.post("/sign-in")
@@ -136,28 +119,42 @@ def sign_in(
     password: SignInField,
     next: SignInField = "/",  # noqa: A002  # as above
 ) -> Response:
-    address = request.client.host if request.client else ""
-    if not brake.allows(address):
-        return show("sign_in/page.html", SignInPage(email, TOO_OFTEN, local(next)), status=429)
-    hours = get_settings().session_hours
+    now, mine = utc_now(), counts(request, email)
     with db.transaction() as session:
-        made = service.sign_in(session, email=email, password=password, now=utc_now(), hours=hours)
+        allowed = brake.allows(session, mine, now)
+    if not allowed:
+        return door_page(email, TOO_OFTEN, next, status=429)
+    hours, called = get_settings().session_hours, browser.called(request.headers.get("user-agent", ""))
+    with db.transaction() as session:
+        made = service.sign_in(session, email=email, password=password, now=now, hours=hours, browser=called)
+        if made is not None:
+            brake.give_back(session, mine)
+            sessions.end(session, request.cookies.get(cookie_name(request), ""))
     if made is None:
-        return show("sign_in/page.html", SignInPage(email, WRONG, local(next)), status=401)
-    brake.forget(address)
+        return door_page(email, WRONG, next, status=401)
     answer = RedirectResponse(local(next), 303)
-    secure = request.url.scheme == "https"
-    answer.set_cookie(COOKIE, made.token, max_age=hours * 3600, httponly=True, samesite="lax", secure=secure, path="/")
+    cookies.let_in(request, answer, made, now)
     return answer
+
+
+def counts(request: Request, email: str) -> tuple[brake.Count, ...]:
+    """What a try to sign in counts against."""
+    here = brake.from_address(request.client.host if request.client else "")
+    return here, brake.known_browser(email) if cookies.is_known(request, email) else brake.at_account(email)
+
+
+def door_page(email: str, problem: str | None, next_path: str, *, status: int = 200) -> HTMLResponse:
+    """The page to sign in on; `problem` in the source language."""
+    return show("sign_in/page.html", SignInPage(email, problem, local(next_path)), status=status)
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, looking: Looking, csrf_token: SignInField) -> Response:
     check_token(looking, csrf_token)
     with db.transaction() as session:
-        service.sign_out(session, request.cookies[COOKIE])
+        sessions.end(session, request.cookies[cookie_name(request)])
     answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(COOKIE, path="/")
+    cookies.drop(request, answer, COOKIE)
     return answer
 
 

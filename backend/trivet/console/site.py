@@ -12,6 +12,7 @@ from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
 from trivet.console.live import events as live_events
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
+from trivet.console.people.cookies import Renewal
 from trivet.console.shield import Shield
 from trivet.console.tongue import Tongue
 from trivet.paths import shipped
@@ -57,6 +58,7 @@ def create_site() -> FastAPI:
     site.include_router(control.router)
     site.include_router(connect.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
+    site.add_middleware(Renewal)
     site.add_middleware(Tongue)
     site.add_middleware(Shield)
     return site

@@ -53,7 +53,6 @@ __all__ = [
     "Reader",
     "RequestRow",
     "ScenarioRow",
-    "SignInPage",
     "Spend",
     "SpendRow",
     "Verdict",
@@ -198,15 +197,6 @@ class Choice:
     words: str
     detail: str
     chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SignInPage:
-    """templates/sign_in/page.html. `problem` says why the last try did not work."""
-
-    email: str
-    problem: str | None
-    next_path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,24 @@
 """Who is asking: an API key in `Authorization: Bearer`, or a person's session cookie."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+from starlette.concurrency import run_in_threadpool
 
 from trivet import db
-from trivet.identity import service
-from trivet.identity.models import User
+from trivet.identity import service, sessions
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Forbidden, Unauthenticated
 from trivet.kit.ids import secret_hash
+from trivet.settings import get_settings
 
 COOKIE = "trivet_session"
+TLS_PREFIX = "__Host-"  # a browser takes such a cookie over TLS only, for this host only
 NO_KEY = "Send an API key as `Authorization: Bearer tvt_…`."
 KEY_CACHE_S = 2.0  # a key revoked elsewhere works this much longer at most; revoked in this process it ends at once
 KEY_CACHE_SIZE = 10_000
@@ -85,13 +90,19 @@ def authenticate(request: Request) -> Principal:
         return found
     if secret := secret_of(request.headers):
         return key_principal(secret)
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie_name(request))
     if token and request.method in {"GET", "HEAD"}:
         with db.transaction() as session:
-            signed_in = service.who(session, token, utc_now())
+            signed_in = sessions.who(session, token, utc_now(), sessions.rules_of(get_settings()))
         if signed_in:
-            return person(signed_in[0])
+            user = signed_in[0]
+            return person(user.email, user.role, user.tenant_id)
     raise Unauthenticated(NO_KEY)
+
+
+def cookie_name(request: Request, name: str = COOKIE) -> str:
+    """What a cookie is called here: over TLS with the prefix that keeps others from setting it."""
+    return f"{TLS_PREFIX}{name}" if request.url.scheme == "https" else name
 
 
 def secret_of(headers: Mapping[str, str]) -> str:
@@ -100,18 +111,43 @@ def secret_of(headers: Mapping[str, str]) -> str:
     return secret.strip() if scheme.lower() == "bearer" and secret else headers.get("x-api-key", "").strip()
 
 
-def person(user: User) -> Principal:
+def person(email: str, role: str, tenant_id: int | None = None) -> Principal:
     """The principal of a signed-in person."""
-    return Principal(user.email, ROLE_SCOPES[user.role], user.tenant_id, user.role)
+    return Principal(email, ROLE_SCOPES[role], tenant_id, role)
 
 
-def requires(*scopes: str) -> Callable[[Request], Principal]:
-    """Dependency: the caller, who has at least one of the scopes (`admin` implies all)."""
+class Needs(SecurityBase):
+    """Dependency: the caller, who has at least one of the scopes (`admin` implies all).
 
-    def check(request: Request) -> Principal:
-        return having(authenticate(request), *scopes)
+    `whole`: and who is not bound to a tenant, whose view ends at its own rows. The API's document tells both of each
+    operation, as a security scheme of its own.
+    """
 
-    return check
+    def __init__(self, *scopes: str, whole: bool = False) -> None:
+        self.scopes, self.whole = scopes, whole
+        self.scheme_name = "-".join(("platform" if whole else "any", *scopes))
+        words = " or ".join(scopes)
+        said = f"A caller with the scope {words}" + (", who is bound to no tenant." if whole else ".")
+        told: dict[str, Any] = {"x-trivet-scopes": list(scopes), "x-trivet-platform": whole}
+        self.model = HTTPBearer(bearerFormat="tvt_…", description=said, **told)
+
+    async def __call__(self, request: Request) -> Principal:
+        """No thread is needed where whoever stands in front has looked the caller up, or it was a moment ago."""
+        principal: Principal | None = getattr(request.state, "principal", None) or known(secret_of(request.headers))
+        principal = having(principal or await run_in_threadpool(authenticate, request), *self.scopes)
+        if self.whole and principal.tenant_id is not None:
+            raise Forbidden(f"{principal.actor} is bound to one tenant; this concerns the platform as a whole.")
+        return principal
+
+
+def requires(*scopes: str) -> Needs:
+    """Dependency: a caller with one of the scopes."""
+    return Needs(*scopes)
+
+
+def platform(*scopes: str) -> Needs:
+    """Dependency: a caller with one of the scopes who is not bound to a tenant."""
+    return Needs(*scopes, whole=True)
 
 
 def having(principal: Principal, *scopes: str) -> Principal:
@@ -119,16 +155,3 @@ def having(principal: Principal, *scopes: str) -> Principal:
     if not any(principal.may(scope) for scope in scopes):
         raise Forbidden(f"This needs the scope {' or '.join(scopes)}; {principal.actor} does not have it.")
     return principal
-
-
-def platform(*scopes: str) -> Callable[[Request], Principal]:
-    """Dependency: a caller with one of the scopes who is not bound to a tenant, whose view ends at its own rows."""
-    has_scope = requires(*scopes)
-
-    def check(request: Request) -> Principal:
-        principal = has_scope(request)
-        if principal.tenant_id is not None:
-            raise Forbidden(f"{principal.actor} is bound to one tenant; this concerns the platform as a whole.")
-        return principal
-
-    return check

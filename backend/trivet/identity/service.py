@@ -1,20 +1,22 @@
 """People, keys and sign-ins: make them, check them, end them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import column, delete, func, select, table, update
+from sqlalchemy import column, func, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from trivet.identity import audit
-from trivet.identity.models import PLATFORM_WIDE, ROLES, SCOPES, ApiKey, User, WebSession
+from trivet.identity import audit, sessions
+from trivet.identity.models import PLATFORM_WIDE, ROLES, SCOPES, ApiKey, User
+from trivet.identity.sessions import SignIn
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.ids import KEY_PREFIX, new_key, new_token, secret_hash
 from trivet.kit.locks import Lock
+from trivet.settings import get_settings
 
 _hasher = PasswordHasher()
 PASSWORD_LENGTH_MIN = 8
@@ -31,36 +33,50 @@ class NewKey:
     secret: str
 
 
-@dataclass(frozen=True)
-class SignIn:
-    """A fresh session: the token goes into the cookie and nowhere else."""
-
-    token: str
-    user: User
-    expires_at: datetime
-
-
 def create_user(
-    session: Session, *, email: str, name: str, role: str, password: str, actor: str, tenant: str | None = None
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    role: str,
+    password: str,
+    actor: str,
+    tenant: str | None = None,
+    signs_in_here: bool = True,
 ) -> User:
-    """Add a person, of one tenant where one is named. `Conflict` where the address is taken."""
+    """Add a person, of one tenant where one is named. `Conflict` where the address is taken.
+
+    Whoever does not sign in here has no password: they come from the provider, or by a one-time link first.
+    """
     email = email.strip().lower()
     if role not in ROLES:
         raise Invalid(f"Role is one of {', '.join(ROLES)}.", field="role")
     if "@" not in email:
         raise Invalid("Give a mail address.", field="email")
-    if len(password) < PASSWORD_LENGTH_MIN:
-        raise Invalid(f"A password has at least {PASSWORD_LENGTH_MIN} characters.", field="password")
+    if signs_in_here:
+        check_password(password)
     if session.scalar(select(User.id).where(User.email == email)):
         raise Conflict(f"{email} has an account already.", field="email")
     check_scope(role, tenant)
-    tenant_id = _tenant_id(session, tenant) if tenant else None
-    user = User(email=email, name=name, role=role, password_hash=_hasher.hash(password), tenant_id=tenant_id)
+    tenant_id = tenant_named(session, tenant) if tenant else None
+    kept = hashed(password) if signs_in_here else ""
+    user = User(email=email, name=name, role=role, password_hash=kept, tenant_id=tenant_id)
     session.add(user)
     session.flush()
     after = {"email": email, "name": name, "role": role} | ({"tenant": tenant} if tenant else {})
     audit.record(session, actor=actor, action="user.create", subject=f"user:{email}", after=after)
     return user
+
+
+def check_password(password: str) -> None:
+    """`Invalid` for one that is too short."""
+    if len(password) < PASSWORD_LENGTH_MIN:
+        raise Invalid(f"A password has at least {PASSWORD_LENGTH_MIN} characters.", field="password")
+
+
+def hashed(password: str) -> str:
+    """How a password is kept."""
+    return _hasher.hash(password)
 
 
 def check_scope(role: str, tenant: str | None) -> None:
@@ -89,34 +105,24 @@ def _nobody() -> str:
     return _hasher.hash(new_token())
 
 
-def sign_in(session: Session, *, email: str, password: str, now: datetime, hours: int) -> SignIn | None:
-    """A session for the right password; None for anything else, after the same work."""
+def right_password(session: Session, email: str, password: str) -> User | None:
+    """The person whose address and password these are; None for anything else, after the same work."""
     user = find_user(session, email)
+    kept = user.password_hash if user and user.password_hash else _nobody()
     try:
-        _hasher.verify(user.password_hash if user else _nobody(), password)
+        _hasher.verify(kept, password)
     except VerificationError:
         return None
-    if user is None or user.disabled_at is not None:
-        return None
-    token, expires_at = new_token(), now + timedelta(hours=hours)
-    row = WebSession(token_hash=secret_hash(token), user_id=user.id, csrf_token=new_token(), expires_at=expires_at)
-    session.execute(delete(WebSession).where(WebSession.expires_at < now))
-    session.add(row)
-    return SignIn(token, user, expires_at)
+    return user if user is not None and user.password_hash and user.disabled_at is None else None
 
 
-def who(session: Session, token: str, now: datetime) -> tuple[User, WebSession] | None:
-    """The person behind a cookie."""
-    found = session.execute(
-        select(User, WebSession)
-        .join(WebSession, WebSession.user_id == User.id)
-        .where(WebSession.token_hash == secret_hash(token), WebSession.expires_at > now, User.disabled_at.is_(None))
-    ).first()
-    return (found[0], found[1]) if found else None
-
-
-def sign_out(session: Session, token: str) -> None:
-    session.execute(delete(WebSession).where(WebSession.token_hash == secret_hash(token)))
+def sign_in(
+    session: Session, *, email: str, password: str, now: datetime, hours: int, browser: str = ""
+) -> SignIn | None:
+    """A session of at most `hours` for the right password; None for anything else, after the same work."""
+    user = right_password(session, email, password)
+    rules = replace(sessions.rules_of(get_settings()), most=timedelta(hours=hours))
+    return sessions.begin(session, user, now, rules, browser) if user is not None else None
 
 
 def create_key(
@@ -141,7 +147,7 @@ def create_key(
     secret = secret or new_key()
     if not secret.startswith(KEY_PREFIX) or len(secret) < len(KEY_PREFIX) + 16:
         raise Invalid(f"A key starts with {KEY_PREFIX} and has at least 16 characters after it.", field="key")
-    tenant_id = _tenant_id(session, tenant) if tenant else None
+    tenant_id = tenant_named(session, tenant) if tenant else None
     key = ApiKey(
         name=name, scopes=sorted(set(scopes)), tenant_id=tenant_id, created_by=actor,
         key_hash=secret_hash(secret), prefix=secret[: len(KEY_PREFIX) + 4],
@@ -153,7 +159,8 @@ def create_key(
     return NewKey(key.id, secret)
 
 
-def _tenant_id(session: Session, name: str) -> int | None:
+def tenant_named(session: Session, name: str) -> int | None:
+    """The number of a tenant; one never met is added."""
     session.execute(insert(_tenant).values(name=name).on_conflict_do_nothing())
     return session.scalar(select(_tenant.c.id).where(_tenant.c.name == name))
 

@@ -25,3 +25,4 @@ class Lock(IntEnum):
     BILL = 7_219_031  # one import of bills at a time, so that no day stands on two
     JOB = 7_219_032  # one beginner of jobs at a time, so that their limit holds
     JOB_TAKEN = 7_219_033  # one taker of jobs at a time, so that no more run at once than may
+    PEOPLE = 7_219_041  # one change of who may administer at a time, so that somebody always may

@@ -1,0 +1,1 @@
+"""Pages about people: yourself, everybody, keys, the audit chain."""
