@@ -53,6 +53,8 @@ def _part(model: Any, part: Any) -> Any:
 
 
 def _of(error: Mapping[str, Any], body: Any) -> Iterator[Problem]:
+    if error["type"] == "too_short" and _at(body, error["loc"]):
+        return  # what follows from items that are wrong themselves
     at = ".".join(str(part) for part in error["loc"] if part != "function-after")
     words = error["msg"].removeprefix("Value error, ")
     if not at:  # the card's own complaints, one after the other
