@@ -10,7 +10,7 @@ from tests.console import sample
 
 from trivet.console import places, render, steer_views, views
 from trivet.console.alerts import alerts_views
-from trivet.console.cards import cards_views
+from trivet.console.cards import cards_views, editor_views
 from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
 from trivet.console.evidence import evidence_views
@@ -45,6 +45,7 @@ PAGES = {
     "control/page.html": control_views.ControlPage,
     "cards/list.html": cards_views.CardsPage,
     "cards/one.html": cards_views.CardPage,
+    "cards/editor.html": editor_views.EditorPage,
 }
 
 

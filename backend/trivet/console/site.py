@@ -6,7 +6,7 @@ from fastapi.staticfiles import StaticFiles
 
 from trivet.console import door, interactions, overview, pages, steer
 from trivet.console.alerts import alerts
-from trivet.console.cards import cards
+from trivet.console.cards import cards, editor
 from trivet.console.connect import connect
 from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
@@ -54,6 +54,7 @@ def create_site() -> FastAPI:
     site.include_router(periods_centres.router)
     site.include_router(prices.router)
     site.include_router(statements.router)
+    site.include_router(editor.router)
     site.include_router(cards.router)
     site.include_router(control.router)
     site.include_router(connect.router)
