@@ -11,6 +11,7 @@ from trivet.cli_cards import cards
 from trivet.cli_connect import connect
 from trivet.cli_keys import keys
 from trivet.cli_prices import prices
+from trivet.kit import garbage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 bill = typer.Typer(no_args_is_help=True, help="Bills of providers.")
@@ -117,6 +118,7 @@ def worker(
     arguments = ["worker", "--queues", queue, "--concurrency", str(concurrency), "--hostname", f"{queue}@%h"]
     arguments += ["--loglevel", get_settings().log_level, "--without-gossip", "--without-mingle"]
     quiet_celery()
+    garbage.as_usual()
     celery.worker_main(arguments)
 
 
@@ -130,6 +132,7 @@ def beat() -> None:
     schedule = settings.data_dir / "run" / "beat-schedule"
     schedule.parent.mkdir(parents=True, exist_ok=True)
     quiet_celery()
+    garbage.as_usual()
     celery.start(["beat", "--loglevel", settings.log_level, "--schedule", str(schedule), "--pidfile", ""])
 
 
@@ -381,6 +384,7 @@ def fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of the `trivet` command, which a GPU node has too."""
+    garbage.seldom()
     try:
         app()
     except ModuleNotFoundError as error:
