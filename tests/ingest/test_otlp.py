@@ -306,10 +306,10 @@ class TestWhatTheDatabaseSays:
     def test_a_lock_that_is_not_to_be_had_is_503_and_counted_as_that(self, sender, key, monkeypatch):
         def waits(session, *_):
             session.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            session.execute(text("LOCK TABLE denial"))
+            session.execute(text("LOCK TABLE denial IN SHARE UPDATE EXCLUSIVE MODE"))
 
         with db.transaction() as holder:
-            holder.execute(text("LOCK TABLE denial"))
+            holder.execute(text("LOCK TABLE denial IN SHARE UPDATE EXCLUSIVE MODE"))
             monkeypatch.setattr(persist, "deny", waits)
             labels = {"signal": "traces", "transport": "http", "status": "503", "reason": "database-busy"}
             before = TestItsOwnCounters.value("exports", **labels)
