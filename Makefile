@@ -25,7 +25,7 @@ fmt: env ## put the code into the house's form
 	@$(BIN)/ruff format .
 
 bench: env ## measure ingest, the agent, the way from rows to a backend, how soon guards find faults, how it holds up, and what questions take
-	@status=0; for name in ingest size agent memory hold profile loop ofrep detection closed_loop posting reservations report forecast start; do \
+	@status=0; for name in ingest size agent memory hold profile loop ofrep detection closed_loop posting reservations report pages forecast start; do \
 		echo "== bench.$$name"; $(BIN)/python -m bench.$$name || status=1; done; exit $$status
 
 shots: env ## the picture of the README, docs/overview.png, from the demo at its peak
