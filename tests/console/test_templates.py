@@ -14,6 +14,7 @@ from trivet.console.cards import cards_views, editor_views
 from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
 from trivet.console.evidence import evidence_views
+from trivet.console.jobs import exports_views, jobs_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.console.people import people_views
 from trivet.paths import shipped
@@ -39,6 +40,9 @@ PAGES = {
     "costs/requests.html": costs_views.RequestsPage,
     "statements/page.html": statements_views.StatementsPage,
     "prices/list.html": prices_views.PricesPage,
+    "exports/page.html": exports_views.ExportsPage,
+    "jobs/list.html": jobs_views.JobsPage,
+    "jobs/one.html": jobs_views.JobPage,
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
     "connect/page.html": connect_views.ConnectPage,

@@ -49,7 +49,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
             Place("/bills", N_("Bills")),
             Place("/periods", N_("Periods")),
             Place("/prices", N_("Prices")),
-            Place("/exports", N_("Exports")),
+            Place("/exports", N_("Exports"), own=True),
         ),
     ),
     Section(
@@ -94,7 +94,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
             Place("/channels", N_("Channels"), roles=("admin", "sre")),
             Place("/people", N_("People"), roles=("admin",)),
             Place("/keys", N_("Keys"), roles=("admin",)),
-            Place("/jobs", N_("Jobs")),
+            Place("/jobs", N_("Jobs"), own=True),
             Place("/audit", N_("Audit"), roles=SEES_CHANGES),
         ),
     ),

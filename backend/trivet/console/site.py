@@ -11,6 +11,7 @@ from trivet.console.connect import connect
 from trivet.console.control import control
 from trivet.console.evidence import breach, readiness
 from trivet.console.live import events as live_events
+from trivet.console.jobs import exports, jobs
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.people.cookies import Renewal
 from trivet.console.shield import Shield
@@ -53,6 +54,8 @@ def create_site() -> FastAPI:
     site.include_router(periods.router)
     site.include_router(periods_centres.router)
     site.include_router(prices.router)
+    site.include_router(exports.router)
+    site.include_router(jobs.router)
     site.include_router(statements.router)
     site.include_router(editor.router)
     site.include_router(cards.router)

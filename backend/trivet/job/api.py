@@ -15,6 +15,7 @@ from trivet.kit.answer import answers as shaped
 from trivet.kit.body import Asked
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import NotFound
+from trivet.kit.interval import Interval
 from trivet.kit.page import INT8, from_cursor, page
 from trivet.settings import get_settings
 
@@ -77,10 +78,19 @@ def file_of(job: Job) -> StreamingResponse:
 
 
 def listed(
-    session: Session, tenant_id: int | None, *, state: str = "", kind: str = "", after: int | None = None, count: int
+    session: Session,
+    tenant_id: int | None,
+    *,
+    state: str = "",
+    kind: str = "",
+    interval: Interval | None = None,
+    after: int | None = None,
+    count: int,
 ) -> list[Job]:
-    """Jobs, newest first, from before the one named `after`."""
+    """Jobs asked for in an interval, newest first, from before the one named `after`."""
     query = select(Job).order_by(Job.id.desc()).limit(count)
+    if interval is not None:
+        query = query.where(Job.created_at >= interval.start, Job.created_at < interval.end)
     if tenant_id is not None:
         query = query.where(Job.tenant_id == tenant_id)
     for column, value in ((Job.state, state), (Job.kind, kind)):

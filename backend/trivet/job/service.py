@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from trivet import outbox, wake
+from trivet import outbox
 from trivet.identity import audit
 from trivet.job import parts
 from trivet.job.models import DONE, FAILED, OPEN, RUNNING, STOPPED, WAITING, Job
@@ -26,7 +26,6 @@ LEASE = timedelta(seconds=120)  # longer than any statement may take
 ATTEMPTS_MAX = 3
 OWN_MAX = 10  # that one person or key has open at once
 PRUNED_MAX = 200  # in one run
-JOBS = "trivet_jobs"
 refused = Counter("trivet_jobs_refused", "Jobs that were not begun, by reason.", ["reason"])
 
 
@@ -100,7 +99,6 @@ def begin(session: Session, wanted: Wanted, *, actor: str, now: datetime, waitin
     for name, content in wanted.given.items():
         parts.keep(session, job.id, name, content, file_max)
     outbox.send(session, "job.take", job.id)
-    wake.tell(session, JOBS, job.id)
     after = {"kind": job.kind, "title": job.title, "params": job.params}
     audit.record(session, actor=actor, action="job.begin", subject=f"job:{job.id}", after=after)
     return job
@@ -133,7 +131,6 @@ def claim(session: Session, job_id: int, now: datetime, at_once: int) -> Claim |
     if running >= at_once:
         return None
     job.state, job.attempt, job.started_at, job.advanced_at, job.done = RUNNING, job.attempt + 1, now, now, 0
-    wake.tell(session, JOBS, job.id)
     return Claim(job.id, job.attempt, job.params, job.actor, job.tenant_id)
 
 
@@ -145,7 +142,6 @@ def advance(session: Session, of: Claim, now: datetime, *, done: int, total: int
     row = session.execute(mine.values(changed).returning(Job.stop_asked_at)).first()
     if row is None:
         raise Lost
-    wake.tell(session, JOBS, of.id)
     return row.stop_asked_at is None
 
 
@@ -169,7 +165,6 @@ def _end(session: Session, of: Claim, changed: Mapping[str, Any]) -> None:
     if session.execute(mine.values(changed).returning(Job.id)).first() is None:
         raise Lost
     parts.forget_given(session, of.id)
-    wake.tell(session, JOBS, of.id)
 
 
 def ask_stop(session: Session, job: Job, *, actor: str, is_admin: bool, now: datetime) -> None:
@@ -185,7 +180,6 @@ def ask_stop(session: Session, job: Job, *, actor: str, is_admin: bool, now: dat
     if job.state == WAITING:
         job.state, job.ended_at, job.problem = STOPPED, now, f"Stopped by {actor} before it began."
         parts.forget_given(session, job.id)
-    wake.tell(session, JOBS, job.id)
     audit.record(session, actor=actor, action="job.stop", subject=f"job:{job.id}", after={"state": job.state})
 
 
@@ -208,7 +202,6 @@ def sweep(session: Session, now: datetime, at_once: int) -> int:
             job.state, job.ended_at = STOPPED if stopped else FAILED, now
             job.problem = f"Whoever did it fell silent {job.attempt} times, so it is given up. Nothing of it was kept."
             parts.forget_given(session, job.id)
-        wake.tell(session, JOBS, job.id)
     session.flush()
     return hand_on(session, at_once)
 

@@ -49,6 +49,18 @@ def newest(rhythm: Rhythm, now: datetime) -> Due:
     raise AssertionError("a time of day comes within two windows")
 
 
+def following(rhythm: Rhythm, now: datetime) -> Due:
+    """The next time that has not come."""
+    zone = zone_of(rhythm.zone)
+    window = window_at(rhythm.every, zone, now)
+    for _ in range(3):
+        due = _due(rhythm, window.start.astimezone(zone).date())
+        if due.at > now:
+            return due
+        window = window_at(rhythm.every, zone, window.end + timedelta(hours=1))
+    raise AssertionError("a time of day comes within two windows")
+
+
 def missed(rhythm: Rhythm, after: datetime, due: Due) -> int:
     """How many times lie after an instant and before this one, up to `MISSED_MAX`."""
     count, at = 0, due.at
