@@ -1,0 +1,140 @@
+"""What holds for every page alike: who may see it, both languages, its file, and that no name is ever more than a name."""
+
+from html.parser import HTMLParser
+
+import pytest
+from tests.console.conftest import PASSWORD
+from tests.support import books
+from tests.support.calls import call
+
+from trivet import db
+from trivet.console import places
+from trivet.console.places import SECTIONS
+from trivet.identity import service
+from trivet.identity.models import ROLES
+from trivet.kit.clock import utc_now
+
+PLACES = [place for section in SECTIONS for place in section.places]
+PATHS = [place.path for place in PLACES]
+# Of what is no list: the settings of oneself, a page of steps.
+NO_FILE = {"/", "/settings", "/connect", "/exports", "/jobs"}
+NASTY = ('"><img src=x onerror=alert(1)>', "a hx-get=/x b", "{{7*7}}", "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe")
+
+
+@pytest.fixture
+def enter(client):
+    """`enter("viewer", tenant="acme")` -> the client, signed in."""
+
+    def sign(role, tenant=None):
+        email = f"{role}-{tenant or 'all'}@example.com"
+        with db.transaction() as session:
+            service.create_user(
+                session, email=email, name=role, role=role, password=PASSWORD, actor="test", tenant=tenant
+            )
+        client.cookies.clear()
+        answer = client.post("/sign-in", data={"email": email, "password": PASSWORD}, follow_redirects=False)
+        assert answer.status_code == 303
+        return client
+
+    return sign
+
+
+class TestWhoSeesWhat:
+    @pytest.mark.parametrize("role", ROLES)
+    def test_a_role_sees_its_places_and_is_told_why_not_the_others(self, enter, role):
+        client = enter(role)
+        expected = {place.path: 200 if places.is_open(place, role, scoped=False) else 403 for place in PLACES}
+        assert {path: client.get(path).status_code for path in PATHS} == expected
+
+    def test_somebody_of_one_tenant_sees_the_places_that_show_their_own_rows(self, enter):
+        books.ingest(call(utc_now(), tenant="acme"), call(utc_now(), tenant="bolt-and-sons"))
+        client = enter("viewer", tenant="acme")
+        pages = {place.path: client.get(place.path) for place in PLACES}
+        assert {path: page.status_code for path, page in pages.items()} == {
+            place.path: 200 if place.own else 403 for place in PLACES
+        }
+        assert [path for path, page in pages.items() if "bolt-and-sons" in page.text] == []
+
+    def test_the_rail_leads_nowhere_that_is_closed(self, enter):
+        client = enter("viewer")
+        page = client.get("/settings").text
+        assert 'href="/people"' not in page and 'href="/tenants"' in page
+
+
+class TestBothLanguages:
+    def test_every_page_is_written_in_the_one_asked_for(self, enter):
+        client = enter("admin")
+        for path in PATHS:
+            said = {tongue: client.get(path, headers={"Accept-Language": tongue}).text for tongue in ("en", "zh")}
+            assert '<html lang="zh">' in said["zh"] and '<html lang="en">' in said["en"], path
+            sentences = [page.split('id="sentence"', 1)[1].split("</h1>", 1)[0] for page in said.values()]
+            assert sentences[0] != sentences[1], path
+
+
+class TestFiles:
+    def test_every_list_comes_as_csv_too(self, enter):
+        client = enter("admin")
+        wrong = {}
+        for path in PATHS:
+            if path in NO_FILE:
+                continue
+            answer = client.get(f"{path}.csv")
+            if answer.status_code != 200 or not answer.headers["content-type"].startswith("text/csv"):
+                wrong[path] = (answer.status_code, answer.headers.get("content-type"))
+        assert wrong == {}
+
+
+class Tags(HTMLParser):
+    """Every element of a page with its attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def hostile(client, admin):
+    """Everything that can be named is named by somebody hostile."""
+    now = utc_now()
+    for n, name in enumerate(NASTY):
+        post = lambda path, body: client.post(f"/api/v1/{path}", json=body, headers=admin)  # noqa: E731  # in this loop only
+        post("tenants", {"name": name, "cost_centre": name})
+        post("scenarios", {"name": name, "preset": "real-time-chat"})
+        post("backends", {"name": name, "scenarios": [name]})
+        start = "2026-11-01T00:00:00Z"
+        post("pools", {"name": name, "gpu_type": name, "gpus": 1, "price_per_gpu_hour": "1", "currency": "USD",
+                       "purchase": "on_demand", "effective_from": start})  # fmt: skip
+        post("prices", {"model": name, "provider": name, "effective_from": start, "currency": "USD",
+                        "per_million": {"input": "1", "output": "1"}})  # fmt: skip
+        post("budgets", {"name": name, "scope": "tenant", "subject": name, "measure": "money", "currency": "USD",
+                         "window": "month", "limit": "1"})  # fmt: skip
+        post("keys", {"name": name, "scopes": ["read"]})
+        post("users", {"email": f"n{n}@example.com", "name": name, "role": "viewer", "password": PASSWORD})
+        post("commands", {"kind": "degrade", "scenario": name, "level": 1, "reason": name, "expires_in_s": 600})
+        post(
+            "silences",
+            {"matchers": [f'scenario="{n}"'], "starts_at": start, "ends_at": "2026-12-01T00:00:00Z", "reason": name},
+        )
+        books.ingest(
+            call(now, tenant=name, scenario=name, model=name, provider=name, backend=name, pool=name,
+                 conversation_id=name, input_tokens=9)
+        )  # fmt: skip
+
+
+class TestNames:
+    def test_are_names_on_every_page_and_never_markup(self, hostile, enter):
+        client = enter("admin")
+        named = 0
+        for path in PATHS:
+            page = client.get(path)
+            assert page.status_code == 200, path
+            tags = Tags()
+            tags.feed(page.text)
+            assert [tag for tag, _ in tags.found if tag == "img"] == [], path
+            assert [a for _, given in tags.found for a in given if a.startswith("on")] == [], path
+            assert [v for _, given in tags.found for a, v in given.items() if a == "hx-get" and v == "/x"] == [], path
+            named += "{{7*7}}" in page.text or "%7B%7B7" in page.text
+        assert named > len(PATHS) // 3
