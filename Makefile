@@ -28,8 +28,8 @@ bench: env ## measure ingest, the agent, the way from rows to a backend, how soo
 	@status=0; for name in ingest size agent memory hold profile loop ofrep detection closed_loop posting reservations report pages forecast start; do \
 		echo "== bench.$$name"; $(BIN)/python -m bench.$$name || status=1; done; exit $$status
 
-shots: env ## the picture of the README, docs/overview.png, from the demo at its peak
-	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" TRIVET_SHOTS=1 $(BIN)/python -m pytest -q tests/browser/test_readme.py
+shots: env ## pictures of every page, light and dark, into shots/, and the one of the README, from the demo at its peak
+	@chromium=$$(sh scripts/chromium.sh) && CHROMIUM="$$chromium" $(BIN)/python scripts/shots.py
 
 settings: env ## docs/settings.md from the settings
 	@$(BIN)/python scripts/settings_doc.py > docs/settings.md
