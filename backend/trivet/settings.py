@@ -146,6 +146,40 @@ class Settings(BaseSettings):
         120, ge=1, description="How long a sign-in lasts unused; what a page asks by itself is no use."
     )
     session_rotate_minutes: int = Field(15, ge=1, description="How often a session that is used gets a new token.")
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https://[^\s?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?[^\s?#]*)?$",
+        description="OpenID provider that people may sign in with, exactly as it names itself; empty: none. See docs/people.md.",
+    )
+    oidc_client_id: str = Field("", description="Who we are there.")
+    oidc_client_secret: SecretStr = Field(SecretStr(""), description="Its secret; empty: a public client, PKCE alone.")
+    oidc_client_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
+        "client_secret_basic", description="How the secret is told."
+    )
+    oidc_scopes: tuple[str, ...] = Field(
+        ("openid", "email", "profile"), description="What is asked about people there."
+    )
+    oidc_name: str = Field("single sign-on", max_length=60, description="Its name on the button.")
+    oidc_groups_claim: str = Field(
+        "groups", description="The claim that names somebody's groups, or the way to it: `realm_access.roles`."
+    )
+    oidc_roles: dict[str, Literal["admin", "finance", "sre", "product_owner", "viewer"]] = Field(
+        {},
+        description="JSON: which role a group gives; the strongest holds, at each sign-in anew. Empty: groups give none.",
+    )
+    oidc_default_role: Literal["", "finance", "sre", "product_owner", "viewer"] = Field(
+        "viewer", description="The role of whom no group gives one; empty: they are not let in."
+    )
+    oidc_tenant_claim: str = Field(
+        "",
+        description="The claim that names somebody's tenant; `*` there is all of them, and who has none comes in as admin or "
+        "finance only. Empty: tenants are given here.",
+    )
+    oidc_verified_claim: str = Field(
+        "email_verified", description="The claim that must be true for an address to count as proven."
+    )
+    oidc_domains: tuple[str, ...] = Field((), description="Domains of addresses that may come; empty: any.")
+    oidc_create: bool = Field(False, description="Whether somebody unknown is added when they first come.")
     trusted_proxies: tuple[str, ...] = Field(
         (),
         description="Addresses and networks of proxies in front, whose X-Forwarded-Proto and X-Forwarded-For are believed; "

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
 
 from trivet import db
 from trivet.identity import service
+from trivet.identity.models import WebSession
 from trivet.kit.clock import utc_now
 
 PASSWORD = "three legs stand"
@@ -50,3 +52,10 @@ def scenario(database) -> str:
             session, name="support-chat", preset_name="real-time-chat", criticality="core", actor="test", now=utc_now()
         )
     return "support-chat"
+
+
+def csrf_token() -> str:
+    """The CSRF token of the newest session, as its forms carry it."""
+    with db.transaction() as session:
+        newest = select(WebSession.csrf_token).order_by(WebSession.created_at.desc()).limit(1)
+        return session.scalars(newest).one()

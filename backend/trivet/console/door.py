@@ -17,7 +17,7 @@ from trivet.console.people.people_views import SignInPage
 from trivet.console.shield import SAFE_METHODS
 from trivet.console.tongue import N_
 from trivet.console.views import Reader
-from trivet.identity import brake, service, sessions
+from trivet.identity import brake, provider, service, sessions
 from trivet.identity.auth import COOKIE, cookie_name
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Forbidden
@@ -145,7 +145,9 @@ def counts(request: Request, email: str) -> tuple[brake.Count, ...]:
 
 def door_page(email: str, problem: str | None, next_path: str, *, status: int = 200) -> HTMLResponse:
     """The page to sign in on; `problem` in the source language."""
-    return show("sign_in/page.html", SignInPage(email, problem, local(next_path)), status=status)
+    settings = get_settings()
+    elsewhere = settings.oidc_name if provider.is_set(settings) else ""
+    return show("sign_in/page.html", SignInPage(email, problem, local(next_path), elsewhere), status=status)
 
 
 @router.post("/sign-out")

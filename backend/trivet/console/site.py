@@ -13,6 +13,7 @@ from trivet.console.evidence import breach, readiness
 from trivet.console.live import events as live_events
 from trivet.console.jobs import exports, jobs
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
+from trivet.console.people import provider
 from trivet.console.people.cookies import Renewal
 from trivet.console.shield import Shield
 from trivet.console.tongue import Tongue
@@ -61,6 +62,7 @@ def create_site() -> FastAPI:
     site.include_router(cards.router)
     site.include_router(control.router)
     site.include_router(connect.router)
+    site.include_router(provider.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Renewal)
     site.add_middleware(Tongue)

@@ -40,6 +40,11 @@ def from_address(address: str) -> Count:
     return Count("address", f"address:{_network(address)}", 10, timedelta(minutes=1))
 
 
+def there_and_back(address: str) -> Count:
+    """Ways to the provider and back, from one address: each may call out."""
+    return Count("provider", f"provider:{_network(address)}", 30, timedelta(minutes=1))
+
+
 def at_account(email: str) -> Count:
     """Everybody who tries one account, from wherever."""
     return Count("account", f"account:{_digest(email.strip().lower())}", 30, LONGEST)
