@@ -13,7 +13,7 @@ from trivet.console.alerts import alerts_views
 from trivet.console.cards import cards_views, editor_views
 from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
-from trivet.console.evidence import evidence_views
+from trivet.console.evidence import evidence_views, proofs_views
 from trivet.console.jobs import exports_views, jobs_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.console.people import people_views
@@ -28,6 +28,8 @@ PAGES = {
     "interactions/list.html": views.InteractionsPage,
     "interactions/one.html": views.InteractionPage,
     "evidence/breach.html": evidence_views.BreachPage,
+    "evidence/proofs.html": proofs_views.ProofsPage,
+    "evidence/proof.html": proofs_views.ProofPage,
     "evidence/readiness.html": evidence_views.ReadinessPage,
     "sign_in/page.html": people_views.SignInPage,
     "budgets/page.html": budgets_views.BudgetsPage,
@@ -46,7 +48,10 @@ PAGES = {
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
     "connect/page.html": connect_views.ConnectPage,
-    "control/page.html": control_views.ControlPage,
+    "control/commands.html": control_views.CommandsPage,
+    "control/command.html": control_views.CommandPage,
+    "control/ladder.html": control_views.LadderPage,
+    "control/backends.html": control_views.BackendsPage,
     "cards/list.html": cards_views.CardsPage,
     "cards/one.html": cards_views.CardPage,
     "cards/editor.html": editor_views.EditorPage,

@@ -10,19 +10,20 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import service as cards
-from trivet.command import card_api, events, ofrep, service, webhook_api
+from trivet.command import card_api, events, listing, ofrep, service, webhook_api
 from trivet.command import scope as scopes
+from trivet.command.listing import Wanted
 from trivet.command.models import Command
 from trivet.command.preview import preview
 from trivet.command.standing import give_once
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
-from trivet.kit.body import Name
+from trivet.kit.body import EARLIEST, LATEST, Instant, Name
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.errors import Invalid, NotFound
+from trivet.kit.interval import Interval
 from trivet.kit.page import from_cursor, page
 from trivet.settings import get_settings
-from trivet.tenant.models import Scenario, Tenant
 
 __all__ = ["root_router", "router"]
 
@@ -114,16 +115,23 @@ def look_ahead(body: CommandPreview, _: Commander) -> dict[str, Any]:
 
 @router.get("/commands")
 def commands(
-    principal: Read, scenario: Name | None = None, limit: Limit = 100, cursor: str | None = None
+    principal: Read,
+    *,
+    scenario: Name | None = None,
+    kind: Literal["degrade", "restore", "rollback", "break", "activate", "trial"] | None = None,
+    status: Literal["pending", "observed", "effective", "superseded", "expired"] | None = None,
+    actor: Name | None = None,
+    from_: Annotated[Instant | None, Query(alias="from")] = None,
+    to: Instant | None = None,
+    limit: Limit = 100,
+    cursor: str | None = None,
 ) -> dict[str, Any]:
-    """Newest first."""
-    query = _rows(principal)
-    if scenario:
-        query = query.where(Scenario.name == scenario)
-    if cursor:
-        query = query.where(Command.id < from_cursor(cursor, int)[0])
+    """Newest first. `actor` is an address, `ladder`, `expiry`, or `people` for whoever is no automaton."""
+    before_id = from_cursor(cursor, int)[0] if cursor else None
+    interval = Interval(from_ or EARLIEST, to or LATEST) if from_ or to else None
+    wanted = Wanted(scenario or "", kind or "", status or "", actor or "", interval, principal.tenant_id)
     with db.transaction() as session:
-        rows = session.execute(query.order_by(Command.id.desc()).limit(limit + 1)).all()
+        rows = listing.newest(session, wanted, limit=limit + 1, before_id=before_id)
     return page([_command(*row) for row in rows], limit, lambda item: [item["id"]])
 
 
@@ -169,12 +177,7 @@ def _backend_id_of(session: Session, name: str) -> int:
 
 def _rows(principal: Principal) -> Select[Command, str, str, str]:
     """Commands with the names of their scope; a key bound to a tenant sees that tenant's."""
-    query = (
-        select(Command, Scenario.name, Tenant.name, Backend.name)
-        .join(Scenario, Scenario.id == Command.scenario_id)
-        .outerjoin(Tenant, Tenant.id == Command.tenant_id)
-        .outerjoin(Backend, Backend.id == Command.backend_id)
-    )
+    query = listing.query()
     return query if principal.tenant_id is None else query.where(Command.tenant_id == principal.tenant_id)
 
 

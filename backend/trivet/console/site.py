@@ -8,8 +8,8 @@ from trivet.console import door, interactions, overview, pages, steer
 from trivet.console.alerts import alerts
 from trivet.console.cards import cards, editor
 from trivet.console.connect import connect
-from trivet.console.control import control
-from trivet.console.evidence import breach, readiness
+from trivet.console.control import backends, commands, ladder
+from trivet.console.evidence import breach, proofs, readiness
 from trivet.console.live import events as live_events
 from trivet.console.jobs import exports, jobs
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
@@ -49,6 +49,7 @@ def create_site() -> FastAPI:
     site.include_router(steer.router)
     site.include_router(breach.router)
     site.include_router(readiness.router)
+    site.include_router(proofs.router)
     site.include_router(budgets.router)
     site.include_router(alerts.router)
     site.include_router(bills.router)
@@ -60,7 +61,9 @@ def create_site() -> FastAPI:
     site.include_router(statements.router)
     site.include_router(editor.router)
     site.include_router(cards.router)
-    site.include_router(control.router)
+    site.include_router(commands.router)
+    site.include_router(ladder.router)
+    site.include_router(backends.router)
     site.include_router(connect.router)
     site.include_router(provider.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
