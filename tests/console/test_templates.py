@@ -17,6 +17,7 @@ from trivet.console.evidence import evidence_views, proofs_views
 from trivet.console.jobs import exports_views, jobs_views
 from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
 from trivet.console.people import people_views
+from trivet.console.requests import views as request_views
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -48,6 +49,9 @@ PAGES = {
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
     "connect/page.html": connect_views.ConnectPage,
+    "requests/list.html": request_views.RequestsPage,
+    "requests/one.html": request_views.RequestPage,
+    "requests/trace.html": request_views.TracePage,
     "control/commands.html": control_views.CommandsPage,
     "control/command.html": control_views.CommandPage,
     "control/ladder.html": control_views.LadderPage,

@@ -15,6 +15,7 @@ from trivet.console.jobs import exports, jobs
 from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
 from trivet.console.people import provider
 from trivet.console.people.cookies import Renewal
+from trivet.console.requests import requests
 from trivet.console.shield import Shield
 from trivet.console.tongue import Tongue
 from trivet.paths import shipped
@@ -65,6 +66,7 @@ def create_site() -> FastAPI:
     site.include_router(ladder.router)
     site.include_router(backends.router)
     site.include_router(connect.router)
+    site.include_router(requests.router)
     site.include_router(provider.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Renewal)

@@ -25,6 +25,7 @@ from trivet.report import (
     values_api,
 )
 from trivet.report import engines as serving
+from trivet.report import search as searching
 from trivet.report import usage as using
 from trivet.report.asking import Read
 from trivet.report.files import files_api, later_api, schedules_api
@@ -33,7 +34,7 @@ from trivet.report.query import (
     InteractionQuery,
     InteractionsQuery,
     PostingsQuery,
-    RequestsQuery,
+    SearchQuery,
     UsageQuery,
 )
 
@@ -62,13 +63,15 @@ def get_usage(principal: Read, _: Place, query: Annotated[UsageQuery, Query()]) 
 
 
 @router.get("/requests", response_model=None, responses=answers(shapes.Requests))
-def get_requests(principal: Read, _: Place, query: Annotated[RequestsQuery, Query()]) -> dict[str, Any]:
-    """Single requests by start, newest first; of the last day where nothing is said."""
-    interval = query.interval(utc_now())
+def get_requests(principal: Read, _: Place, query: Annotated[SearchQuery, Query()]) -> dict[str, Any]:
+    """Single requests by start, newest first; of the last day where nothing is said. A search that finds few may end its page
+    before it is full: the cursor goes on.
+    """
+    interval, sought = query.interval(utc_now()), query.sought()
     with db.transaction() as session:
         where = asking.where(session, query.given(), principal)
-        found = rows.requests(session, interval, where, query.limit + 1, query.cursor)
-    return page(found, query.limit, rows.request_key)
+        found = searching.search(session, interval, where, sought, limit=query.limit, cursor=query.cursor)
+    return {"items": found.items, "next_cursor": found.next_cursor}
 
 
 @router.get("/interactions", response_model=None, responses=answers(shapes.Interactions))

@@ -1,15 +1,18 @@
 """What can be asked: query parameters as models. A parameter nobody knows is refused, so that a typo is no empty filter."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from trivet.kit.body import EARLIEST, LATEST, Asked, Body, Day, Instant
+from trivet.kit.body import EARLIEST, LATEST, Amount, Asked, Body, Day, Instant
 from trivet.kit.interval import Interval
+from trivet.report.search import Sought
 
 DAY = timedelta(days=1)
 AHEAD = timedelta(minutes=15)  # a sender's clock may be ahead of ours
+MS_MAX = 2 * 86_400_000.0  # no call is longer
 Names = Annotated[list[Asked], Field(max_length=100)]
 Levels = Annotated[list[Annotated[int, Field(ge=0, lt=2**15)]], Field(max_length=100)]  # as wide as their column
 Numbers = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=100)]
@@ -137,6 +140,39 @@ class RequestsQuery(Filtered):
         """The last day where nothing is said."""
         end = self.to or now + AHEAD
         return Interval(self.from_ or end - DAY, end)
+
+
+class SearchQuery(RequestsQuery):
+    """Single requests: by what they are as well. A trace or a conversation is looked for in all time where no time is said."""
+
+    level: Levels = Field(default_factory=list)
+    revision: Numbers = Field(default_factory=list)
+    outcome: Annotated[list[Literal["ok", "error", "timeout", "refused", "rejected"]], Field(max_length=5)] = Field(
+        default_factory=list
+    )
+    min_latency_ms: float | None = Field(None, ge=0, le=MS_MAX)
+    min_cost: Amount | None = None
+    trace: str = Field("", max_length=32)
+    response_id: Asked = ""
+    conversation: Asked = ""
+    conversation_prefix: Asked = ""
+
+    def sought(self) -> Sought:
+        """What is asked beside names."""
+        return Sought(
+            tuple(self.outcome), self.min_latency_ms, None if self.min_cost is None else Decimal(self.min_cost),
+            self.trace, self.response_id, self.conversation, self.conversation_prefix,
+        )  # fmt: skip
+
+    def given(self) -> dict[str, list[str] | list[int]]:
+        """The filters by dimension; an outcome is none."""
+        return {name: values for name, values in super().given().items() if name != "outcome"}
+
+    def interval(self, now: datetime) -> Interval:
+        """The last day where nothing is said, and all time for what an index finds."""
+        if self.from_ is None and self.to is None and self.sought().by_id:
+            return Interval(EARLIEST, LATEST)
+        return super().interval(now)
 
 
 class PostingsQuery(Paged):

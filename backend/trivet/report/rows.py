@@ -26,12 +26,12 @@ from trivet.report.names import Labels
 ENTRIES_MAX = 2_000  # of one posting in one answer
 REQUEST_BY = ("tenant", "scenario", "model", "provider", "backend", "pool", "model_version", "region")
 POSTED_BY = ("cost_centre", "tenant", "scenario", "model", "pool")
-_OR_NONE = {name: f"coalesce({name}, 0)" for name in ("version_id", "region_id")}
+OR_NONE = {name: f"coalesce({name}, 0)" for name in ("version_id", "region_id")}
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 # The newest of each tenant through the primary key (tenant, start, …), then the newest of all: the cost of a page grows
 # with tenants × limit and not with the requests there are.
-_NEWEST = """
+NEWEST = """
     SELECT r.*, coalesce(p.currency, 'USD') AS currency FROM (
         SELECT id FROM tenant WHERE CAST(:tenants AS int4[]) IS NULL OR id = ANY(:tenants)
         UNION ALL SELECT 0 WHERE CAST(:tenants AS int4[]) IS NULL OR 0 = ANY(:tenants)
@@ -44,7 +44,7 @@ _NEWEST = """
     LEFT JOIN price p ON p.id = r.price_id
     ORDER BY r.started_at DESC, r.tenant_id DESC, r.trace_id DESC, r.span_id DESC LIMIT :limit
 """
-_AFTER = "AND (started_at, tenant_id, trace_id, span_id) < (:at, :tenant, :trace, :span)"
+AFTER = "AND (started_at, tenant_id, trace_id, span_id) < (:at, :tenant, :trace, :span)"
 
 
 def requests(
@@ -55,17 +55,18 @@ def requests(
         "start": interval.start, "end": interval.end, "limit": limit,
         "tenants": list(where["tenant_id"]) if "tenant_id" in where else None,
     }  # fmt: skip
-    filters = [f"AND {_OR_NONE.get(name, name)} = ANY(:{name})" for name in where if name != "tenant_id"]
+    filters = [f"AND {OR_NONE.get(name, name)} = ANY(:{name})" for name in where if name != "tenant_id"]
     values |= {name: list(ids) for name, ids in where.items() if name != "tenant_id"}
     if cursor:
-        values |= _after(cursor)
-        filters.append(_AFTER)
-    rows = [dict(row) for row in session.execute(text(_NEWEST.format(filters=" ".join(filters))), values).mappings()]
+        values |= after(cursor)
+        filters.append(AFTER)
+    rows = [dict(row) for row in session.execute(text(NEWEST.format(filters=" ".join(filters))), values).mappings()]
     labels = names.labels(session, REQUEST_BY, rows)
     return [request_item(row, labels) for row in rows]
 
 
-def _after(cursor: str) -> dict[str, Any]:
+def after(cursor: str) -> dict[str, Any]:
+    """Values of `AFTER` out of a cursor; `Invalid` where it is that of another question."""
     at, tenant, trace, span = from_cursor(cursor, str, INT4, str, str)
     try:
         return {

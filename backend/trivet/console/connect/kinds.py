@@ -43,12 +43,12 @@ KINDS: Final[Mapping[str, Kind]] = {kind.key: kind for kind in (
     Kind(
         "otel", "OpenTelemetry (Python)",
         N_("An app that already has spans: the address, the key, and the attributes that say for whom and of what."),
-        "app-1", ("ingest",), (("terminal", "otel.sh"), ("app.py", "otel.py")), (CALLS,),
+        "app-1", ("ingest",), (("terminal", "otel.sh"), ("app.py", "otel.python")), (CALLS,),
     ),
     Kind(
         "client", "ASGI (Python)",
         N_("An app that obeys: our middleware lets calls in or turns them away, and marks each span with its policy."),
-        "app-1", ("ingest", "policy"), (("terminal", "client.sh"), ("app.py", "client.py")), (CALLS, POLICY),
+        "app-1", ("ingest", "policy"), (("terminal", "client.sh"), ("app.py", "client.python")), (CALLS, POLICY),
     ),
     Kind(
         "collector", "OpenTelemetry Collector",
