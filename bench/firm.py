@@ -31,7 +31,7 @@ def names(connection: Connection) -> None:
     fill(
         connection, "price", f"generate_series(1, {MODELS}) n, generate_series(1, 20) month", provider="'house'",
         model="'model-' || n", currency="'USD'", effective_from=f"{NOW} - month * interval '30 days'",
-        rates="""'{"input": "2.5", "output": "10"}'""", source="'bench'", author="'bench'",
+        rates="""'{"input": [[0, "2.5"]], "output": [[0, "10"]]}'""", source="'bench'", author="'bench'",
     )  # fmt: skip
 
 
