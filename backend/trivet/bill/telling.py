@@ -1,19 +1,34 @@
-"""A compared bill in words. Pure."""
+"""A compared bill in words. Pure. Whoever says them in another language hands in what translates: each text is whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from trivet.bill.match import Parts
 from trivet.kit.money import EXACT, PICO
 
+CAUSES_SAID = 3
+Say = Callable[..., str]  # a text with named holes, and what is put in
+Days = Callable[[date, date], str]
+
+
+def english(text: str, /, **values: Any) -> str:
+    """As it is written here."""
+    return text.format(**values) if values else text
+
+
+def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
+    """Marks a text that is looked up later."""
+    return text
+
+
 TITLES = {"openai": "OpenAI", "anthropic": "Anthropic", "aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
 KIND_WORDS = {
-    "input": "input", "output": "output", "cache_read": "cache reads", "cache_write": "cache writes",
-    "reasoning": "reasoning", "capacity": "capacity",
+    "input": N_("input"), "output": N_("output"), "cache_read": N_("cache reads"), "cache_write": N_("cache writes"),
+    "reasoning": N_("reasoning"), "capacity": N_("capacity"),
 }  # fmt: skip
-CAUSES_SAID = 3
 _DAY = timedelta(days=1)
 _ZERO = Decimal(0)
 
@@ -50,34 +65,41 @@ def days(starts_on: date, ends_on: date) -> str:
     return f"{starts_on.day} {starts_on:%B %Y} to {last.day} {last:%B %Y}"
 
 
-def sentence(told: Told) -> str:
+def sentence(told: Told, _: Say = english, days: Days = days) -> str:
     """What a bill says against what was measured, and why they differ, the largest causes first."""
-    opening = (
-        f"{title(told.provider)}'s bill of {days(told.starts_on, told.ends_on)} is {shown(told.total)} {told.currency}"
-    )
+    opening = _(
+        "{provider}'s bill of {days} is {total} {currency}", provider=title(told.provider),
+        days=days(told.starts_on, told.ends_on), total=shown(told.total), currency=told.currency,
+    )  # fmt: skip
     if not told.compared:
-        return f"{opening}; it is compared with nothing."
-    difference = EXACT.subtract(told.total, told.measured)
-    if any(cause == "no_rate" for cause, _ in told.parts):
-        return f"{opening}; what we measured is in a currency that no rate leads from: {causes(told.parts)}."
+        return _("{opening}; it is compared with nothing.", opening=opening)
+    why = causes(told.parts, _)
+    if any(cause == "no_rate" for cause, _kind in told.parts):
+        return _("{opening}; what we measured is in a currency that no rate leads from: {why}.", opening=opening, why=why)
     if not told.measured:
-        return f"{opening}; we measured nothing of it: {causes(told.parts) or 'it bills nothing'}."
+        return _("{opening}; we measured nothing of it: {why}.", opening=opening, why=why or _("it bills nothing"))
     if not any(told.parts.values()):
-        return f"{opening}; that is what we measured, to the last digit."
-    return f"{opening}; we measured {shown(told.measured)}; {_share(difference, told.measured)}: {causes(told.parts)}."
+        return _("{opening}; that is what we measured, to the last digit.", opening=opening)
+    share = _share(EXACT.subtract(told.total, told.measured), told.measured, _)
+    return _(
+        "{opening}; we measured {measured}; {share}: {why}.", opening=opening, measured=shown(told.measured), share=share,
+        why=why,
+    )  # fmt: skip
 
 
-def _share(difference: Decimal, of: Decimal) -> str:
+def _share(difference: Decimal, of: Decimal, _: Say) -> str:
     if not difference:
-        return "the same, but"
+        return _("the same, but")
     share = EXACT.divide(EXACT.scaleb(abs(difference), 2), abs(of))
     places = 1 if share < 10 else 0
     rounded = EXACT.quantize(share, Decimal(1).scaleb(-places))
-    words = f"{rounded:,f} %" if rounded else "less than 0.1 %"
-    return f"{words} {'more' if difference > 0 else 'less'}"
+    if not rounded:
+        return _("less than 0.1 % more") if difference > 0 else _("less than 0.1 % less")
+    said = f"{rounded:,f}"
+    return _("{percent} % more", percent=said) if difference > 0 else _("{percent} % less", percent=said)
 
 
-def causes(parts: Parts) -> str:
+def causes(parts: Parts, _: Say = english) -> str:
     """`5.90 is cache writes we saw no tokens for, 0.23 unexplained`: the largest, then the rest as one."""
     told: Parts = {}
     for (cause, kind), amount in parts.items():
@@ -87,39 +109,44 @@ def causes(parts: Parts) -> str:
         )  # of what is said alike, one
         told[key] = EXACT.add(told.get(key, _ZERO), amount)
     ranked = sorted(((key, amount) for key, amount in told.items() if amount), key=lambda p: (-abs(p[1]), p[0]))
-    said = [_cause(*key, amount) for key, amount in ranked[:CAUSES_SAID]]
+    said = [_cause(*key, amount, _) for key, amount in ranked[:CAUSES_SAID]]
     rest = _ZERO
-    for _, amount in ranked[CAUSES_SAID:]:
+    for _key, amount in ranked[CAUSES_SAID:]:
         rest = EXACT.add(rest, amount)
-    if ranked[CAUSES_SAID:]:
-        many = len(ranked) - CAUSES_SAID
-        said.append(f"{shown(rest)} from {many} smaller {'cause' if many == 1 else 'causes'}")
+    many = len(ranked) - CAUSES_SAID
+    if many == 1:
+        said.append(_("{amount} from 1 smaller cause", amount=shown(rest)))
+    elif many > 1:
+        said.append(_("{amount} from {n} smaller causes", amount=shown(rest), n=many))
     return ", ".join(said)
 
 
 _WORDS: Mapping[str, str] = {
-    "price": "another price of {kind} than ours",
-    "unpriced": "{kind} that we have no price for",
-    "day_boundary": "{kind} counted in the neighbouring day",
-    "unknown_model": "names that are no model of ours",
-    "fee": "charges for other things than tokens",
-    "commitment": "commitments",
-    "tax": "tax",
-    "credit": "credits and discounts",
-    "correction": "corrections of other days",
-    "rounding": "rounding",
-    "no_rate": "measured in a currency without a rate",
+    "price": N_("another price of {kind} than ours"),
+    "unpriced": N_("{kind} that we have no price for"),
+    "day_boundary": N_("{kind} counted in the neighbouring day"),
+    "unknown_model": N_("names that are no model of ours"),
+    "fee": N_("charges for other things than tokens"),
+    "commitment": N_("commitments"),
+    "tax": N_("tax"),
+    "credit": N_("credits and discounts"),
+    "correction": N_("corrections of other days"),
+    "rounding": N_("rounding"),
+    "no_rate": N_("measured in a currency without a rate"),
 }
 
 
-def _cause(cause: str, kind: str, amount: Decimal) -> str:
-    of = KIND_WORDS.get(kind, "tokens")
+def _cause(cause: str, kind: str, amount: Decimal, _: Say) -> str:
+    of = _(KIND_WORDS[kind]) if kind in KIND_WORDS else _("tokens")
     if cause == "unexplained":
-        return f"{shown(amount)} unexplained"
-    if cause == "volume":
-        words = f"{of} we saw no tokens for" if kind != "capacity" else "capacity of no term of ours"
-        return f"{shown(amount)} is {words if amount > 0 else f'{of} that is not on the bill'}"
-    return f"{shown(amount)} is {_WORDS[cause].format(kind=of)}"
+        return _("{amount} unexplained", amount=shown(amount))
+    if cause != "volume":
+        words = _(_WORDS[cause], kind=of)
+    elif amount <= 0:
+        words = _("{kind} that is not on the bill", kind=of)
+    else:
+        words = _("capacity of no term of ours") if kind == "capacity" else _("{kind} we saw no tokens for", kind=of)
+    return _("{amount} is {cause}", amount=shown(amount), cause=words)
 
 
 def shown(amount: Decimal) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from trivet.bill.telling import shown
 from trivet.console import format as say
+from trivet.console.tongue import _
 from trivet.kit.money import EXACT
 
 WIDTH, ROW, HEAD, FOOT = 960, 26, 24, 8
@@ -53,9 +54,9 @@ def draw(
 ) -> Waterfall:
     """From causes in words, the largest first; the smallest are drawn as one."""
     bars = _joined(causes)
-    places = say.watched_places([amount for _, amount in bars])
+    places = say.watched_places([amount for _words, amount in bars])
     ends = [_ZERO]
-    for _, amount in bars:
+    for _words, amount in bars:
         ends.append(EXACT.add(ends[-1], amount))
     low, high = min(ends), max(ends)
     scale = (RIGHT - LEFT) / float(high - low) if high > low else 0.0
@@ -71,8 +72,11 @@ def draw(
         for n, ((words, amount), start, end) in enumerate(zip(bars, ends, ends[1:], strict=False))
     )  # fmt: skip
     marks = _marks(at(_ZERO), at(ends[-1]), shown(measured), shown(billed))
-    said = "; ".join(f"{words} {_signed(amount, places)}" for words, amount in bars) or "nothing differs"
-    says = f"Measured {shown(measured)} {currency}; {said}; billed {shown(billed)} {currency}."
+    said = "; ".join(f"{words} {_signed(amount, places)}" for words, amount in bars) or _("nothing differs")
+    says = _(
+        "Measured {measured} {currency}; {causes}; billed {billed} {currency}.", measured=shown(measured), causes=said,
+        billed=shown(billed), currency=currency,
+    )  # fmt: skip
     return Waterfall(HEAD + len(bars) * ROW + FOOT, steps, marks, says)
 
 
@@ -80,17 +84,20 @@ def _joined(causes: Sequence[tuple[str, Decimal]]) -> list[tuple[str, Decimal]]:
     kept, rest = list(causes[:BARS_MAX]), causes[BARS_MAX:]
     if rest:
         total = _ZERO
-        for _, amount in rest:
+        for _words, amount in rest:
             total = EXACT.add(total, amount)
-        kept.append((f"{len(rest)} smaller causes", total))
+        kept.append((_("{n} smaller causes", n=len(rest)), total))
     return kept
 
 
 def _marks(start: float, end: float, measured: str, billed: str) -> tuple[Mark, ...]:
     if start == end:
-        return (Mark(start, f"measured and billed {billed}", "middle"),)
+        return (Mark(start, _("measured and billed {amount}", amount=billed), "middle"),)
     first, second = ("end", "start") if start < end else ("start", "end")
-    return Mark(start, f"measured {measured}", first), Mark(end, f"billed {billed}", second)
+    return (
+        Mark(start, _("measured {amount}", amount=measured), first),
+        Mark(end, _("billed {amount}", amount=billed), second),
+    )
 
 
 def _signed(amount: Decimal, places: int) -> str:

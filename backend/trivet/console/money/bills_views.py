@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from trivet.console.address import Address, Link
 from trivet.console.money.bills_draw import Waterfall
 from trivet.console.views import Reader
 
@@ -22,6 +23,8 @@ class BillRow:
     difference: Decimal
     unexplained: Decimal
     chosen: bool
+    url: str
+    provider_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,16 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class BillsPage:
-    """templates/bills/page.html."""
+    """templates/bills/page.html. `states` and `chips` are the filters of the list; `next_url` leads to older ones."""
 
     reader: Reader
     sentence: str
+    address: Address
+    states: tuple[Link, ...]
+    chips: tuple[Link, ...]
     bills: tuple[BillRow, ...]
-    bills_left_out: int
+    next_url: str
+    list_url: str
     chosen: Chosen | None
     problem: str
     providers: tuple[str, ...]
