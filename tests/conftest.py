@@ -7,7 +7,6 @@
 `broker_url`    a real Redis (session).
 """
 
-import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -20,8 +19,10 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, text
 
 from trivet import db, schema
+from trivet.kit import garbage
 from trivet.settings import get_settings
 
+garbage.seldom()  # until all tests are collected
 # No property fails because a machine is slow; one that fails for another reason says how to do it again.
 settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
@@ -248,6 +249,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What stands now stands to the end: the collector of garbage need not look at it again and again."""
-    gc.collect()
-    gc.freeze()
+    """What stands now stands to the end."""
+    garbage.as_usual()

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -204,10 +205,11 @@ class TestScripts:
     def test_a_skipped_test_fails_the_run(self, tmp_path: Path) -> None:
         (tmp_path / "test_one.py").write_text("import pytest\n\n\ndef test_one():\n    pytest.skip('not today')\n")
         base = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path)]
-        run = [*base, "-p", "no:cacheprovider"]
-        assert subprocess.run(run, cwd=ROOT, capture_output=True, check=False).returncode == 0
+        run = [*base, "-p", "no:cacheprovider", "-p", "xdist"]
+        env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # each of the others takes its time to load
+        assert subprocess.run(run, cwd=ROOT, env=env, capture_output=True, check=False).returncode == 0
         for workers in ("0", "1"):
             strict = [*run, "-p", "tests.house.noskip", "-n", workers]
-            done = subprocess.run(strict, cwd=ROOT, capture_output=True, text=True, check=False)
+            done = subprocess.run(strict, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
             assert done.returncode == 1
             assert "no test skips here" in done.stdout
