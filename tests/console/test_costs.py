@@ -10,6 +10,8 @@ from tests.support import books
 
 from trivet.console.money import costs_picture as picture
 from trivet.console.money.costs_asked import Query, settle
+from trivet.console.money.costs_flags import Flag
+from trivet.console.money.costs_picture import Part
 from trivet.console.money.costs_words import Spent, nothing, sentence, when
 from trivet.kit.interval import Interval
 
@@ -90,8 +92,8 @@ class TestTheAddress:
 
 class TestPictures:
     def test_a_day_stacks_what_is_posted_and_what_is_not_from_zero(self):
-        day = picture.Day(date(2026, 11, 1), {"borne": Decimal(6), "provisional": Decimal(3)})
-        drawn = picture.bars([day], [(date(2026, 11, 1), "price", "price of small")], "USD")
+        day = picture.Day(date(2026, 11, 1), (Part("borne", Decimal(6)), Part("provisional", Decimal(3))))
+        drawn = picture.bars([day], [Flag(date(2026, 11, 1), "price", "price of small")], [], "USD")
         borne, provisional = drawn.rects
         assert (borne.y, borne.height, borne.kind) == (90.0, 128.0, "borne")  # two thirds of 192, above the foot of 22
         assert (provisional.y + provisional.height, provisional.height) == (90.0, 64.0)
@@ -100,29 +102,9 @@ class TestPictures:
         assert drawn.says == "1 Nov 9.000 USD"
 
     def test_a_forecast_has_the_range_it_lies_in(self):
-        day = picture.Day(date(2026, 11, 2), {"forecast": Decimal(6)}, Decimal(3), Decimal(9))
-        (whisker,) = picture.bars([day], [], "USD").whiskers
+        day = picture.Day(date(2026, 11, 2), (Part("forecast", Decimal(6)),), Decimal(3), Decimal(9))
+        (whisker,) = picture.bars([day], [], [], "USD").whiskers
         assert (whisker.low, whisker.high) == (154.0, 26.0)
-
-    def test_a_waterfall_goes_from_what_it_was_to_what_it_is(self):
-        drawn = picture.waterfall(
-            Decimal(100), Decimal(120), {"volume": Decimal(50), "price": Decimal(-30), "mix": Decimal(0)}, "USD"
-        )
-        assert [(fall.label, fall.amount, fall.rect.kind) for fall in drawn.falls] == [
-            ("before", "100.00", "whole"),
-            ("volume", "+50.00", "more"),
-            ("price", "−30.00", "less"),
-            ("now", "120.00", "whole"),
-        ]
-        volume, price = drawn.falls[1].rect, drawn.falls[2].rect
-        assert volume.y == price.y  # the fall begins where the rise ended
-
-    def test_quadrants_lie_around_their_medians(self):
-        points = [("a", 10_000, Decimal(1), "high volume, low cost"), ("b", 100, Decimal(10), "low volume, high cost")]
-        drawn = picture.scatter(points, Decimal(5_050), Decimal("5.5"), "USD")
-        a, b = drawn.dots
-        assert b.x < drawn.volume_x < a.x and b.y < drawn.cost_y < a.y
-        assert "a: 10,000 tokens, 1.00 USD a million" in a.says
 
 
 @pytest.fixture
@@ -163,7 +145,7 @@ class TestThePage:
     def test_teaches_where_there_is_nothing(self, client):
         page = client.get("/costs")
         assert "has cost nothing that Trivet knows of" in figure(page)
-        assert "/api/v1/pools" in page.text and "/api/v1/business-values" in page.text
+        assert "/api/v1/pools" in page.text
         assert client.get("/costs/postings").status_code == 200
 
     def test_as_of_a_month_that_is_open_says_so(self, client):

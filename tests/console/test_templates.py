@@ -15,7 +15,15 @@ from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
 from trivet.console.evidence import evidence_views, proofs_views
 from trivet.console.jobs import exports_views, jobs_views
-from trivet.console.money import bills_views, budgets_views, costs_views, periods_views, prices_views, statements_views
+from trivet.console.money import (
+    bills_views,
+    budgets_views,
+    costs_views,
+    periods_views,
+    prices_views,
+    statements_views,
+    unit_costs_views,
+)
 from trivet.console.people import people_views
 from trivet.console.requests import views as request_views
 from trivet.paths import shipped
@@ -42,6 +50,8 @@ PAGES = {
     "costs/postings.html": costs_views.PostingsPage,
     "costs/requests.html": costs_views.RequestsPage,
     "statements/page.html": statements_views.StatementsPage,
+    "unit_costs/page.html": unit_costs_views.UnitCostsPage,
+    "unit_costs/why.html": unit_costs_views.WhyPart,
     "prices/list.html": prices_views.PricesPage,
     "exports/page.html": exports_views.ExportsPage,
     "jobs/list.html": jobs_views.JobsPage,
@@ -60,6 +70,10 @@ PAGES = {
     "cards/one.html": cards_views.CardPage,
     "cards/editor.html": editor_views.EditorPage,
 }
+
+
+# Pages before anybody is known, and parts that are fetched after their page.
+NO_PLACE = {"sign_in/page.html", "base/error.html", "unit_costs/why.html"}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +144,7 @@ class TestPlaces:
         paths = {place.path for section in places.SECTIONS for place in section.places}
         for template in PAGES:
             said = re.search(r'{% set at = "([^"]+)" %}', (WEB / "templates" / template).read_text())
-            assert (said is None) == (template in {"sign_in/page.html", "base/error.html"}), template
+            assert (said is None) == (template in NO_PLACE), template
             assert said is None or said[1] in paths, template
 
 

@@ -77,6 +77,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "count": say.count,
     "clock": say.clock,
     "day_clock": say.day_clock,
+    "day": say.day,
     "elapsed": say.elapsed,
     "title_of": say.title,
     "percent": triangle.percent,

@@ -12,7 +12,17 @@ from trivet.console.control import backends, commands, ladder
 from trivet.console.evidence import breach, proofs, readiness
 from trivet.console.live import events as live_events
 from trivet.console.jobs import exports, jobs
-from trivet.console.money import bills, budgets, costs, costs_trace, periods, periods_centres, prices, statements
+from trivet.console.money import (
+    bills,
+    budgets,
+    costs,
+    costs_trace,
+    periods,
+    periods_centres,
+    prices,
+    statements,
+    unit_costs,
+)
 from trivet.console.people import provider
 from trivet.console.people.cookies import Renewal
 from trivet.console.requests import requests
@@ -60,6 +70,7 @@ def create_site() -> FastAPI:
     site.include_router(exports.router)
     site.include_router(jobs.router)
     site.include_router(statements.router)
+    site.include_router(unit_costs.router)
     site.include_router(editor.router)
     site.include_router(cards.router)
     site.include_router(commands.router)

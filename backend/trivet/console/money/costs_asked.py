@@ -8,20 +8,32 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
+from trivet.console.address import Link
+from trivet.console.tongue import N_, _
 from trivet.kit.body import Asked as Text
 from trivet.kit.body import Day
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 from trivet.report.grain import DAY, MONTH
 
-GROUPS = ("cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase")
+DIMENSIONS = ("cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase", "account")
+TIMES = ("day", "month")
+GROUPS = (*DIMENSIONS, *TIMES)
 # What a row of each group is looked into by.
 INTO = {
     "cost_centre": "tenant", "tenant": "model", "model": "scenario", "scenario": "tenant", "provider": "model",
-    "pool": "tenant", "purchase": "pool",
+    "pool": "tenant", "purchase": "pool", "account": "cost_centre",
 }  # fmt: skip
-WORDS = {"cost_centre": "Cost centre", "purchase": "Bought as"}
-RANGES = {"month": "This month", "last-month": "Last month", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
+WORDS = {
+    "cost_centre": N_("Cost centre"), "tenant": N_("Tenant"), "scenario": N_("Scenario"), "model": N_("Model"),
+    "provider": N_("Provider"), "pool": N_("Pool"), "purchase": N_("Bought as"), "account": N_("Account"),
+    "day": N_("Day"), "month": N_("Month"),
+}  # fmt: skip
+RANGES = {
+    "month": N_("This month"), "last-month": N_("Last month"), "7d": N_("7 days"), "30d": N_("30 days"),
+    "90d": N_("90 days"),
+}  # fmt: skip
+GRAINS = {"day": "1d", "month": "1mo"}
 DAYS = {"7d": 7, "30d": 30, "90d": 90}
 TEN_S = 10
 Name = Annotated[Text, Field()]
@@ -33,7 +45,13 @@ class Query(BaseModel):
     range: Literal["month", "last-month", "7d", "30d", "90d", "days"] = "month"
     since: Day | None = None
     until: Day | None = None
-    group: Literal["cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase"] = "cost_centre"
+    group: Literal[
+        "cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase", "account", "day", "month"
+    ] = "cost_centre"
+    across: Literal[
+        "", "cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase", "account", "day", "month"
+    ] = ""
+    of: Literal["", "model", "scenario", "tenant"] = ""
     basis: Literal["allocation", "usage"] = "allocation"
     compare: Literal["previous", "budget"] = "previous"
     as_of: Annotated[str, Field(max_length=10)] = ""
@@ -50,41 +68,99 @@ class Query(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The same, settled: the interval, and the filters that are set."""
+    """The same, settled: the interval, and the filters that are set. `path` is the page's own."""
 
+    path: str
     query: Mapping[str, str]
     interval: Interval
     running: bool  # it ends now, within a month that has not ended
     filters: Mapping[str, str]
     group: str
+    across: str  # the dimension of the columns; "" for none
     basis: str
     compare: str
     as_of: str
     currency: str
+    of: str = ""
 
-    def url(self, path: str = "/costs", **changed: str) -> str:
+    def url(self, path: str = "", **changed: str) -> str:
         """An address with some of it changed; what is empty is left out."""
         said = {name: value for name, value in ({**self.query, **changed}).items() if value}
-        return f"{path}?{urlencode(said)}" if said else path
+        return f"{path or self.path}?{urlencode(said)}" if said else path or self.path
 
-    def into(self, name: str) -> str:
-        """The address one level down: this row alone, by what it consists of."""
-        return self.url(**{self.group: name, "group": INTO[self.group]})
+    @property
+    def csv(self) -> str:
+        """Where the same comes as CSV."""
+        return self.url(f"{self.path}.csv", before="")
 
-    def behind(self, name: str | None) -> str:
-        """The address of the postings behind a row, or behind all of them."""
-        return self.url("/costs/postings", **({self.group: name} if name is not None else {}))
+    def into(self, name: str, dimension: str = "") -> str:
+        """The address one level down: this row (or column) alone, by what it consists of."""
+        by = dimension or self.group
+        group = INTO.get(by, "") if self.group == by else self.group
+        shape = {"group": group, "across": "" if self.across in (by, group) else self.across}
+        return self.url(**shape, **_narrowed({by: name}))
+
+    def cell(self, row: str, column: str) -> str:
+        """The address of one row in one column alone."""
+        group = INTO.get(self.group, "")
+        group = "" if group == self.across else group
+        return self.url(group=group, across="", **_narrowed({self.group: row, self.across: column}))
+
+    def cell_of_day(self, row: str, day: str) -> str:
+        """The address of one row on one day."""
+        group = INTO.get(self.group, "")
+        return self.url(group=group, across="", **_narrowed({self.group: row, "day": day}))
+
+    def behind(self, **narrowed: str) -> str:
+        """The address of the postings behind a cell, a row, or all of them; keys are dimensions."""
+        return self.url("/costs/postings", **_narrowed(narrowed))
+
+    def ranges(self) -> tuple[Link, ...]:
+        """The stretches of time that are offered."""
+        chosen = self.query.get("range", "month")
+        return tuple(
+            Link(words, self.url(range="" if key == "month" else key, since="", until="", as_of=""), chosen == key)
+            for key, words in RANGES.items()
+        )
+
+    def chips(self) -> tuple[Link, ...]:
+        """Each filter that is set, with the address that takes it away."""
+        return tuple(
+            Link(_("{dimension}: {name}", dimension=_(word(name)), name=value), self.url(**{name: ""}))
+            for name, value in self.filters.items()
+        )
 
 
-def settle(query: Query, now: datetime) -> Asked:
+def settle(query: Query, now: datetime, path: str = "/costs") -> Asked:
     """What an address asks at an instant. Days are UTC, as finance's months are."""
     said = {name: str(value) for name, value in query.model_dump(exclude_defaults=True, exclude_none=True).items()}
-    filters = {name: value for name in (*GROUPS, "account") if (value := getattr(query, name))}
+    filters = {name: value for name in DIMENSIONS if (value := getattr(query, name))}
     interval, running = _interval(query, now)
+    across = "" if query.across == query.group or {query.across, query.group} <= set(TIMES) else query.across
     return Asked(
-        said, interval, running and not query.as_of, filters, query.group, query.basis, query.compare, query.as_of,
-        query.currency,
+        path, said, interval, running and not query.as_of, filters, query.group, across, query.basis, query.compare,
+        query.as_of, query.currency, query.of,
     )  # fmt: skip
+
+
+def _narrowed(to: Mapping[str, str]) -> dict[str, str]:
+    """What an address says of a row, a column or a cell; a day or month is a stretch of days."""
+    said = {name: value for name, value in to.items() if name not in TIMES}
+    for by in TIMES:
+        if by in to:
+            said |= {"range": "days", **_bounds(by, to[by])}
+    return said
+
+
+def _bounds(by: str, name: str) -> dict[str, str]:
+    """The days of a day (`2026-11-20`) or of a month (`2026-11`), as an address says them."""
+    first = datetime.fromisoformat(name if by == "day" else f"{name}-01")
+    after = first + timedelta(days=1) if by == "day" else _month_after(first)
+    return {"since": first.date().isoformat(), "until": after.date().isoformat()}
+
+
+def _month_after(first: datetime) -> datetime:
+    return (first + timedelta(days=31)).replace(day=1)
 
 
 def _interval(query: Query, now: datetime) -> tuple[Interval, bool]:
@@ -105,5 +181,5 @@ def _interval(query: Query, now: datetime) -> tuple[Interval, bool]:
 
 
 def word(name: str) -> str:
-    """A dimension as a heading says it."""
-    return WORDS.get(name, name.capitalize())
+    """A dimension as a heading says it, before translation."""
+    return WORDS[name]

@@ -1,164 +1,192 @@
 """The parts of the costs page, from facts to lines. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from trivet.console import format as say
-from trivet.console.money.costs_asked import INTO, Asked, word
-from trivet.console.money.costs_picture import scatter, waterfall
-from trivet.console.money.costs_read import QUADRANTS_OF, Facts
-from trivet.console.money.costs_views import (
-    AnomalyLine,
-    CostLine,
-    CostTable,
-    FormulaLine,
-    Link,
-    MovedLine,
-    MovedPart,
-    QuadrantPart,
-    UnitLine,
-    ValueLine,
-)
-from trivet.console.money.costs_words import NAMED, when
+from trivet.console.money import pivot
+from trivet.console.money.costs_asked import TIMES, Asked, word
+from trivet.console.money.costs_picture import Bars, Day, Key, Part, bars
+from trivet.console.money.costs_read import Facts, name_of
+from trivet.console.money.costs_views import AnomalyLine, CostLine, CostTable, PivotTable
+from trivet.console.money.costs_words import when
+from trivet.console.tongue import N_, _, _n
 from trivet.kit.money import EXACT
-from trivet.report.gathered import KEPT_APART
-from trivet.report.moved import Moved, PerToken
 from trivet.report.names import NONE
-from trivet.report.quadrant import MOVES
 
-ROWS_MAX, LINES_MAX, NAMES_MAX = 40, 12, 6
+ROWS_MAX = 40
 ZERO = Decimal(0)
-APART = {
-    "idle": "idle: capacity in which nothing ran", "headroom": "headroom: capacity awake and not filled",
-    "down": "down: capacity that could not serve", "shared": "shared cost that no rule splits",
-    "bill_variance": "what bills say beyond what was measured", "hidden": "idle that its pool hides",
-}  # fmt: skip
 
 
-def table(asked: Asked, facts: Facts, currency: str) -> CostTable | None:
-    """Largest first, what nobody bears at the end; rows past `ROWS_MAX` in one, so that the total still adds up."""
-    totals = facts.found.totals.get(currency)
-    if totals is None:
+def table(asked: Asked, facts: Facts) -> CostTable | None:
+    """Largest first (days in their order), what nobody bears at the end; rows past `ROWS_MAX` in one, so that it adds up."""
+    totals = facts.found.totals.get(facts.currency)
+    if totals is None or asked.across:
         return None
-    beside = _beside(asked, facts, currency)
-    rows = [row for row in facts.found.rows if row.currency == currency]
-    rows.sort(key=lambda row: (-row.amount, row.key))
-    lines = [_line(asked, row.key[0], row.amount, row.provisional, beside) for row in rows[:ROWS_MAX]]
-    left = rows[ROWS_MAX:]
+    beside = _beside(asked, facts)
+    rows = {name_of(row.key, [asked.group])[0]: row for row in facts.found.rows if row.currency == facts.currency}
+    shown = pivot.largest({name: row.amount for name, row in rows.items()}, asked.group, ROWS_MAX)
+    lines = [_line(asked, name, rows[name].amount, rows[name].provisional, beside) for name in shown]
+    left = [row for name, row in rows.items() if name not in set(shown)]
     if left:
-        amount, provisional = _sum(row.amount for row in left), _sum(row.provisional for row in left)
+        amount, provisional = pivot.total(row.amount for row in left), pivot.total(row.provisional for row in left)
         posted = EXACT.subtract(amount, provisional)
-        lines.append(CostLine(f"{len(left)} more", "more", posted, provisional, amount, None, "", "", ""))
-    for account in KEPT_APART:
+        said = _n("{n} earlier", "{n} earlier", len(left)) if asked.group in TIMES else _("{n} more", n=len(left))
+        lines.append(CostLine(said, "more", posted, provisional, amount, None, "", "", ""))
+    for account, words in pivot.APART_WORDS.items():
         amount = getattr(totals, account)
         if amount:
-            url = asked.url("/costs/postings", account=account)
-            lines.append(CostLine(APART[account], "apart", amount, ZERO, amount, None, "", "", url))
+            lines.append(CostLine(_(words), "apart", amount, ZERO, amount, None, "", "", asked.behind(account=account)))
     return CostTable(
-        word(asked.group),
-        "Budget" if asked.compare == "budget" else f"{when(facts.before)}",
+        _(word(asked.group)),
+        _("Budget") if asked.compare == "budget" else when(facts.before),
         tuple(lines),
         len(left),
         totals.total,
         totals.provisional,
         say.watched_places([totals.total]),
         max((line.total for line in lines), default=ZERO),
+        has_beside=asked.group not in TIMES,
+        by_centre=asked.group == "cost_centre",
     )
 
 
-def _beside(asked: Asked, facts: Facts, currency: str) -> dict[str, Decimal]:
+def pivoted(asked: Asked, facts: Facts) -> PivotTable | None:
+    """The table of two dimensions."""
+    if facts.sums is None or not facts.found.totals:
+        return None
+    made = pivot.pivot(asked, facts.sums)
+    places = say.watched_places([made.total])
+    return PivotTable(_(word(asked.group)), _(word(asked.across)), made, places)
+
+
+def _beside(asked: Asked, facts: Facts) -> Mapping[str, Decimal]:
     if asked.compare == "budget":
-        return {name: amount for (name, own), amount in facts.budgets.items() if own == currency}
-    if facts.previous is None:
+        return {name: amount for (name, own), amount in facts.budgets.items() if own == facts.currency}
+    if facts.previous is None or asked.group in TIMES:
         return {}
-    return {row.key[0]: row.amount for row in facts.previous.rows if row.currency == currency}
+    return {row.key[0]: row.amount for row in facts.previous.rows if row.currency == facts.currency}
 
 
-def _line(asked: Asked, name: str, amount: Decimal, provisional: Decimal, beside: dict[str, Decimal]) -> CostLine:
+def _line(asked: Asked, name: str, amount: Decimal, provisional: Decimal, beside: Mapping[str, Decimal]) -> CostLine:
     other = beside.get(name)
     if other is None and asked.compare == "previous":
         other = ZERO
     kind = "unattributed" if name == NONE.get(asked.group) else "payer"
     posted = EXACT.subtract(amount, provisional)
-    into = asked.into(name) if INTO[asked.group] != asked.group else ""
     return CostLine(
-        name, kind, posted, provisional, amount, other, _change(asked, amount, other), into, asked.behind(name)
-    )
+        name, kind, posted, provisional, amount, other, _change(asked, amount, other), asked.into(name),
+        asked.behind(**{asked.group: name}),
+    )  # fmt: skip
 
 
 def _change(asked: Asked, amount: Decimal, other: Decimal | None) -> str:
     if other is None:
-        return "no budget" if asked.compare == "budget" else ""
+        return _("no budget") if asked.compare == "budget" else ""
     if other <= 0:
-        return "new" if asked.compare == "previous" and amount else say.DASH
+        return _("new") if asked.compare == "previous" and amount else say.DASH
     share = amount / other
-    return f"{say.share(float(share))} used" if asked.compare == "budget" else say.change(float(share - 1))
-
-
-def moved(asked: Asked, facts: Facts, currency: str) -> MovedPart | None:
-    """Why the whole moved, and the groups that moved most."""
-    del asked
-    own = [row for row in facts.moved if row.currency == currency]
-    whole = next((row for row in own if row.key is None), None)
-    if whole is None or not whole.before:
-        return None
-    groups = sorted((row for row in own if row.key is not None), key=lambda row: (-abs(row.change), row.key))[
-        :LINES_MAX
-    ]
-    shown = [name for name in whole.parts if any(row.parts[name] for row in (whole, *groups))]
-    lines = [_moved_line("all", whole, shown), *(_moved_line(str(row.key[0]), row, shown) for row in groups if row.key)]
-    return MovedPart(
-        when(facts.before),
-        waterfall(
-            whole.before, whole.after, {NAMED.get(name, name): part for name, part in whole.parts.items()}, currency
-        ),
-        tuple(NAMED.get(name, name) for name in shown),
-        tuple(lines),
-        say.watched_places([whole.after, whole.before]),
-        _per_token([row for row in facts.per_token if row.currency == currency]),
-    )
-
-
-def _moved_line(name: str, row: Moved, shown: Sequence[str]) -> MovedLine:
-    return MovedLine(name, row.change, tuple(row.parts[part] for part in shown))
-
-
-def _per_token(rows: Sequence[PerToken]) -> str:
-    """`A million tokens of the pools cost 0.96 USD, 0.12 less: −0.20 utilisation, 0.08 price.`"""
-    if not rows or rows[0].before == rows[0].after:
-        return ""
-    row = rows[0]
-    places = say.watched_places([row.before, row.after])
-    change = EXACT.subtract(row.after, row.before)
-    pairs = sorted(((n, p) for n, p in row.parts.items() if p), key=lambda pair: (-abs(pair[1]), pair[0]))
-    why = ", ".join(f"{say.amount(part, places)} {name}" for name, part in pairs)
-    more = "more" if change > 0 else "less"
     return (
-        f"A million tokens of the pools cost {say.amount(row.after, places)} {row.currency}, "
-        f"{say.amount(abs(change), places)} {more}: {why}."
+        _("{share} used", share=say.share(float(share))) if asked.compare == "budget" else say.change(float(share - 1))
     )
+
+
+def picture(asked: Asked, facts: Facts) -> Bars | None:
+    """A bar a day, the largest rows apart; the days of the month that are left as the forecast says."""
+    posted: dict[date, dict[str, Decimal]] = {}
+    for row in facts.daily.rows:
+        if row.currency == facts.currency:
+            own = posted.setdefault(_day(row.key[-1]), {})
+            own["borne"] = EXACT.subtract(row.amount, row.provisional)
+            own["provisional"] = row.provisional
+    for apart in facts.daily.apart:
+        if apart.currency == facts.currency:
+            own = posted.setdefault(_day(apart.key[-1]), {})
+            own["apart"] = EXACT.add(own.get("apart", ZERO), apart.amount)
+    if not posted:
+        return None
+    days = {day: Day(day, _parts(asked, facts, day, posted.get(day, {}))) for day in _every(min(posted), max(posted))}
+    ahead = next((each.month for each in facts.ahead if each.currency == facts.currency), None)
+    if ahead is not None:
+        for day, amount in ahead.days:
+            had = days[day].parts if day in days else ()
+            more = max(EXACT.subtract(amount, pivot.total(part.amount for part in had)), ZERO)
+            low, high = _around(amount, ahead.total, ahead.spent, (ahead.low, ahead.high))
+            days[day] = Day(day, (*had, Part("forecast", more)), low, high)
+    ordered = [days[day] for day in sorted(days)]
+    return bars(ordered, facts.flags, _keys(asked, facts, ordered), facts.currency)
+
+
+def _parts(asked: Asked, facts: Facts, day: date, own: Mapping[str, Decimal]) -> tuple[Part, ...]:
+    """What a day's bar is stacked of: the largest rows, all others, what nobody bears, what is not posted yet."""
+    at, found, rest = day.isoformat(), [], own.get("borne", ZERO)
+    for n, (name, by_day) in enumerate(facts.stacked.items()):
+        amount = by_day.get(at, ZERO)
+        rest = EXACT.subtract(rest, amount)
+        found.append(Part(f"top{n}", amount, name, asked.cell_of_day(name, at)))
+    whole = asked.into(at, "day")
+    found.append(Part("others" if facts.stacked else "borne", rest, "", whole))
+    found += [Part(kind, own.get(kind, ZERO), "", whole) for kind in ("apart", "provisional")]
+    return tuple(part for part in found if part.amount)
+
+
+_KEYS = {
+    "others": N_("all others"), "borne": N_("posted"), "apart": N_("nobody's"), "provisional": N_("provisional"),
+    "forecast": N_("forecast, with its interval"),
+}  # fmt: skip
+
+
+def _keys(asked: Asked, facts: Facts, days: Sequence[Day]) -> list[Key]:
+    """What each shade is, of those that are drawn."""
+    drawn = {part.kind for day in days for part in day.parts if part.amount > 0}
+    named = [Key(f"top{n}", name, asked.into(name)) for n, name in enumerate(facts.stacked)]
+    return [key for key in [*named, *(Key(kind, _(words)) for kind, words in _KEYS.items())] if key.kind in drawn]
+
+
+def _around(
+    amount: Decimal, total: Decimal, spent: Decimal, ends: tuple[Decimal | None, Decimal | None]
+) -> tuple[Decimal | None, Decimal | None]:
+    """A day's share of the interval of what is left."""
+    left = EXACT.subtract(total, spent)
+    if ends[0] is None or ends[1] is None or left <= 0:
+        return None, None
+    low, high = (
+        EXACT.divide(EXACT.multiply(amount, EXACT.subtract(end, spent)), left) for end in ends if end is not None
+    )
+    return max(low, ZERO), high
+
+
+def _day(bucket: str) -> date:
+    return datetime.fromisoformat(bucket).date()
+
+
+def _every(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def anomalies(asked: Asked, facts: Facts) -> tuple[AnomalyLine, ...]:
-    lines = []
-    for tenant, row in facts.odd:
-        places = say.watched_places([row.amount, row.expected])
-        more = row.amount > row.expected
-        words = f"{say.amount(abs(row.amount - row.expected), places)} {'more' if more else 'less'} than its days usually cost"
-        lines.append(
-            AnomalyLine(
-                row.day, tenant, f"{say.amount(row.amount, places)} {row.currency}", say.amount(row.expected, places), words,
-                _driver(row.drivers, row.currency), _seen(row),
-                asked.url(tenant=tenant, group="model", range="days", since=row.day.isoformat(), until=_next(row)),
-                f"/costs/anomalies/{row.day.isoformat()}/{row.tenant_id}/{row.currency}",
-            )
-        )  # fmt: skip
-    return tuple(lines)
+    """Odd days in words."""
+    return tuple(_odd(asked, tenant, row) for tenant, row in facts.odd)
 
 
-def _next(row: Any) -> str:
-    return str(row.day.fromordinal(row.day.toordinal() + 1).isoformat())
+def _odd(asked: Asked, tenant: str, row: Any) -> AnomalyLine:
+    places = say.watched_places([row.amount, row.expected])
+    by = say.amount(abs(row.amount - row.expected), places)
+    more = row.amount > row.expected
+    drivers = _driver(row.drivers, row.currency)
+    words = (
+        _("{amount} more than its days usually cost: {drivers}", amount=by, drivers=drivers)
+        if more
+        else _("{amount} less than its days usually cost: {drivers}", amount=by, drivers=drivers)
+    )
+    until = (row.day + timedelta(days=1)).isoformat()
+    return AnomalyLine(
+        row.day, tenant, row.amount, row.expected, row.currency, places, words, _seen(row),
+        asked.url(tenant=tenant, group="model", across="", range="days", since=row.day.isoformat(), until=until),
+        f"/costs/anomalies/{row.day.isoformat()}/{row.tenant_id}/{row.currency}",
+    )  # fmt: skip
 
 
 def _driver(drivers: Sequence[dict[str, Any]], currency: str) -> str:
@@ -169,94 +197,8 @@ def _driver(drivers: Sequence[dict[str, Any]], currency: str) -> str:
         sign = "+" if amount > 0 else ""
         name = each["by"] if each["by"] == each["name"] else f"{each['by']} {each['name']}"
         said.append(f"{name}, {sign}{say.amount(amount, say.watched_places([amount]))} {currency}")
-    return "; ".join(said) or "not explained"
+    return "; ".join(said) or _("not explained")
 
 
 def _seen(row: Any) -> str:
     return f"{row.acknowledged_by}: {row.acknowledged_reason}" if row.acknowledged_at else ""
-
-
-def units(facts: Facts, currency: str) -> tuple[UnitLine, ...]:
-    own = [row for row in facts.units if row.currency == currency]
-    own.sort(key=lambda row: (-row.amount, row.key))
-    own = own[:ROWS_MAX]
-    request, million, hour = (
-        _column([getattr(row, name) for row in own]) for name in ("per_request", "per_million_tokens", "per_gpu_hour")
-    )
-    return tuple(
-        UnitLine(
-            str(row.key[0]), row.counts.requests, row.counts.tokens, request[n], million[n], hour[n],
-            "" if row.kwh_per_million_tokens is None else f"{row.kwh_per_million_tokens:.3g} kWh",
-        )
-        for n, row in enumerate(own)
-    )  # fmt: skip
-
-
-def _column(amounts: Sequence[Decimal | None]) -> list[str]:
-    """Amounts of one column, all with the same number of places."""
-    places = say.watched_places([amount for amount in amounts if amount is not None])
-    return [say.DASH if amount is None else say.amount(amount, places) for amount in amounts]
-
-
-def _watched(amount: Decimal | None) -> str:
-    return say.DASH if amount is None else say.amount(amount, say.watched_places([amount]))
-
-
-def quadrants(asked: Asked, facts: Facts, currency: str) -> QuadrantPart | None:
-    found = facts.quadrants.get(currency)
-    if found is None:
-        return None
-    points = [(str(p.point.key), p.point.tokens, p.point.unit_cost, p.quadrant) for p in found.points]
-    who: dict[str, list[str]] = {}
-    for name, _, _, quadrant in points:
-        who.setdefault(quadrant, []).append(name)
-    moves = tuple((quadrant, move, _some(who[quadrant])) for quadrant, move in MOVES.values() if quadrant in who)
-    of = tuple(
-        Link(word(each), asked.url(group=each) + "#quadrants", each == facts.quadrants_of) for each in QUADRANTS_OF
-    )
-    return QuadrantPart(of, scatter(points, found.volume, found.unit_cost, currency), moves)
-
-
-def _some(found: Sequence[str]) -> str:
-    more = f" and {len(found) - NAMES_MAX} more" if len(found) > NAMES_MAX else ""
-    return ", ".join(found[:NAMES_MAX]) + more
-
-
-def formula(facts: Facts, currency: str) -> tuple[FormulaLine, ...]:
-    """Planned beside actual, each a million work units; the actual cost of a million tokens at the end."""
-    own = [(pool, of) for pool, of in facts.formula if of.currency == currency]
-    hours = _column([amount for _, of in own for amount in (of.price_per_gpu_hour, of.planned.price_per_gpu_hour)])
-    work = _column([amount for _, of in own for amount in (of.per_million_work, of.planned.per_million)])
-    tokens = _column([of.per_million for _, of in own])
-    return tuple(
-        FormulaLine(
-            pool, hours[2 * n], hours[2 * n + 1], _share(of.utilisation), _share(of.planned.utilisation), work[2 * n],
-            work[2 * n + 1], tokens[n],
-        )
-        for n, (pool, of) in enumerate(own)
-    )  # fmt: skip
-
-
-def _share(value: Decimal | None) -> str:
-    return say.share(None if value is None else float(value))
-
-
-def values(facts: Facts) -> tuple[ValueLine, ...]:
-    return tuple(
-        ValueLine(
-            f"{row.kind} {row.name}",
-            f"{say.amount(row.value.amount, 2)} {row.value.currency or row.value.unit}",
-            f"{_watched(row.cost)} {row.currency}",
-            f"× {float(row.ratio):.3g}" if row.ratio is not None
-            else (f"{_watched(row.per_unit)} {row.currency} each" if row.per_unit is not None else "another currency"),
-            row.value.note,
-        )
-        for row in facts.values
-    )  # fmt: skip
-
-
-def _sum(amounts: Any) -> Decimal:
-    total = ZERO
-    for each in amounts:
-        total = EXACT.add(total, each)
-    return total

@@ -1,5 +1,7 @@
 """What a figure is made of: the entries behind it with their postings' method and reason, then the requests of an hour."""
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -7,32 +9,46 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi import Query as Ask
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.console import format as say
+from trivet.console.address import Link
 from trivet.console.door import Looking
+from trivet.console.files import csv_answer
 from trivet.console.money.costs_asked import Asked, Query, settle
-from trivet.console.money.costs_views import BehindRow, EntryLine, Link, PostingsPage, RequestsPage
+from trivet.console.money.costs_read import Question
+from trivet.console.money.costs_views import BehindRow, EntryLine, PostingsPage, RequestsPage
 from trivet.console.money.costs_words import during
 from trivet.console.pages import show
+from trivet.console.tongue import _, _n
 from trivet.kit.body import Asked as Text
 from trivet.kit.body import Instant
+from trivet.kit.clock import rfc3339
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT
 from trivet.kit.page import INT8, from_cursor, to_cursor
 from trivet.ledger.models import BORNE, Entry, Posting
 from trivet.report import centres, names, rows
 from trivet.report.costs import Totals, costs
+from trivet.report.files.table import Column
 from trivet.report.names import Labels
 
 router = APIRouter()
 SHOWN = 50
+ROWS_MAX = 100_000
 HOUR = timedelta(hours=1)
 WHOSE = ("cost_centre", "tenant", "scenario", "provider", "model", "pool")
+
+
+FILED = (
+    Column("posting", "count"), Column("line", "count"), Column("hour"), Column("kind"), Column("source"), Column("period"),
+    Column("adjusts"), Column("account"), *map(Column, WHOSE), Column("amount", "money"), Column("currency"),
+    Column("method"), Column("reason"),
+)  # fmt: skip
 
 
 class PostingsQuery(Query):
@@ -56,15 +72,13 @@ def postings(looking: Looking, query: Annotated[PostingsQuery, Ask()]) -> HTMLRe
     """Newest first, a page at a time, in one currency: the one asked for, else the one with most of it."""
     asked = settle(query, looking.now)
     with db.transaction() as session:
-        given = {name: [said] for name, said in asked.filters.items()}
-        where = centres.with_descendants(session, names.where(session, given), asked.interval.end)
-        totals = costs(session, asked.interval, [], where, basis=asked.basis, as_of=asked.as_of or None).totals
-        currency = asked.currency or max(totals, key=lambda each: (totals[each].total, each), default="")
-        found = session.execute(_behind(asked, where, currency, query.before)).all()
-        labels = names.labels(session, WHOSE, [_ids(entry) for entry, _ in found])
+        where, totals, currency = _asked(session, Question(asked, looking.tenant_id))
+        found = session.execute(_behind(asked, where, currency, query.before).limit(SHOWN + 1)).all()
+        labels = names.labels(session, WHOSE, [_ids(entry) for entry, _posting in found])
     older = found[SHOWN - 1] if len(found) > SHOWN else None
     page = PostingsPage(
         looking,
+        replace(asked, path="/costs/postings"),
         _sentence(asked, totals.get(currency), currency),
         currency,
         tuple(Link(each, asked.url("/costs/postings", currency=each, before=""), each == currency) for each in totals),
@@ -75,22 +89,42 @@ def postings(looking: Looking, query: Annotated[PostingsQuery, Ask()]) -> HTMLRe
     return show("costs/postings.html", page)
 
 
+@router.get("/costs/postings.csv")
+def postings_csv(looking: Looking, query: Annotated[PostingsQuery, Ask()]) -> StreamingResponse:
+    """All entries of the same question and currency, newest first, as many as a file holds."""
+    asked = settle(query, looking.now)
+    with db.transaction() as session:
+        where, _totals, currency = _asked(session, Question(asked, looking.tenant_id))
+        found = session.execute(_behind(asked, where, currency, "").limit(ROWS_MAX)).all()
+        labels = names.labels(session, WHOSE, [_ids(entry) for entry, _posting in found])
+    return csv_answer("postings", FILED, [_filed(entry, posting, labels) for entry, posting in found])
+
+
+def _asked(session: Session, question: Question) -> tuple[Mapping[str, Collection[Any]], dict[str, Totals], str]:
+    """Filters as ids, what they add up to by currency, and the currency that is shown."""
+    asked = question.asked
+    where = centres.with_descendants(session, question.where(session), asked.interval.end)
+    totals = costs(session, asked.interval, [], where, basis=asked.basis, as_of=asked.as_of or None).totals
+    return where, totals, asked.currency or max(totals, key=lambda each: (totals[each].total, each), default="")
+
+
 def _sentence(asked: Asked, totals: Totals | None, currency: str) -> str:
-    of = ", ".join(asked.filters.values()) or "everything"
+    of = ", ".join(asked.filters.values()) or _("everything")
     posted = EXACT.subtract(totals.total, totals.provisional) if totals else Decimal(0)
-    said = f"{say.amount(posted, say.watched_places([posted]))} {currency}" if posted else "nothing"
-    rest = " Open hours have none yet." if asked.running else ""
-    return f"The entries behind {during(asked.interval, running=asked.running, of=of)}: {said} is posted.{rest}"
+    said = f"{say.amount(posted, say.watched_places([posted]))} {currency}" if posted else _("nothing")
+    whole = during(asked.interval, running=asked.running, of=of)
+    if asked.running:
+        return _("The entries behind {whole}: {amount} is posted. Open hours have none yet.", whole=whole, amount=said)
+    return _("The entries behind {whole}: {amount} is posted.", whole=whole, amount=said)
 
 
-def _behind(asked: Asked, where: Any, currency: str, before: str) -> Any:
+def _behind(asked: Asked, where: Mapping[str, Collection[Any]], currency: str, before: str) -> Any:
     query = (
         select(Entry, Posting)
         .join(Posting, Posting.id == Entry.posting_id)
         .where(Posting.hour >= asked.interval.start, Posting.hour < asked.interval.end, Entry.account.in_(BORNE))
         .where(*(names.among(_table(name), name, values) for name, values in where.items()), Entry.currency == currency)
         .order_by(Posting.id.desc(), Entry.line.desc())
-        .limit(SHOWN + 1)
     )
     if asked.as_of:
         query = query.where(Posting.period <= asked.as_of)
@@ -107,16 +141,28 @@ def _ids(entry: Entry) -> dict[str, int]:
     return {names.column(name): getattr(entry, names.column(name)) for name in WHOSE}
 
 
+def _filed(entry: Entry, posting: Posting, labels: Labels) -> Sequence[Any]:
+    ids = _ids(entry)
+    told = dict(zip(WHOSE, labels.key(WHOSE, ids), strict=True))
+    return (
+        posting.id, entry.line, rfc3339(posting.hour), posting.kind, posting.source, posting.period, posting.adjusts,
+        entry.account, *(told[name] if ids[names.column(name)] else None for name in WHOSE), entry.amount, entry.currency,
+        posting.method, posting.reason,
+    )  # fmt: skip
+
+
 def _line(entry: Entry, posting: Posting, labels: Labels) -> EntryLine:
     ids = _ids(entry)
     told = dict(zip(WHOSE, labels.key(WHOSE, ids), strict=True))
-    whose = " · ".join(told[name] for name in WHOSE if ids[names.column(name)] and name != "provider")
+    whose = " · ".join(str(told[name]) for name in WHOSE if ids[names.column(name)] and name != "provider")
     asks = {name: told[name] for name in ("tenant", "scenario", "model", "pool") if ids[names.column(name)]}
-    booked = posting.period + (f", adjusts {posting.adjusts}" if posting.adjusts else "")
+    booked = posting.period
+    if posting.adjusts:
+        booked = _("{month}, adjusts {adjusted}", month=posting.period, adjusted=posting.adjusts)
     url = f"/costs/requests?{urlencode({'hour': posting.hour.isoformat()} | asks)}" if entry.tenant_id else ""
     return EntryLine(
         posting.id, posting.hour, f"{posting.kind} {posting.source}" if posting.kind != posting.source else posting.kind,
-        booked, entry.account, whose or "nobody", entry.amount, posting.method, posting.reason, url,
+        booked, entry.account, whose or _("nobody"), entry.amount, posting.method, posting.reason, url,
     )  # fmt: skip
 
 
@@ -125,22 +171,28 @@ def requests(looking: Looking, query: Annotated[RequestsQuery, Ask()]) -> HTMLRe
     """The newest requests that began in an hour, as far as retention keeps them."""
     given = {name: [said] for name in ("tenant", "scenario", "model", "pool") if (said := getattr(query, name))}
     with db.transaction() as session:
-        found = _requests(session, query.hour, given)
-    of = ", ".join(value[0] for value in given.values()) or "everybody"
-    many = f"{say.count(len(found))} request{'' if len(found) == 1 else 's'}"
-    count = f"The newest {SHOWN} requests" if len(found) > SHOWN else many
-    kept = "" if found else " Requests are kept for a while and then only counted."
+        where = names.where(session, given)
+        if looking.tenant_id is not None:
+            where["tenant_id"] = [
+                one for one in where.get("tenant_id", [looking.tenant_id]) if one == looking.tenant_id
+            ]
+        found = rows.requests(session, Interval(query.hour, query.hour + HOUR), where, SHOWN + 1, None)
     page = RequestsPage(
-        looking,
-        f"{count} of {of} began between {query.hour:%-d %B %H:%M} and {query.hour + HOUR:%H:%M} UTC.{kept}",
-        "/costs",
-        tuple(_row(item) for item in found[:SHOWN]),
+        looking, _asked_of(query.hour, given, len(found)), "/costs", tuple(_row(item) for item in found[:SHOWN])
     )
     return show("costs/requests.html", page)
 
 
-def _requests(session: Session, hour: datetime, given: dict[str, list[str]]) -> list[dict[str, Any]]:
-    return rows.requests(session, Interval(hour, hour + HOUR), names.where(session, given), SHOWN + 1, None)
+def _asked_of(hour: datetime, given: dict[str, list[str]], many: int) -> str:
+    """`2 requests of acme began between 20 Nov 07:00 and 08:00 UTC.`"""
+    said = {
+        "count": _n("{n} request", "{n} requests", many, n=say.count(many)) if many <= SHOWN
+        else _("The newest {n} requests", n=SHOWN),
+        "name": ", ".join(value[0] for value in given.values()) or _("everybody"),
+        "day": say.day(hour), "first": f"{hour:%H:%M}", "last": f"{hour + HOUR:%H:%M}",
+    }  # fmt: skip
+    told = _("{count} of {name} began on {day} between {first} and {last} UTC.", **said)
+    return told if many else _("{said} Requests are kept for a while and then only counted.", said=told)
 
 
 def _row(item: dict[str, Any]) -> BehindRow:

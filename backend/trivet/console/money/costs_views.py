@@ -4,17 +4,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from trivet.console.money.costs_picture import Bars, Scatter, Waterfall
+from trivet.console.address import Link
+from trivet.console.money.costs_asked import Asked
+from trivet.console.money.costs_picture import Bars
+from trivet.console.money.pivot import Pivot
 from trivet.console.views import Reader
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One choice, and where it leads."""
-
-    words: str
-    url: str
-    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,89 +38,47 @@ class CostTable:
     provisional: Decimal
     places: int
     scale: Decimal
+    has_beside: bool
+    by_centre: bool
 
 
 @dataclass(frozen=True, slots=True)
-class MovedLine:
-    """One group's change and its parts, in words; `exact` each part."""
+class PivotTable:
+    """Any two dimensions."""
 
-    name: str
-    change: Decimal
-    parts: tuple[Decimal, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MovedPart:
-    """Why it moved: a picture of the whole, a line a group. `names` head the parts that moved anything."""
-
-    against: str
-    waterfall: Waterfall
-    names: tuple[str, ...]
-    lines: tuple[MovedLine, ...]
+    heading: str
+    across: str
+    pivot: Pivot
     places: int
-    per_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """A choice of several, told by the one that holds."""
+
+    label: str
+    links: tuple[Link, ...]
+
+    @property
+    def chosen(self) -> str:
+        """The words of what holds."""
+        return next((link.words for link in self.links if link.chosen), "")
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyLine:
-    """One odd day of a tenant. `driver` says what moved it most."""
+    """One odd day of a tenant; `words` say what moved it most."""
 
     day: date
     tenant: str
-    amount: str
-    expected: str
+    amount: Decimal
+    expected: Decimal
+    currency: str
+    places: int
     words: str
-    driver: str
     seen: str
     url: str
     acknowledge_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnitLine:
-    """Unit costs of one group, in words."""
-
-    name: str
-    requests: int
-    tokens: int
-    per_request: str
-    per_million: str
-    per_gpu_hour: str
-    energy: str
-
-
-@dataclass(frozen=True, slots=True)
-class QuadrantPart:
-    """The picture of quadrants, and the moves that they call for, each with who is there."""
-
-    of: tuple[Link, ...]
-    scatter: Scatter
-    moves: tuple[tuple[str, str, str], ...]  # quadrant, the move, who
-
-
-@dataclass(frozen=True, slots=True)
-class FormulaLine:
-    """One pool, planned against actual, in words."""
-
-    pool: str
-    price: str
-    planned_price: str
-    utilisation: str
-    planned_utilisation: str
-    per_million: str
-    planned_per_million: str
-    per_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class ValueLine:
-    """One figure of business value beside its cost."""
-
-    name: str
-    value: str
-    cost: str
-    ratio: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +86,14 @@ class CostsPage:
     """`/costs`."""
 
     reader: Reader
+    address: Asked
     sentence: str
     currency: str
-    ranges: tuple[Link, ...]
-    groups: tuple[Link, ...]
-    bases: tuple[Link, ...]
-    compares: tuple[Link, ...]
-    closes: tuple[Link, ...]
-    currencies: tuple[Link, ...]
-    filters: tuple[Link, ...]
+    menus: tuple[Menu, ...]
     bars: Bars | None
     table: CostTable | None
-    moved: MovedPart | None
+    pivot: PivotTable | None
     anomalies: tuple[AnomalyLine, ...]
-    units: tuple[UnitLine, ...]
-    quadrants: QuadrantPart | None
-    formula: tuple[FormulaLine, ...]
-    values: tuple[ValueLine, ...]
-    month: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +117,7 @@ class PostingsPage:
     """`/costs/postings`: the entries that a figure is the sum of."""
 
     reader: Reader
+    address: Asked
     sentence: str
     currency: str
     currencies: tuple[Link, ...]

@@ -1,17 +1,22 @@
 """The sentence of the costs page: what was spent, against what, why it moved, where it leads. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
 from trivet.console import format as say
+from trivet.console.tongue import N_, _
 from trivet.kit.interval import Interval
 from trivet.report.grain import MONTH
 
 DAY = timedelta(days=1)
 HUNDRED = Decimal(100)
-NAMED = {"bill": "bills", "shared": "shared cost"}
+# Why it moved, by the names of `moves.STATEMENT` and `moves.PER_TOKEN`.
+NAMED = {
+    "volume": N_("volume"), "price": N_("price"), "mix": N_("mix"), "efficiency": N_("efficiency"), "idle": N_("idle"),
+    "shared": N_("shared cost"), "bill": N_("bills"), "utilisation": N_("utilisation"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +43,23 @@ def sentence(spent: Spent) -> str:
     """`November so far cost 3,204 USD, 8 % more than October's first 20 days: 6 % volume, 3 % price, −1 % mix; …`"""
     places = say.watched_places([spent.total])
     whole = during(spent.interval, running=spent.running, of=spent.of)
-    said = f"{whole} cost {say.amount(spent.total, places)} {spent.currency}{_against(spent)}"
-    clauses = [_unattributed(spent), _end(spent, places), _others(spent)]
+    said = _(
+        "{whole} cost {amount} {currency}", whole=whole, amount=say.amount(spent.total, places), currency=spent.currency
+    )
+    clauses = [_against(spent, said), _unattributed(spent), _end(spent, places), _others(spent)]
     if spent.close:
-        clauses.append(f"as it stood when {month_name(spent.close)} was closed")
-    return "; ".join([said, *(clause for clause in clauses if clause)]) + "."
+        clauses.append(_("as it stood when {month} was closed", month=month_name(spent.close)))
+    return ended(clauses)
+
+
+def ended(clauses: Iterable[str]) -> str:
+    """Clauses as one sentence; empty ones are left out."""
+    return _("{sentence}.", sentence=_("; ").join(clause for clause in clauses if clause))
 
 
 def nothing(interval: Interval, *, running: bool, of: str) -> str:
     """Of an interval without any cost."""
-    return f"{during(interval, running=running, of=of)} has cost nothing that Trivet knows of."
+    return _("{whole} has cost nothing that Trivet knows of.", whole=during(interval, running=running, of=of))
 
 
 def during(interval: Interval, *, running: bool = False, of: str = "") -> str:
@@ -55,48 +67,66 @@ def during(interval: Interval, *, running: bool = False, of: str = "") -> str:
     words = when(interval, running=running)
     if not of:
         return words
-    link = ("from" if " to " in words else "on") if words[0].isdigit() else "in"
-    return f"{of} {link} {words}"
+    if _is_months(interval):
+        return _("{name} in {when}", name=of, when=words)
+    single = interval.end - interval.start <= DAY
+    return _("{name} on {when}", name=of, when=words) if single else _("{name} from {when}", name=of, when=words)
 
 
 def when(interval: Interval, *, running: bool = False) -> str:
     """`November so far`, `October`, `October's first 20 days`, `5 to 11 November`."""
     start, end = interval.start, interval.end
-    name = f"{start:%B}"
-    if MONTH.floor(start) == start:
+    name = say.month(start)
+    if _is_months(interval):
         if end == MONTH.after(start):
             return name
-        if end < MONTH.after(start):
-            if running:
-                return f"{name} so far"
-            days = max(round((end - start) / DAY), 1)
-            return f"{name}'s first day" if days == 1 else f"{name}'s first {days} days"
+        if running:
+            return _("{month} so far", month=name)
+        days = max(round((end - start) / DAY), 1)
+        return (
+            _("{month}'s first day", month=name)
+            if days == 1
+            else _("{month}'s first {days} days", month=name, days=days)
+        )
     last = end - timedelta(microseconds=1)
-    if (last.month, last.year) == (start.month, start.year):
-        return f"{start.day} to {last.day} {name}" if last.day != start.day else f"{start.day} {name}"
-    return f"{start.day} {start:%b} to {last.day} {last:%b}"
+    if (last.month, last.year) != (start.month, start.year):
+        return _("{first} to {last}", first=say.day(start), last=say.day(last))
+    if last.day == start.day:
+        return _("{day} {month}", day=start.day, month=name)
+    return _("{first} to {last} {month}", first=start.day, last=last.day, month=name)
+
+
+def _is_months(interval: Interval) -> bool:
+    """Whether it is a month, or the beginning of one."""
+    start = interval.start
+    return MONTH.floor(start) == start and interval.end <= MONTH.after(start)
 
 
 def month_name(period: str) -> str:
     """`2026-10` as `October 2026`."""
-    return f"{date.fromisoformat(f'{period}-01'):%B %Y}"
+    return say.month_year(date.fromisoformat(f"{period}-01"))
 
 
-def _against(spent: Spent) -> str:
+def _against(spent: Spent, said: str) -> str:
     if spent.was is None or spent.before is None:
-        return ""
+        return said
     than = when(spent.before)
     if spent.was <= 0:
-        return f", and nothing is on record for {than}" if spent.was == 0 else ""
-    change = (spent.total - spent.was) / spent.was
-    words = say.change(float(change))
-    compared = f"as {than}" if words == "the same" else f"than {than}"
+        return _("{said}, and nothing is on record for {then}", said=said, then=than) if spent.was == 0 else said
+    share = round(abs(spent.total - spent.was) / spent.was * HUNDRED)
+    compared = [
+        _("{said}, the same as {then}", said=said, then=than),
+        _("{said}, {percent} % more than {then}", said=said, percent=share, then=than),
+        _("{said}, {percent} % less than {then}", said=said, percent=share, then=than),
+    ][0 if not share else 1 if spent.total > spent.was else 2]
     shares = [
         (name, part / spent.was) for name, part in spent.parts.items() if abs(part / spent.was) >= Decimal("0.005")
     ]
     shares.sort(key=lambda each: -abs(each[1]))
-    why = ", ".join(f"{_percent(share)} {NAMED.get(name, name)}" for name, share in shares)
-    return f", {words} {compared}{f': {why}' if why else ''}"
+    why = _(", ").join(
+        _("{percent} {part}", percent=_percent(share), part=_(NAMED.get(name, name))) for name, share in shares
+    )
+    return _("{compared}: {why}", compared=compared, why=why) if why else compared
 
 
 def _percent(share: Decimal) -> str:
@@ -106,18 +136,21 @@ def _percent(share: Decimal) -> str:
 def _unattributed(spent: Spent) -> str:
     if not spent.unattributed or spent.total <= 0:
         return ""
-    return f"{say.share(float(spent.unattributed / spent.total))} is unattributed"
+    return _("{share} is unattributed", share=say.share(float(spent.unattributed / spent.total)))
 
 
 def _end(spent: Spent, places: int) -> str:
     if spent.ends_at is None:
         return ""
     wide = max(places - 2, 0)
-    said = f"at this pace the month ends at {say.amount(spent.ends_at, wide)}"
+    at = say.amount(spent.ends_at, wide)
     if spent.low is None or spent.high is None:
-        return f"{said}, told from too few days for an interval"
-    return f"{said} ({say.amount(spent.low, wide)} to {say.amount(spent.high, wide)})"
+        return _("at this pace the month ends at {amount}, told from too few days for an interval", amount=at)
+    low, high = say.amount(spent.low, wide), say.amount(spent.high, wide)
+    return _("at this pace the month ends at {amount} ({low} to {high})", amount=at, low=low, high=high)
 
 
 def _others(spent: Spent) -> str:
-    return f"{' and '.join(spent.others)} beside it" if spent.others else ""
+    if not spent.others:
+        return ""
+    return _("{currencies} beside it", currencies=_(" and ").join(spent.others))

@@ -1,16 +1,18 @@
 """The page of statements: a cost centre's month as it is signed, its files, what goes out by itself and how it got there."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.console.door import Looking, check_token
+from trivet.console.files import csv_answer
 from trivet.console.money import statements_words as words
 from trivet.console.money.statements_bars import draw
 from trivet.console.money.statements_views import (
@@ -24,6 +26,7 @@ from trivet.console.money.statements_views import (
     StatementsPage,
 )
 from trivet.console.pages import show
+from trivet.console.tongue import _
 from trivet.console.views import Choice, Reader
 from trivet.kit.body import NAME_MAX
 from trivet.kit.clock import rfc3339
@@ -36,6 +39,7 @@ from trivet.report import names
 from trivet.report.files import ask, make, schedules, statement, statement_words
 from trivet.report.files.schedule_models import ReportRun, ReportSchedule
 from trivet.report.files.statement import Section, Statement
+from trivet.report.files.table import Column
 from trivet.settings import get_settings
 from trivet.tenant.models import CostCentre
 
@@ -43,6 +47,10 @@ router = APIRouter()
 LINES_MAX = 200
 CENTRES_MAX = 1_000
 MESSAGES_SHOWN = 20
+FILED = (
+    Column("cost_centre"), Column("tenant"), Column("model"), Column("adjusts"), Column("amount", "money"),
+    Column("tokens", "count"), Column("per_million_tokens", "money"), Column("currency"),
+)  # fmt: skip
 SCHEDULES_SHOWN = 50
 
 
@@ -72,6 +80,19 @@ def statements_page(
 ) -> HTMLResponse:
     """The statement asked for; else the first cost centre's, of the newest closed month."""
     return _shown(looking, cost_centre, month)
+
+
+@router.get("/statements.csv")
+def statements_csv(
+    looking: Looking,
+    cost_centre: Annotated[str, Query(max_length=NAME_MAX)] = "",
+    month: Annotated[str, Query(max_length=7)] = "",
+) -> StreamingResponse:
+    """The lines of the statement as shown, and what adjusts months that were closed before; every currency."""
+    with db.transaction() as session:
+        ask.one_moment(session)
+        _known, _states, told = _chosen(session, looking, cost_centre, month)
+    return csv_answer("statement", FILED, _rows(told) if told else [])
 
 
 @router.post("/statements/schedules")
@@ -135,41 +156,70 @@ def _shown(
 
 
 def _page(session: Session, looking: Reader, centre: str, month: str, form: ScheduleForm | None) -> StatementsPage:
-    known = list(session.scalars(select(CostCentre.name).order_by(CostCentre.name).limit(CENTRES_MAX)))
-    centres = [*known, names.said("cost_centre", None)]
-    states = {each: periods.state(session, each) for each in words.months(looking.now)}
-    chosen = month or next((each for each, state in states.items() if state == periods.CLOSED), next(iter(states)))
-    whose = centre or centres[0]
-    told = statement.read(session, whose, chosen) if known or centre else None
+    centres, states, told = _chosen(session, looking, centre, month)
+    whose, chosen = (told.centre, told.month) if told else ("", next(iter(states)))
     return StatementsPage(
         reader=looking,
-        sentence=statement_words.sentence(told) if told else words.NOBODY,
-        standing=statement_words.standing(told) if told else "",
+        sentence=statement_words.sentence(told, words.SPOKEN) if told else _(words.NOBODY),
+        standing=statement_words.standing(told, words.SPOKEN) if told else "",
+        csv_url=f"/statements.csv?{urlencode({'cost_centre': told.centre, 'month': told.month})}" if told else "",
         centres=tuple(Choice(name, name, "", name == whose) for name in centres) if told else (),
         months=tuple(
             Choice(each, words.choice_of(each, state), "", each == chosen)
             for each, state in ({chosen: periods.state(session, chosen)} | states).items()
         ),
         parts=tuple(_part(section) for section in told.sections) if told else (),
-        notes=tuple(statement_words.notes(told)) if told else (),
+        notes=tuple(statement_words.notes(told, words.SPOKEN)) if told else (),
         files=_files(told) if told else (),
         schedules=_schedules(session) if looking.may_book else (),
         form=form or ScheduleForm(zone=str(looking.zone)),
-        kinds=tuple(words.KINDS.items()),
+        kinds=tuple((key, _(said)) for key, said in words.KINDS.items()),
         messages=_messages(session) if looking.may_book else (),
         has_channel=bool(get_settings().smtp_host and get_settings().smtp_from),
     )
 
 
+def _chosen(
+    session: Session, looking: Reader, centre: str, month: str
+) -> tuple[list[str], dict[str, str], Statement | None]:
+    """Cost centres, months with their states, and the statement asked for (None where there is no cost centre)."""
+    known = list(session.scalars(select(CostCentre.name).order_by(CostCentre.name).limit(CENTRES_MAX)))
+    centres = [*known, names.said("cost_centre", None)]
+    states = {each: periods.state(session, each) for each in words.months(looking.now)}
+    chosen = month or next((each for each, state in states.items() if state == periods.CLOSED), next(iter(states)))
+    return centres, states, statement.read(session, centre or centres[0], chosen) if known or centre else None
+
+
+def _rows(told: Statement) -> Iterator[Sequence[Any]]:
+    for section in told.sections:
+        for line in section.lines:
+            yield (
+                line.centre,
+                line.tenant,
+                line.model,
+                None,
+                line.amount,
+                line.tokens,
+                line.per_million,
+                section.currency,
+            )
+        for month, amount in section.adjustments:
+            yield told.centre, None, None, month, amount, None, None, section.currency
+
+
 def _part(section: Section) -> CurrencyPart:
-    booked = [Amount(kind, amount) for kind, amount in section.kinds]
-    booked.append(Amount("Use of the month", section.use, strong=True))
-    booked += [Amount(f"Adjusts {statement_words.month_words(month)}", amount) for month, amount in section.adjustments]
-    booked.append(Amount("Total", section.total, strong=True))
-    booked.append(Amount(f"Use of {statement_words.beside(section)}", section.before))
+    before = statement_words.beside(section, words.SPOKEN)
+    booked = [Amount(_(kind), amount) for kind, amount in section.kinds]
+    booked.append(Amount(_("Use of the month"), section.use, strong=True))
+    booked += [
+        Amount(_("Adjusts {month}", month=words.SPOKEN.of_month(month)), amount)
+        for month, amount in section.adjustments
+    ]
+    booked.append(Amount(_("Total"), section.total, strong=True))
+    booked.append(Amount(_("Use of {before}", before=before), section.before))
     if section.budget is not None:
-        booked.append(Amount("Budget of the month", section.budget))
-    why = [(statement_words.WHY.get(name, name).capitalize(), part) for name, part in section.why.items() if part]
+        booked.append(Amount(_("Budget of the month"), section.budget))
+    why = [(_(statement_words.WHY.get(name, name)).capitalize(), part) for name, part in section.why.items() if part]
     shown = section.lines[:LINES_MAX]
     return CurrencyPart(
         currency=section.currency,
@@ -177,7 +227,7 @@ def _part(section: Section) -> CurrencyPart:
         booked=tuple(booked),
         why=tuple(Amount(name, part) for name, part in why) if section.before else (),
         change=EXACT.subtract(section.use, section.before),
-        beside=statement_words.beside(section),
+        beside=before,
         lines=tuple(
             LineRow(line.centre, line.tenant, line.model, line.amount, line.tokens, line.per_million) for line in shown
         ),
@@ -198,8 +248,8 @@ def _files(told: Statement) -> tuple[File, ...]:
     return (
         File("PDF", f"{address}statement.pdf?{urlencode({'cost_centre': told.centre, 'month': told.month})}"),
         File("CSV", f"{address}costs.csv?{lines}"),
-        File("Workbook", f"{address}costs.xlsx?{lines}"),
-        File("FOCUS allocation", f"{address}allocation.focus.csv?{urlencode(own)}"),
+        File(_("Workbook"), f"{address}costs.xlsx?{lines}"),
+        File(_("FOCUS allocation"), f"{address}allocation.focus.csv?{urlencode(own)}"),
     )
 
 
@@ -210,7 +260,7 @@ def _schedules(session: Session) -> tuple[ScheduleRow, ...]:
         newest = select(ReportRun).where(ReportRun.schedule_id == row.id).order_by(ReportRun.due_at.desc()).limit(1)
         run = session.scalar(newest)
         state = {"mailed": "effective", "failed": "expired"}[run.state] if run else "pending"
-        what = words.KINDS.get(f"{row.kind}.{row.form}", f"{row.kind}.{row.form}")
+        what = _(words.KINDS.get(f"{row.kind}.{row.form}", f"{row.kind}.{row.form}"))
         rows.append(ScheduleRow(row.id, row.name, what, words.when(row), words.to(row), state, words.last(run)))
     return tuple(rows)
 
@@ -219,7 +269,7 @@ def _messages(session: Session) -> tuple[MessageRow, ...]:
     newest = select(Message).order_by(Message.id.desc()).limit(MESSAGES_SHOWN)
     return tuple(
         MessageRow(
-            row.subject, ", ".join(row.to), words.STATES[row.state], words.SAID[row.state], row.last_error, row.created_at
+            row.subject, ", ".join(row.to), words.STATES[row.state], _(words.SAID[row.state]), row.last_error, row.created_at
         )
         for row in session.scalars(newest)
     )  # fmt: skip

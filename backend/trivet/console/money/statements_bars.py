@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trivet.console import format as say
+from trivet.console.tongue import _
 from trivet.kit.money import EXACT
 from trivet.report.files.statement import Day
 
@@ -55,9 +56,9 @@ def draw(days: Sequence[Day], currency: str) -> Bars:
     for n, day in enumerate(days):
         posted = units(EXACT.subtract(day.amount, day.provisional))
         open_ = units(day.provisional)
-        words = f"{day.start.day} {day.start:%b}: {say.amount(day.amount, places)} {currency}"
+        words = f"{say.day(day.start)}: {say.amount(day.amount, places)} {currency}"
         if day.provisional:
-            words += f", {say.amount(day.provisional, places)} of it provisional"
+            words = _("{said}, {amount} of it provisional", said=words, amount=say.amount(day.provisional, places))
         label = str(day.start.day) if n % 5 == 0 else ""
         bars.append(
             Bar(
@@ -66,7 +67,7 @@ def draw(days: Sequence[Day], currency: str) -> Bars:
             )
         )  # fmt: skip
     told = [bar.words for bar, day in zip(bars, days, strict=True) if day.amount]
-    says = "; ".join(told) if told else "no cost on any day"
+    says = "; ".join(told) if told else _("no cost on any day")
     at = max(range(len(bars)), key=lambda n: days[n].amount, default=None)
-    dearest = f"dearest {bars[at].words}" if at is not None and days[at].amount else ""
+    dearest = _("dearest {day}", day=bars[at].words) if at is not None and days[at].amount else ""
     return Bars(tuple(bars), round(zero, 2), says, dearest, SLOT * len(bars))

@@ -96,6 +96,7 @@ class StatementsPage:
     reader: Reader
     sentence: str
     standing: str
+    csv_url: str
     centres: tuple[Choice, ...]
     months: tuple[Choice, ...]
     parts: tuple[CurrencyPart, ...]

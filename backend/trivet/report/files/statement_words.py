@@ -1,17 +1,50 @@
-"""The sentences of a statement. Pure."""
+"""The sentences of a statement. Pure. English, unless told in other `Words`: a page has its reader's, a file is signed in one."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 from trivet.kit.clock import rfc3339
 from trivet.kit.money import EXACT, PICO
 from trivet.report.files.statement import Section, Statement
 
 MINUS = "\N{MINUS SIGN}"
+
+
+def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
+    """Marks a text for the catalogues and leaves it as it is."""
+    return text
+
+
 WHY = {
-    "volume": "the number of tokens", "price": "prices", "mix": "the mix of models", "efficiency": "efficiency",
-    "idle": "idle capacity", "shared": "shared costs", "bill": "bills",
+    "volume": N_("the number of tokens"), "price": N_("prices"), "mix": N_("the mix of models"),
+    "efficiency": N_("efficiency"), "idle": N_("idle capacity"), "shared": N_("shared costs"), "bill": N_("bills"),
 }  # fmt: skip
+
+
+def _english(text: str, /, **values: Any) -> str:
+    return text.format(**values) if values else text
+
+
+def _english_month(at: date) -> str:
+    return f"{at:%B %Y}"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A language: a text with its values put in, and a month."""
+
+    tell: Callable[..., str] = _english
+    month: Callable[[date], str] = _english_month
+
+    def of_month(self, month: str) -> str:
+        """`2026-10` as `October 2026`."""
+        return self.month(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC))
+
+
+ENGLISH = Words()
 
 
 def signed(amount: Decimal) -> str:
@@ -19,91 +52,123 @@ def signed(amount: Decimal) -> str:
     return f"{EXACT.quantize(amount, PICO):,f}".replace("-", MINUS)
 
 
-def rounded(amount: Decimal, currency: str) -> str:
+def rounded(amount: Decimal, currency: str, words: Words = ENGLISH) -> str:
     """`1,234.50 USD`: for a sentence; the exact amount stands in the table."""
+    _ = words.tell
     if amount and abs(amount) < Decimal("0.005"):
-        return f"less than 0.01 {currency}"
+        return _("less than 0.01 {currency}", currency=currency)
     return f"{EXACT.quantize(amount, Decimal('0.01')):,f} {currency}".replace("-", MINUS)
 
 
-def per_cent(part: Decimal, whole: Decimal) -> str:
+def per_cent(part: Decimal, whole: Decimal, words: Words = ENGLISH) -> str:
     """`12 %`, of nothing `none`."""
+    _ = words.tell
     if not whole:
-        return "none"
+        return _("none")
     share = EXACT.quantize(EXACT.multiply(EXACT.divide(part, whole), Decimal(100)), Decimal(1))
     if not share and part:
-        return "less than 1 %"
+        return _("less than 1 %")
     return f"{share:f} %".replace("-", MINUS)
 
 
 def month_words(month: str) -> str:
     """`October 2026`."""
-    return f"{datetime.strptime(month, '%Y-%m').replace(tzinfo=UTC):%B %Y}"
+    return ENGLISH.of_month(month)
 
 
-def sentence(statement: Statement) -> str:
+def sentence(statement: Statement, words: Words = ENGLISH) -> str:
     """What is so, and why, for all currencies."""
+    _ = words.tell
     if not statement.sections:
-        return f"{statement.centre} bore nothing in {month_words(statement.month)}."
-    return " ".join(_of_currency(statement, section) for section in statement.sections)
+        return _("{centre} bore nothing in {month}.", centre=statement.centre, month=words.of_month(statement.month))
+    return " ".join(_of_currency(statement, section, words) for section in statement.sections)
 
 
-def _of_currency(statement: Statement, section: Section) -> str:
-    words = f"{statement.centre} bore {rounded(section.total, section.currency)} in {month_words(statement.month)}"
-    words += _against(section)
+def _of_currency(statement: Statement, section: Section, words: Words) -> str:
+    _ = words.tell
+    said = _(
+        "{centre} bore {amount} in {month}", centre=statement.centre, month=words.of_month(statement.month),
+        amount=rounded(section.total, section.currency, words),
+    )  # fmt: skip
+    said = _against(section, said, words)
     if section.adjustments:
-        months = ", ".join(month_words(month) for month, _ in section.adjustments)
-        words += f"; {rounded(section.adjusted, section.currency)} of it adjusts {months}"
+        months = ", ".join(words.of_month(month) for month, _amount in section.adjustments)
+        adjusted = rounded(section.adjusted, section.currency, words)
+        said = _("{said}; {amount} of it adjusts {months}", said=said, amount=adjusted, months=months)
     if section.budget is not None and section.budget:
-        words += f"; that is {per_cent(section.total, section.budget)} of its budget"
-    return words + "."
+        used = per_cent(section.total, section.budget, words)
+        said = _("{said}; that is {share} of its budget", said=said, share=used)
+    return _("{sentence}.", sentence=said)
 
 
-def beside(section: Section) -> str:
+def beside(section: Section, words: Words = ENGLISH) -> str:
     """What the use is held against."""
-    return "the same days of the month before" if section.running else "the month before"
+    _ = words.tell
+    return _("the same days of the month before") if section.running else _("the month before")
 
 
-def _against(section: Section) -> str:
-    """`, 12 % more than the month before, most of it more tokens`."""
+def _against(section: Section, said: str, words: Words) -> str:
+    """`…, 12 % more than the month before, most of it more tokens`."""
+    _ = words.tell
     change = EXACT.subtract(section.use, section.before)
     if section.before <= 0:
-        return ""
+        return said
     if not change:
-        return f", as much use as {beside(section)}"
-    more = "more" if change > 0 else "less"
-    words = f", its use {per_cent(abs(change), section.before)} {more} than {beside(section)}"
+        return _("{said}, as much use as {before}", said=said, before=beside(section, words))
+    told = {"said": said, "share": per_cent(abs(change), section.before, words), "before": beside(section, words)}
+    if change > 0:
+        said = _("{said}, its use {share} more than {before}", **told)
+    else:
+        said = _("{said}, its use {share} less than {before}", **told)
     same_way = {name: part for name, part in section.why.items() if part * change > 0}
     if same_way:
         name = max(same_way, key=lambda each: abs(same_way[each]))
-        words += f", most of that by {WHY.get(name, name)}"
-    return words
+        said = _("{said}, most of that by {part}", said=said, part=_(WHY.get(name, name)))
+    return said
 
 
-def standing(statement: Statement) -> str:
+def standing(statement: Statement, words: Words = ENGLISH) -> str:
     """As of when it is told, and whether it can still change."""
+    _ = words.tell
     if statement.state == "closed":
-        return f"As of the close of {month_words(statement.month)}: it does not change any more. What comes late adjusts a later month."
+        month = words.of_month(statement.month)
+        return _(
+            "As of the close of {month}: it does not change any more. What comes late adjusts a later month.",
+            month=month,
+        )
     until = f"{statement.posted_until:%Y-%m-%d %H:%M} UTC"
-    return f"Not closed: posted until {until}; later hours are provisional, and all of it can still change."
+    return _(
+        "Not closed: posted until {until}; later hours are provisional, and all of it can still change.", until=until
+    )
 
 
-def notes(statement: Statement) -> list[str]:
+def notes(statement: Statement, words: Words = ENGLISH) -> list[str]:
     """What a reader should know before signing."""
+    _ = words.tell
     found = []
     for section in statement.sections:
         if section.unattributed_share:
-            share = per_cent(section.unattributed_share, Decimal(1))
+            share = per_cent(section.unattributed_share, Decimal(1), words)
             found.append(
-                f"Of all that was spent in {section.currency}, {share} has no cost centre and is on nobody's statement."
+                _(
+                    "Of all that was spent in {currency}, {share} has no cost centre and is on nobody's statement.",
+                    currency=section.currency,
+                    share=share,
+                )
             )
         if section.provisional:
-            found.append(
-                f"{rounded(section.provisional, section.currency)} is provisional: standard cost of hours not posted yet."
-            )
-    when = "when the month was closed" if statement.counted.kept else "now"
+            amount = rounded(section.provisional, section.currency, words)
+            found.append(_("{amount} is provisional: standard cost of hours not posted yet.", amount=amount))
     found.append(
-        f"Tokens are those of the tenant in the month as counted {when}; amounts are the ledger's, to the last of twelve places."
+        _(
+            "Tokens are those of the tenant in the month as counted when the month was closed; amounts are the ledger's, "
+            "to the last of twelve places."
+        )
+        if statement.counted.kept
+        else _(
+            "Tokens are those of the tenant in the month as counted now; amounts are the ledger's, to the last of twelve "
+            "places."
+        )
     )
     return found
 
