@@ -25,6 +25,7 @@ from trivet.console.money import (
     unit_costs_views,
 )
 from trivet.console.people import people_views
+from trivet.console.requests import receipts_views
 from trivet.console.requests import views as request_views
 from trivet.paths import shipped
 
@@ -34,8 +35,8 @@ PAGES = {
     "alerts/runbook.html": alerts_views.RunbookPage,
     "overview/page.html": views.OverviewPage,
     "overview/command_page.html": steer_views.CommandPanel,
-    "interactions/list.html": views.InteractionsPage,
-    "interactions/one.html": views.InteractionPage,
+    "interactions/list.html": receipts_views.InteractionsPage,
+    "interactions/one.html": receipts_views.ReceiptPage,
     "evidence/breach.html": evidence_views.BreachPage,
     "evidence/proofs.html": proofs_views.ProofsPage,
     "evidence/proof.html": proofs_views.ProofPage,

@@ -4,7 +4,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from trivet.console import door, interactions, overview, pages, steer
+from trivet.console import door, overview, pages, steer
 from trivet.console.alerts import alerts
 from trivet.console.cards import cards, editor
 from trivet.console.connect import connect
@@ -25,7 +25,7 @@ from trivet.console.money import (
 )
 from trivet.console.people import provider
 from trivet.console.people.cookies import Renewal
-from trivet.console.requests import requests
+from trivet.console.requests import receipts, requests
 from trivet.console.shield import Shield
 from trivet.console.tongue import Tongue
 from trivet.paths import shipped
@@ -54,7 +54,7 @@ def create_site() -> FastAPI:
     site.include_router(door.router)
     site.include_router(overview.router)
     site.include_router(live_events.router)
-    site.include_router(interactions.router)
+    site.include_router(receipts.router)
     site.include_router(costs.router)
     site.include_router(costs_trace.router)
     site.include_router(steer.router)

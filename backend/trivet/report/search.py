@@ -87,7 +87,7 @@ def search(
     found: list[dict[str, Any]] = []
     until = time.monotonic() + PATIENCE_S
     back: datetime | None = None
-    for piece in [interval] if sought.by_id else _pieces(interval):
+    for piece in [interval] if sought.by_id else pieces(interval):
         given = values | {"start": piece.start, "end": piece.end, "limit": limit + 1 - len(found)}
         found += [dict(row) for row in session.execute(query, given).mappings()]
         if len(found) > limit:
@@ -102,7 +102,7 @@ def search(
     return Found(items, to_cursor([rfc3339(back), 0, "0" * 32, "0" * 16]) if back else None, back)
 
 
-def _pieces(interval: Interval) -> Iterator[Interval]:
+def pieces(interval: Interval) -> Iterator[Interval]:
     """The interval from its end, each piece longer than the one before."""
     end, width = interval.end, FIRST
     while end > interval.start:
