@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from trivet.console import sentence, steer_views, views
+from trivet.console.address import Times, settle
 from trivet.console.triangle import draw
 
 NOW = datetime(2026, 11, 21, 14, 6, 40, tzinfo=UTC)
@@ -138,6 +139,7 @@ BATCH = (
 def row(
     name, title, criticality, level, measures, shares, rps, revision=3, generation=7, back=2, policy=None
 ) -> views.ScenarioRow:
+    glyph = draw(shares, centre=(10, 12), radius=8.5)
     return views.ScenarioRow(
         name=name,
         title=title,
@@ -146,19 +148,44 @@ def row(
         top_level=3,
         policy=policy or views.Policy(revision, generation),
         triangle=draw(shares, centre=(102, 101), radius=72),
-        glyph=draw(shares, centre=(10, 12), radius=8.5),
+        glyph=glyph,
         measures=measures,
         from_before=False,
         requests_per_s=rps,
         series_url=f"/scenarios/{name}/series.json?range=15m",
         can_roll_back_to=back,
+        brief=brief(name, title, criticality, level, glyph, rps),
+        close_url="",
     )
+
+
+def brief(name, title, criticality, level, glyph, rps, burning=(), budget=None) -> views.Brief:
+    changed = views.Event(ago(58), "effective", "", "The ladder asked to degrade to level 1: P95 1.62 s over 1.5 s.", 1)
+    return views.Brief(
+        sum(map(ord, name)), name, title, criticality, level, glyph, tuple(burning), rps, (views.Money(Decimal("12.4512"), "USD"),),
+        budget, changed, bool(burning), f"/?open={name}#brief-{sum(map(ord, name))}",
+    )  # fmt: skip
+
+
+BUDGETS = (
+    views.BudgetShare("support day", "scenario", "support-chat", Decimal("411.20"), Decimal(400), "USD", "day", "/budgets?name=support+day"),
+    views.BudgetShare("engineering", "cost_centre", "CC-210 Engineering", Decimal("1204.5"), Decimal(9000), "USD", "month", "/budgets?name=engineering"),
+)  # fmt: skip
 
 
 def spend(caption: str, rows: tuple[views.SpendRow, ...]) -> views.Spend:
     total = sum((r.total for r in rows), Decimal(0))
     provisional = sum((r.provisional for r in rows), Decimal(0))
-    return views.Spend(caption, "USD", rows, total, provisional, 4, max((r.total for r in rows), default=Decimal(0)))
+    return views.Spend(
+        caption.lower().replace(" ", "-"),
+        caption,
+        "USD",
+        rows,
+        total,
+        provisional,
+        4,
+        max((r.total for r in rows), default=Decimal(0)),
+    )
 
 
 def payer(name, posted, provisional, kind="payer", note="") -> views.SpendRow:
@@ -180,7 +207,8 @@ def overview(role: str = "sre") -> views.OverviewPage:
     return views.OverviewPage(
         reader=reader(role),
         sentence=sentence.overview(STANDINGS, Decimal("27.1521"), "USD", NOW, ZONE),
-        ranges=tuple(views.Range(k, w, k == "15m") for k, w in (("15m", "15 min"), ("1h", "1 h"), ("6h", "6 h"), ("24h", "24 h"))),
+        address=settle("/", Times(), NOW, ZONE, "15m"),
+        asked="", criticality="", trouble=False, filters=(),
         events=(
             views.Event(ago(4), "pending", "support-chat", "Robin Sato asked to degrade to level 2: the queue is still growing. Not yet held by every backend.", 2),
             views.Event(ago(58), "effective", "support-chat", "The ladder asked to degrade to level 1: P95 1.62 s over 1.5 s. Held by every backend present after 1.0 s, proven by telemetry after 3.1 s.", 1),
@@ -198,6 +226,11 @@ def overview(role: str = "sre") -> views.OverviewPage:
             row("nightly-digest", "Nightly digest", "experimental", views.Level(3, 3, ago(3600), "Mika Lind until 16:00"), BATCH,
                 (None, 0.27, 1.4267), 0.07, 5, 12, 4),
         ),
+        briefs=(
+            brief("faq", "Faq", "core", views.Level(0, 0, None), draw((0.9, 0.4, 0.3), centre=(10, 12), radius=8.5), 31.2, budget=BUDGETS[0]),
+            brief("digest-eu", "Digest eu", "auxiliary", views.Level(1, 1, ago(900)), draw((0.9, 1.2, None), centre=(10, 12), radius=8.5), 0.2, ("P95 latency",)),
+        ),
+        found=5, every=5, budgets=BUDGETS, backends_left_out=0,
         spends=(spend("Tenant", (
             payer("acme", "12.4512", "1.2034"), payer("globex", "8.1200", "0.6021"), payer("initech", "0.9120", "0.0310"),
             payer("umbrella", "0", "0.1184", note="no cost centre"), payer("idle", "3.2040", "0.5100", "idle", "capacity nobody used"),
@@ -249,6 +282,16 @@ def overview(role: str = "sre") -> views.OverviewPage:
         scenarios_left_out=0,
         live_url="/live?range=15m",
     )  # fmt: skip
+
+
+def own() -> views.OwnPage:
+    """What somebody of one tenant sees."""
+    rows = (
+        views.OwnRow("support-chat", "Support chat", 18_204, 0.0031, "412 ms", "1.31 s", (views.Money(Decimal("12.4512"), "USD"),), "100.00"),
+        views.OwnRow("rag", "Rag", 940, None, "–", "–", (), "5.16"),
+    )  # fmt: skip
+    address = settle("/", Times(), NOW, ZONE, "24h")
+    return views.OwnPage(reader("viewer"), address, "acme sent 19,144 requests to 2 scenarios.", rows, 0, "/live")
 
 
 def command(

@@ -11,7 +11,6 @@ from trivet.command import service as commands
 from trivet.console.live import events, markers, watch
 from trivet.console.live.watch import Listener
 from trivet.kit.clock import utc_now
-from trivet.kit.errors import Unavailable
 from trivet.settings import get_settings
 
 QUICK_S = 0.02
@@ -172,13 +171,15 @@ class TestAStream:
         assert "4 such pages" in answer.text
         assert int(answer.headers["retry-after"]) >= 20
 
-    def test_past_the_limit_of_the_process_it_is_503(self, sign_in, monkeypatch):
-        client = sign_in("viewer")
+    def test_past_the_limit_of_the_process_it_is_refused_by_name(self, monkeypatch):
         monkeypatch.setenv("TRIVET_LIVE_STREAMS_LIMIT", "0")
         get_settings.cache_clear()
-        answer = client.get("/live-events")
-        assert answer.status_code == Unavailable.status
-        assert "TRIVET_LIVE_STREAMS_LIMIT" in answer.text
+
+        async def enter():
+            return events._enter("somebody")
+
+        assert asyncio.run(enter()) == "too_many_live_streams"
+        get_settings.cache_clear()
 
     def test_who_is_not_signed_in_gets_no_stream(self, client, database):
         answer = client.get("/live-events", headers={"hx-request": "true"}, follow_redirects=False)

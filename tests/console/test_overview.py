@@ -60,7 +60,7 @@ class TestAScenario:
 
     def test_a_range_that_does_not_exist_is_the_default_one(self, sign_in, scenario):
         client = sign_in("viewer")
-        assert 'hx-get="/live?range=15m"' in client.get("/?range=lots").text
+        assert 'hx-get="/live"' in client.get("/?range=lots").text
         assert client.get("/scenarios/nothing/series.json").status_code == 404
 
 

@@ -8,12 +8,12 @@ import pytest
 from jinja2 import meta, nodes
 from tests.console import sample
 
-from trivet.console import places, render, steer_views, views
+from trivet.console import places, render, search, steer_views, views
 from trivet.console.alerts import alerts_views
-from trivet.console.cards import cards_views, editor_views
+from trivet.console.cards import baselines_views, cards_views, editor_views, scores_views
 from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
-from trivet.console.evidence import evidence_views, proofs_views
+from trivet.console.evidence import breaches_views, drills_views, evidence_views, proofs_views
 from trivet.console.jobs import exports_views, jobs_views
 from trivet.console.money import (
     bills_views,
@@ -34,13 +34,17 @@ PAGES = {
     "alerts/page.html": alerts_views.AlertsPage,
     "alerts/runbook.html": alerts_views.RunbookPage,
     "overview/page.html": views.OverviewPage,
+    "overview/own.html": views.OwnPage,
     "overview/command_page.html": steer_views.CommandPanel,
     "interactions/list.html": receipts_views.InteractionsPage,
     "interactions/one.html": receipts_views.ReceiptPage,
     "evidence/breach.html": evidence_views.BreachPage,
     "evidence/proofs.html": proofs_views.ProofsPage,
     "evidence/proof.html": proofs_views.ProofPage,
+    "evidence/breaches.html": breaches_views.BreachesPage,
+    "evidence/drills.html": drills_views.DrillsPage,
     "evidence/readiness.html": evidence_views.ReadinessPage,
+    "search/page.html": search.SearchPage,
     "sign_in/page.html": people_views.SignInPage,
     "budgets/page.html": budgets_views.BudgetsPage,
     "bills/page.html": bills_views.BillsPage,
@@ -70,6 +74,9 @@ PAGES = {
     "cards/list.html": cards_views.CardsPage,
     "cards/one.html": cards_views.CardPage,
     "cards/editor.html": editor_views.EditorPage,
+    "scores/page.html": scores_views.ScoresPage,
+    "baselines/list.html": baselines_views.BaselinesPage,
+    "baselines/one.html": baselines_views.BaselinePage,
 }
 
 

@@ -89,10 +89,18 @@ def own_windows(tenant_id: int | None) -> ColumnElement[bool]:
 
 
 def budgets(
-    session: Session, now: datetime, *, tenant_id: int | None = None, after: str = "", limit: int, name: str = ""
+    session: Session,
+    now: datetime,
+    *,
+    tenant_id: int | None = None,
+    after: str = "",
+    limit: int,
+    name: str = "",
+    scope: str = "",
 ) -> list[OneBudget]:
     """Budgets by name, those that ended with the terms they had."""
     query = select(Budget).where(visible(tenant_id), Budget.name > after).order_by(Budget.name).limit(limit)
+    query = query.where(Budget.scope == scope) if scope else query
     rows = list(session.scalars(query.where(Budget.name == name) if name else query))
     ids = [row.id for row in rows]
     standings = book(session)
@@ -174,6 +182,24 @@ def windows(
     rows = list(session.scalars(query.order_by(BudgetWindow.id.desc()).limit(limit)))
     found = names(session, [(budget.scope, row.subject_id) for row in rows])
     return [_one(budget, row, found, now) for row in rows]
+
+
+def current(
+    session: Session, now: datetime, scopes: Collection[str], *, tenant_id: int | None = None, limit: int
+) -> list[tuple[Budget, OneWindow]]:
+    """Windows of now of budgets in money of some scopes, the one nearest to its limit first."""
+    share = (BudgetWindow.spent + BudgetWindow.held) / func.nullif(BudgetWindow.limit, 0)
+    query = (
+        select(Budget, BudgetWindow)
+        .join(BudgetWindow, BudgetWindow.budget_id == Budget.id)
+        .where(Budget.scope.in_(scopes), Budget.measure == "money", visible(tenant_id), own_windows(tenant_id))
+        .where(BudgetWindow.starts_at <= now, BudgetWindow.ends_at > now)
+        .order_by(share.desc().nulls_first(), BudgetWindow.id)
+        .limit(limit)
+    )
+    rows = [(budget, window) for budget, window in session.execute(query)]
+    found = names(session, [(budget.scope, window.subject_id) for budget, window in rows])
+    return [(budget, _one(budget, window, found, now)) for budget, window in rows]
 
 
 def crossings(

@@ -19,6 +19,7 @@ from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
 
 TEN_S = 10
+HOME_FILE: Final = "/overview"  # what is at `/` has a name as a file
 LONGEST: Final = timedelta(days=400)
 STRETCHES: Final[Mapping[str, timedelta]] = {
     "15m": timedelta(minutes=15), "1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1),
@@ -72,7 +73,8 @@ class Address:
     @property
     def csv(self) -> str:
         """Where the same comes as CSV."""
-        return self.url(f"{self.path}.csv", cursor="")
+        stem = HOME_FILE if self.path == "/" else self.path
+        return self.url(f"{stem}.csv", cursor="")
 
 
 def settle(path: str, asked: Times, now: datetime, zone: tzinfo, default: str = "24h") -> Address:

@@ -1,5 +1,6 @@
 """The series behind a scenario's charts: latency as a band, requests a second, flags and the ladder over time."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
 from trivet.command.models import Command
+from trivet.console import changes, queries, story
 from trivet.console import format as say
-from trivet.console import queries, story
+from trivet.console.address import Address
+from trivet.console.tongue import _
 from trivet.identity.models import User
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
+from trivet.pricing.models import Price
 from trivet.rollup import read
 from trivet.rollup.read import Usage
 
@@ -34,7 +38,11 @@ SPANS = {
     "1h": Span("1 h", 3_600, 10, 30),
     "6h": Span("6 h", 21_600, 60, 180),
     "24h": Span("24 h", 86_400, 60, 600),
+    "7d": Span("7 days", 604_800, 3_600, 3_600),
 }
+# For a stretch of any length: the finest step of which there are at most `POINTS_MAX`.
+STEPS = ((10, 10), (30, 10), (60, 60), (180, 60), (600, 60), (3_600, 3_600), (21_600, 3_600), (86_400, 3_600))
+POINTS_MAX = 200
 DEFAULT_SPAN = "15m"
 
 
@@ -42,6 +50,19 @@ def interval_of(span: Span, now: datetime) -> Interval:
     """Whole steps up to the running one."""
     end = floor(now, span.step_s) + timedelta(seconds=span.step_s)
     return Interval(end - timedelta(seconds=span.seconds), end)
+
+
+def span_of(interval: Interval) -> Span:
+    """How a stretch of any length is drawn."""
+    step_s, grain_s = next((each for each in STEPS if interval.seconds / each[0] <= POINTS_MAX), STEPS[-1])
+    return Span("", math.ceil(interval.seconds / step_s) * step_s, grain_s, step_s)
+
+
+def drawn(session: Session, scenario: int, address: Address, now: datetime, zone: str) -> dict[str, Any]:
+    """The series of the stretch that an address asks for."""
+    if address.range in SPANS:
+        return series(session, scenario, SPANS[address.range], now, zone)
+    return series(session, scenario, span_of(address.interval), min(now, address.interval.end), zone)
 
 
 def series(session: Session, scenario: int, span: Span, now: datetime, zone: str) -> dict[str, Any]:
@@ -127,7 +148,16 @@ def _flags(session: Session, scenario: int, interval: Interval) -> list[dict[str
     people = dict(
         session.execute(select(User.email, User.name).where(User.email.in_({c.actor for c in commands}))).all()
     )
-    return [flag(command, story.person(command.actor, people)) for command in commands]
+    given = [flag(command, story.person(command.actor, people)) for command in commands]
+    return sorted([*given, *map(price_flag, changes.prices(session, interval))], key=lambda each: each["at"])
+
+
+def price_flag(price: Price) -> dict[str, Any]:
+    """A new price on the time axis: it holds from then on, so it is solid."""
+    return {
+        "at": price.effective_from.timestamp(), "kind": "price", "level": None, "solid": True, "short": _("price"),
+        "words": changes.words(price.provider, [price.model]), "who": price.author, "why": price.source,
+    }  # fmt: skip
 
 
 def _elapsed(at: datetime, span: Span, now: datetime) -> float:

@@ -1,201 +1,158 @@
 """The overview: facts into the page's context, and the addresses that serve it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from trivet import db
-from trivet.command.models import DesiredState
-from trivet.console import breaches, chart, gpus, measures, queries, sentence, serving, spend, story
-from trivet.console import format as say
-from trivet.console.door import Looking
-from trivet.console.pages import show
-from trivet.console.queries import Facts, ScenarioFacts
-from trivet.console.standing import held, standing
-from trivet.console.triangle import draw
-from trivet.console.views import (
-    BackendRow,
-    CommandRow,
-    Event,
-    Holding,
-    Level,
-    OverviewPage,
-    Policy,
-    Range,
-    Reader,
-    ScenarioRow,
+from trivet.console import (
+    breaches,
+    budgeted,
+    changes,
+    chart,
+    gpus,
+    own,
+    queries,
+    sentence,
+    serving,
+    spend,
+    story,
 )
-from trivet.guard import probe
+from trivet.console import overview_rows as rows
+from trivet.console.address import Times, settle
+from trivet.console.door import Looking
+from trivet.console.files import csv_answer
+from trivet.console.overview_asked import RANGES, OverviewQuery, chosen, filters, standing_open
+from trivet.console.pages import show
+from trivet.console.queries import CRITICAL_FIRST
+from trivet.console.standing import standing
+from trivet.console.views import Brief, OverviewPage, Reader
 from trivet.kit.errors import NotFound
 from trivet.report import engines
+from trivet.report.files.table import Column
 from trivet.settings import get_settings
 
 router = APIRouter()
-LARGE: dict[str, Any] = {"centre": (102, 101), "radius": 72}
-SMALL: dict[str, Any] = {"centre": (10, 12), "radius": 8.5}
-SPAN_PATTERN = "^(" + "|".join(chart.SPANS) + ")$"
+Asked = Annotated[OverviewQuery, Query()]
+COLUMNS = (
+    Column("scenario"), Column("criticality"), Column("level", "count"), Column("level_wanted", "count"),
+    Column("guards_broken"), Column("requests_per_s", "number"), Column("currency"), Column("cost_today", "money"),
+    Column("budget"), Column("budget_window"), Column("budget_spent", "money"), Column("budget_limit", "money"),
+    Column("changed_at"), Column("changed"),
+)  # fmt: skip
 
 
 @router.get("/")
-def overview(looking: Looking, span: str = Query(chart.DEFAULT_SPAN, alias="range")) -> HTMLResponse:
-    """The whole page. A range that does not exist is the default one: addresses are typed by people."""
-    return show("overview/page.html", page(looking, span))
+def overview(looking: Looking, asked: Asked) -> HTMLResponse:
+    """The whole page."""
+    if looking.tenant_id is not None:
+        return show("overview/own.html", own.page(looking, asked))
+    return show("overview/page.html", page(looking, asked))
 
 
 @router.get("/live")
-def live(looking: Looking, span: str = Query(chart.DEFAULT_SPAN, alias="range")) -> HTMLResponse:
+def live(looking: Looking, asked: Asked) -> HTMLResponse:
     """The part of the page that changes, for the morph."""
-    return show("overview/live.html", page(looking, span))
+    if looking.tenant_id is not None:
+        return show("overview/own_live.html", own.page(looking, asked))
+    return show("overview/live.html", page(looking, asked))
+
+
+@router.get("/overview.csv")
+def file(looking: Looking, asked: Asked) -> StreamingResponse:
+    """Every scenario that the page shows, open or in one line, each currency of its spend a row."""
+    if looking.tenant_id is not None:
+        return csv_answer("overview", own.COLUMNS, own.lines(own.page(looking, asked)))
+    shown = page(looking, asked)
+    briefs = [*(row.brief for row in shown.scenarios), *shown.briefs]
+    return csv_answer("overview", COLUMNS, (line for brief in briefs for line in _lines(brief)))
+
+
+def _lines(brief: Brief) -> Iterator[list[Any]]:
+    budget, changed = brief.budget, brief.changed
+    for currency, cost in [(m.currency, m.amount) for m in brief.today] or [("", None)]:
+        yield [
+            brief.name, brief.criticality, brief.level.proven, brief.level.wanted, ", ".join(brief.burning),
+            brief.requests_per_s, currency, cost, budget.name if budget else "", budget.window if budget else "",
+            budget.spent if budget else None, budget.limit if budget else None, changed.at if changed else None,
+            changed.words if changed else "",
+        ]  # fmt: skip
 
 
 @router.get("/scenarios/{name}/series.json")
-def series(
-    looking: Looking, name: str, span: str = Query(chart.DEFAULT_SPAN, alias="range", pattern=SPAN_PATTERN)
-) -> JSONResponse:
+def series(looking: Looking, name: str, asked: Annotated[Times, Query()]) -> JSONResponse:
     """One scenario's charts."""
+    address = settle(f"/scenarios/{quote(name, safe='')}/series.json", asked, looking.now, looking.zone, RANGES[0])
     with db.transaction() as session:
         found = queries.scenario_id(session, name)
         if found is None:
             raise NotFound(f"There is no scenario {name!r}.")
-        return JSONResponse(chart.series(session, found, chart.SPANS[span], looking.now, str(looking.zone)))
+        return JSONResponse(chart.drawn(session, found, address, looking.now, str(looking.zone)))
 
 
-def page(reader: Reader, span: str) -> OverviewPage:
+def page(reader: Reader, asked: OverviewQuery) -> OverviewPage:
     """Everything the overview shows, read in one transaction."""
-    span = span if span in chart.SPANS else chart.DEFAULT_SPAN
+    address = settle("/", asked, reader.now, reader.zone, RANGES[0])
+    seen_s = get_settings().backend_seen_s
     with db.transaction() as session:
-        facts = queries.load(session, reader.now, get_settings().backend_seen_s)
+        facts = queries.load(session, reader.now, seen_s)
         spent = spend.today(session, reader.now)
+        by_scenario = spend.by_scenario(session, reader.now)
         unpriced, models = queries.unpriced_today(session, reader.now)
-        standings = [
-            standing(s, facts.people, queries.cost_change(session, s, reader.now), reader.now) for s in facts.scenarios
-        ]
+        standings = {s.id: standing(s, facts.people, None, reader.now) for s in facts.scenarios}
+        # Only of the one that the sentence tells in full is the cost before and after compared.
+        worst = sentence.worst(standings.values())
+        for s in facts.scenarios if worst else ():
+            if standings[s.id] is worst:
+                standings[s.id] = replace(worst, cost_change=queries.cost_change(session, s, reader.now))
         broken = breaches.rows(session, facts)
         overflowing = serving.overflows(session, reader.now)
         cards = gpus.gpus(session, reader.now)
         running, cached = engines.engines(session, reader.now), engines.caches(session, reader.now)
+        budgets = budgeted.budgets(session, reader.now)
+        priced = changes.of_prices(session, reader.now)
+    around = rows.Around(facts, standings, reader, address, by_scenario, budgeted.by_scenario(budgets))
+    found = chosen(facts.scenarios, standings, asked)
+    opened, alone = standing_open(found, standings, asked)
+    ids = {s.id for s in opened}
+    held, left_out = rows.backends(facts, reader, seen_s)
     return OverviewPage(
         reader=reader,
+        address=address,
         sentence=sentence.overview(
-            standings, spent.total, spent.currency, reader.now, reader.zone, provisional=spent.provisional
+            list(standings.values()),
+            spent.total,
+            spent.currency,
+            reader.now,
+            reader.zone,
+            provisional=spent.provisional,
         ),
-        ranges=tuple(Range(key, s.words, key == span) for key, s in chart.SPANS.items()),
-        events=story.newest(_events(facts)),
-        scenarios=tuple(_row(s, facts, reader, span) for s in facts.scenarios),
+        asked=asked.q,
+        criticality=asked.criticality if asked.criticality in CRITICAL_FIRST else "",
+        trouble=bool(asked.trouble),
+        filters=filters(address, asked),
+        events=story.newest([*rows.events(facts), *priced]),
+        scenarios=tuple(rows.full(s, around, asked=s.id not in alone) for s in opened),
+        briefs=tuple(rows.brief(s, around) for s in found if s.id not in ids),
+        found=len(found),
+        every=len(facts.scenarios),
         spends=spent.tables,
+        budgets=budgets[: budgeted.SHOWN_MAX],
         unpriced_requests=unpriced,
         unpriced_models=models,
-        backends=_backends(facts, reader),
+        backends=held,
+        backends_left_out=left_out,
         engines=serving.engine_rows(running),
         gpus=cards,
         caches=serving.cache_rows(cached),
         overflows=overflowing,
         breaches=broken,
-        commands=tuple(_command(c, facts) for c in facts.commands),
+        commands=tuple(rows.command(c, facts) for c in facts.commands),
         demo=get_settings().demo,
         scenarios_left_out=facts.scenarios_left_out,
-        live_url=f"/live?range={span}",
+        live_url=address.url("/live"),
     )
-
-
-def probed(desired: DesiredState | None) -> str | None:
-    """In words, the share of conversations that are at the level below by way of trial; None where nobody is."""
-    if desired is None or not desired.arm_share:
-        return None
-    return f"{probe.said(desired.arm_share)} of conversations back at level {desired.arm_level}"
-
-
-def _row(s: ScenarioFacts, facts: Facts, reader: Reader, span: str) -> ScenarioRow:
-    card = s.active.card if s.active else None
-    shares = measures.shares(card, s.now)
-    return ScenarioRow(
-        name=s.name,
-        title=say.title(s.name),
-        criticality=s.criticality,
-        level=Level(
-            s.proven_level, s.wanted_level, s.since, held(s, facts.people, reader.now, reader.zone), probed(s.desired)
-        ),
-        top_level=card.top if card else 0,
-        policy=_policy(s),
-        triangle=draw(shares, **LARGE),
-        glyph=draw(shares, **SMALL),
-        measures=measures.lines(card, s.now, s.states),
-        from_before=s.now.from_before,
-        requests_per_s=s.now.requests_per_s,
-        series_url=f"/scenarios/{quote(s.name, safe='')}/series.json?range={span}",
-        can_roll_back_to=s.active.previous_number if s.active else None,
-    )
-
-
-def _policy(s: ScenarioFacts) -> Policy:
-    """What is wanted beside what is proven. Where no backend is in sight, nothing has to be proven."""
-    wanted, proven = Policy(s.active.number if s.active else None, s.generation), s.proven_policy
-    if not s.present or not s.generation:
-        return wanted
-    if proven is None:
-        return replace(wanted, proven_revision=None, proven_generation=None, settled=False)
-    return replace(
-        wanted, proven_revision=proven.revision, proven_generation=proven.effective_generation,
-        settled=proven.effective_generation >= s.generation,
-    )  # fmt: skip
-
-
-def _events(facts: Facts) -> list[Event]:
-    events = [e for b in facts.breaches for e in story.of_breach(b, facts.scenario_names.get(b.scenario_id, ""))]
-    for command in facts.commands:
-        tenant = facts.tenant_names.get(command.tenant_id or 0)
-        who = story.person(command.actor, facts.people)
-        events.append(story.of_command(command, facts.scenario_names.get(command.scenario_id, ""), tenant, who))
-    return events
-
-
-def _command(command: Any, facts: Facts) -> CommandRow:
-    return CommandRow(
-        id=command.id,
-        at=command.created_at,
-        what=story.what(command),
-        scenario=facts.scenario_names.get(command.scenario_id, ""),
-        tenant=facts.tenant_names.get(command.tenant_id or 0),
-        generation=command.generation,
-        actor=story.person(command.actor, facts.people),
-        automatic=story.is_automatic(command.actor),
-        reason=command.reason,
-        status=command.status,
-        status_at=story.status_at(command),
-        outcome=command.outcome or "",
-    )
-
-
-def _backends(facts: Facts, reader: Reader) -> tuple[BackendRow, ...]:
-    seen_s = get_settings().backend_seen_s
-    return tuple(
-        BackendRow(
-            name=backend.name,
-            present=at is not None and (reader.now - at).total_seconds() <= seen_s,
-            polled_at=at,
-            holdings=tuple(
-                _holding(s, facts, backend.id)
-                for s in facts.scenarios
-                if (s.id in backend.scenario_ids or not backend.scenario_ids) and s.active
-            ),
-        )
-        for backend, at in facts.backends
-    )
-
-
-def _holding(s: ScenarioFacts, facts: Facts, backend_id: int) -> Holding:
-    held = facts.holdings.get((backend_id, s.id))
-    if held is None:
-        return Holding(s.name, None, s.generation, "missing", None)
-    newest = max(held.observed_generation, held.effective_generation)
-    state = (
-        "effective"
-        if held.effective_generation >= s.generation
-        else "observed"
-        if newest >= s.generation
-        else "missing"
-    )
-    return Holding(s.name, newest, s.generation, state, held.level if held.effective_at else None)

@@ -38,7 +38,7 @@ class Section:
 
 
 SECTIONS: Final[tuple[Section, ...]] = (
-    Section("overview", N_("Overview"), "o", "M8 2 14.5 13.5h-13Z", (Place("/", N_("Overview"), own=True),)),
+    Section("overview", N_("Overview"), "o", "M8 2 14.5 13.5h-13Z", (Place("/", N_("Overview"), own=True, beside=("/overview",)),)),
     Section(
         "costs", N_("Costs"), "c", "M2 4h12M2 8h8M2 12h5",
         (

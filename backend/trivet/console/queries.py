@@ -61,6 +61,7 @@ class ScenarioFacts:
     open: tuple[Breach, ...] = ()  # of the card that governs
     turned: Command | None = None  # the newest that changed its revision
     left: Breach | None = None  # of the revision that was left by a roll back
+    last: Command | None = None  # the newest of all that concern it
 
     @property
     def wanted_level(self) -> int:
@@ -133,7 +134,7 @@ def _actors(scenarios: Iterable[ScenarioFacts], commands: Iterable[Command]) -> 
     """Everybody the page names."""
     actors = {c.actor for c in commands}
     for s in scenarios:
-        actors |= {c.actor for c in (s.proven_by, s.turned) if c is not None}
+        actors |= {c.actor for c in (s.proven_by, s.turned, s.last) if c is not None}
         actors |= {s.ladder.held_by} if s.ladder and s.ladder.held_by else set()
     return actors
 
@@ -172,14 +173,14 @@ def _facts(
     present = {id_: tuple(holdings.get((b.id, id_)) for b in there if b.takes(id_, None)) for id_ in ids}
     causes = _causes(session, {id_: proven_level(present[id_]) for id_ in ids})
     opened = _open(session, active)
-    turned = _turned(session, ids)
+    turned, last = _turned(session, ids), _last(session, ids)
     left = _left(session, [c for c in turned.values() if c.kind == "rollback" and now - c.created_at <= LEFT_TOLD])
     return tuple(
         ScenarioFacts(
             id=s.id, name=s.name, criticality=s.criticality, active=active.get(s.id), generation=generations.get(s.id, 0),
             ladder=ladders.get(s.id), desired=desired.get(s.id), states=states[s.id], now=measured[s.id],
             proven_by=causes.get(s.id, NO_CAUSE)[0], because_of=causes.get(s.id, NO_CAUSE)[1], present=present[s.id],
-            open=opened.get(s.id, ()), turned=turned.get(s.id), left=left.get(s.id),
+            open=opened.get(s.id, ()), turned=turned.get(s.id), left=left.get(s.id), last=last.get(s.id),
         )
         for s in scenarios
     )  # fmt: skip
@@ -199,6 +200,13 @@ def _turned(session: Session, ids: list[int]) -> dict[int, Command]:
     of_kind = select(func.max(Command.id)).where(Command.kind.in_(("activate", "rollback")))
     newest = of_kind.where(Command.scenario_id.in_(ids)).group_by(Command.scenario_id)
     query = select(Command).where(Command.id.in_(newest))
+    return {command.scenario_id: command for command in session.scalars(query)}
+
+
+def _last(session: Session, ids: list[int]) -> dict[int, Command]:
+    """The newest command of each scenario."""
+    query = select(Command).where(Command.scenario_id.in_(ids)).ext(distinct_on(Command.scenario_id))
+    query = query.order_by(Command.scenario_id, Command.generation.desc())
     return {command.scenario_id: command for command in session.scalars(query)}
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from trivet.console import format as say
 from trivet.console import places, tongue, triangle
+from trivet.console.rows import SCOPE_WORDS, WINDOW_WORDS
 from trivet.console.views import LEVEL_WORDS
 from trivet.kit.money import plain
 
@@ -29,6 +30,8 @@ def environment(web: Path) -> Environment:
     env.globals |= {
         "asset": asset_finder(web / "static" / "dist" / "manifest.json"),
         "LEVEL_WORDS": LEVEL_WORDS,
+        "WINDOW_WORDS": WINDOW_WORDS,
+        "SCOPE_WORDS": SCOPE_WORDS,
         "LANGUAGES": tongue.LANGUAGES,
         "language": tongue.language,
         "section_of": places.section_of,

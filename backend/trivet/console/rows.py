@@ -3,9 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
+from trivet.console.tongue import N_
 from trivet.console.triangle import Triangle
 from trivet.kit.money import EXACT
+
+WINDOW_WORDS: Final = {"day": N_("today"), "week": N_("this week"), "month": N_("this month")}
+SCOPE_WORDS: Final = {
+    "scenario": N_("scenario"), "cost_centre": N_("cost centre"), "tenant": N_("tenant"), "global": N_("everything"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,75 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in words. `kind` picks its mark: breach, clear, afresh, or how far a command has come;
+    `level` is the one it leads to, None where it leads to none.
+    """
+
+    at: datetime
+    kind: str
+    scenario: str
+    words: str
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetShare:
+    """What is spent of a budget, in its window of now. `window` is day, week or month; `scope` says whose."""
+
+    name: str
+    scope: str
+    whose: str
+    spent: Decimal
+    limit: Decimal
+    currency: str
+    window: str
+    url: str
+
+    @property
+    def share(self) -> float:
+        """Of the limit; 1 is all of it."""
+        return float(self.spent / self.limit) if self.limit else (1.0 if self.spent else 0.0)
+
+    @property
+    def over(self) -> bool:
+        """More than the limit is spent."""
+        return self.spent > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount of one currency."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """One scenario in one line. `burning` names the guards that are broken, `today` is what the UTC day has cost.
+
+    `open_url` opens it out in full; `id` is the scenario's.
+    """
+
+    id: int
+    name: str
+    title: str
+    criticality: str
+    level: Level
+    glyph: Triangle
+    burning: tuple[str, ...]
+    requests_per_s: float | None
+    today: tuple[Money, ...]
+    budget: BudgetShare | None
+    changed: Event | None
+    troubled: bool
+    open_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioRow:
-    """One scenario of the overview."""
+    """One scenario of the overview, in full. `close_url` folds one that was asked for; "" for one that stands open by itself."""
 
     name: str
     title: str
@@ -80,6 +154,8 @@ class ScenarioRow:
     requests_per_s: float | None
     series_url: str
     can_roll_back_to: int | None
+    brief: Brief
+    close_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +178,7 @@ class SpendRow:
 class Spend:
     """A table of today's spend in one currency. `places` holds for the whole column, `scale` is the longest bar."""
 
+    key: str
     caption: str
     currency: str
     rows: tuple[SpendRow, ...]
@@ -209,19 +286,6 @@ class CommandRow:
     status: str
     status_at: datetime | None
     outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, in words. `kind` picks its mark: breach, clear, afresh, or how far a command has come;
-    `level` is the one it leads to, None where it leads to none.
-    """
-
-    at: datetime
-    kind: str
-    scenario: str
-    words: str
-    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The sentence a page opens with: what is so, and why. Pure: facts in, words out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -80,16 +80,21 @@ def overview(
     """The worst scenario in full, the others in one clause; when all is calm, what today has cost."""
     if not standings:
         return "No scenario is registered yet, so there is nothing to compare with a card."
-    if all(not s.requests and not _is_troubled(s) for s in standings):
+    if all(not s.requests and not is_troubled(s) for s in standings):
         return f"{_all(len(standings))} at level 0 and nothing has arrived from {_them(len(standings))} yet."
-    troubled = sorted((s for s in standings if _is_troubled(s)), key=_rank)
+    troubled = sorted((s for s in standings if is_troubled(s)), key=rank)
     if not troubled:
         cost = f"today has cost {say.watched(spent, currency)}"
         part = "all" if provisional == spent else say.watched(provisional, currency)
         rest = f", {part} of it provisional" if provisional else ""
         return f"{_all(len(standings))} at level 0{_within(standings, now, zone)}; {cost}{rest}."
-    calm = [s for s in standings if not _is_troubled(s)]
+    calm = [s for s in standings if not is_troubled(s)]
     return f"{scenario(troubled[0], now, zone)} {_others(troubled[1:], calm, now, zone)}".rstrip()
+
+
+def worst(standings: Iterable[Standing]) -> Standing | None:
+    """The one that the sentence tells in full; None while nothing is troubled."""
+    return min((s for s in standings if is_troubled(s)), key=rank, default=None)
 
 
 def scenario(s: Standing, now: datetime, zone: tzinfo) -> str:
@@ -228,7 +233,8 @@ def _short(s: Standing) -> str:
     return f"{say.title(s.name)} has a command waiting"
 
 
-def _is_troubled(s: Standing) -> bool:
+def is_troubled(s: Standing) -> bool:
+    """Whether it is not as it should be: above level 0, broken, over its card, just rolled back, or on its way."""
     return bool(s.level or s.breaches or s.over or s.back or not _settled(s))
 
 
@@ -236,8 +242,8 @@ def _settled(s: Standing) -> bool:
     return s.wanted_level is None or s.wanted_level == s.level
 
 
-def _rank(s: Standing) -> tuple[int, int, float, str]:
-    """Of roll backs the newest first."""
+def rank(s: Standing) -> tuple[int, int, float, str]:
+    """What the worst comes first by. Of roll backs the newest first."""
     return (-s.level, -len(s.breaches), -s.back.at.timestamp() if s.back else 0.0, s.name)
 
 

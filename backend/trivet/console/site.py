@@ -4,12 +4,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
-from trivet.console import door, overview, pages, steer
+from trivet.console import door, overview, pages, search, steer
 from trivet.console.alerts import alerts
-from trivet.console.cards import cards, editor
+from trivet.console.cards import baselines, cards, editor, scores
 from trivet.console.connect import connect
 from trivet.console.control import backends, commands, ladder
-from trivet.console.evidence import breach, proofs, readiness
+from trivet.console.evidence import breach, breaches, drills, proofs, readiness
 from trivet.console.live import events as live_events
 from trivet.console.jobs import exports, jobs
 from trivet.console.money import (
@@ -54,11 +54,14 @@ def create_site() -> FastAPI:
     site.include_router(door.router)
     site.include_router(overview.router)
     site.include_router(live_events.router)
+    site.include_router(search.router)
     site.include_router(receipts.router)
     site.include_router(costs.router)
     site.include_router(costs_trace.router)
     site.include_router(steer.router)
+    site.include_router(breaches.router)
     site.include_router(breach.router)
+    site.include_router(drills.router)
     site.include_router(readiness.router)
     site.include_router(proofs.router)
     site.include_router(budgets.router)
@@ -71,6 +74,8 @@ def create_site() -> FastAPI:
     site.include_router(jobs.router)
     site.include_router(statements.router)
     site.include_router(unit_costs.router)
+    site.include_router(scores.router)
+    site.include_router(baselines.router)
     site.include_router(editor.router)
     site.include_router(cards.router)
     site.include_router(commands.router)

@@ -1,6 +1,6 @@
 """Today's spend, as `/api/v1/costs` says it: what is posted, what is provisional, what nobody can be charged for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from trivet.console import format as say
 from trivet.console.queries import today as day_of
-from trivet.console.views import Spend, SpendRow
+from trivet.console.tongue import N_, _n
+from trivet.console.views import Money, Spend, SpendRow
 from trivet.kit.money import EXACT
 from trivet.report.costs import CostRow, Costs, costs
 from trivet.report.names import NONE
@@ -18,6 +19,8 @@ ROWS_MAX = 12
 TENANTS_MAX = 200_000  # with a cost in one day; with more the page is refused by name
 CURRENCIES_MAX = 3
 NO_CURRENCY = "USD"  # of a sum of nothing
+CAPTIONS = {"tenant": N_("Tenant"), "cost-centre": N_("Cost centre")}
+IDLE, UNUSED, NO_CENTRE = N_("idle"), N_("capacity nobody used"), N_("no cost centre")
 UNATTRIBUTED = NONE["tenant"]
 ZERO = Decimal(0)
 
@@ -37,6 +40,14 @@ def today(session: Session, now: datetime) -> Spent:
     return arrange(costs(session, day_of(now), ["cost_centre", "tenant"], {}, groups_max=TENANTS_MAX))
 
 
+def by_scenario(session: Session, now: datetime) -> Mapping[str, tuple[Money, ...]]:
+    """The UTC day so far of each scenario by its name, the largest currency first."""
+    found: dict[str, list[Money]] = {}
+    for row in costs(session, day_of(now), ["scenario"], {}).rows:
+        found.setdefault(row.key[0], []).append(Money(row.amount, row.currency))
+    return {name: tuple(sorted(each, key=lambda m: -m.amount)) for name, each in found.items()}
+
+
 def arrange(found: Costs) -> Spent:
     """Both tables of each currency, the one with most spend first. Pure."""
     by_spend = sorted(found.totals, key=lambda c: (-found.totals[c].total, c)) or [NO_CURRENCY]
@@ -47,12 +58,12 @@ def arrange(found: Costs) -> Spent:
 def _tables(found: Costs, currency: str) -> tuple[Spend, Spend]:
     rows = [row for row in found.rows if row.currency == currency]
     idle = found.totals[currency].idle if currency in found.totals else ZERO
-    nobodys = [SpendRow("idle", "idle", idle, ZERO, "capacity nobody used")] if idle else []
+    nobodys = [SpendRow(IDLE, "idle", idle, ZERO, UNUSED)] if idle else []
     unmapped = {row.key[1] for row in rows if row.key[0] == UNATTRIBUTED}
-    notes = dict.fromkeys(unmapped - {UNATTRIBUTED}, "no cost centre")
+    notes = dict.fromkeys(unmapped - {UNATTRIBUTED}, NO_CENTRE)
     return (
-        table("Tenant", currency, [*_summed(rows, 1, notes), *nobodys]),
-        table("Cost centre", currency, [*_summed(rows, 0, {UNATTRIBUTED: "no cost centre"}), *nobodys]),
+        table("tenant", currency, [*_summed(rows, 1, notes), *nobodys]),
+        table("cost-centre", currency, [*_summed(rows, 0, {UNATTRIBUTED: NO_CENTRE}), *nobodys]),
     )
 
 
@@ -69,14 +80,15 @@ def _summed(rows: Sequence[CostRow], part: int, notes: dict[str, str]) -> list[S
     ]
 
 
-def table(caption: str, currency: str, rows: Iterable[SpendRow]) -> Spend:
+def table(key: str, currency: str, rows: Iterable[SpendRow]) -> Spend:
     """Largest payer first, then what is nobody's; rows past `ROWS_MAX` in one, so that the total still adds up. Pure."""
     payers = sorted((r for r in rows if r.kind == "payer"), key=lambda r: (-r.total, r.name))
     others = [r for r in rows if r.kind != "payer"]
     shown = [*payers[:ROWS_MAX], *_rest(payers[ROWS_MAX:]), *others]
     totals = [r.total for r in shown]
     return Spend(
-        caption=caption,
+        key=key,
+        caption=CAPTIONS[key],
         currency=currency,
         rows=tuple(shown),
         total=_sum(totals),
@@ -90,7 +102,7 @@ def _rest(payers: list[SpendRow]) -> list[SpendRow]:
     if not payers:
         return []
     posted, provisional = _sum(r.posted for r in payers), _sum(r.provisional for r in payers)
-    return [SpendRow(f"{len(payers)} more", "payer", posted, provisional)]
+    return [SpendRow(_n("{n} more", "{n} more", len(payers)), "payer", posted, provisional)]
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

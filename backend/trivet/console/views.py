@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from trivet.console import places
+from trivet.console.address import Address, Link
 from trivet.console.rows import (
     BackendRow,
     BreachRow,
+    Brief,
+    BudgetShare,
     CacheRow,
     CommandRow,
     EngineRow,
@@ -16,6 +19,7 @@ from trivet.console.rows import (
     Holding,
     Level,
     Measure,
+    Money,
     Overflow,
     Policy,
     ScenarioRow,
@@ -32,6 +36,8 @@ __all__ = [
     "STATE_WORDS",
     "BackendRow",
     "BreachRow",
+    "Brief",
+    "BudgetShare",
     "CacheRow",
     "Choice",
     "CommandRow",
@@ -46,8 +52,11 @@ __all__ = [
     "InteractionsPage",
     "Level",
     "Measure",
+    "Money",
     "Overflow",
     "OverviewPage",
+    "OwnPage",
+    "OwnRow",
     "Policy",
     "Range",
     "Reader",
@@ -113,17 +122,29 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class OverviewPage:
-    """templates/overview/page.html and its live part."""
+    """templates/overview/page.html and its live part. `scenarios` stand open, `briefs` in one line each.
+
+    `found` of `every` are what the filters leave; `filters` take each away again.
+    """
 
     reader: Reader
+    address: Address
     sentence: str
-    ranges: tuple[Range, ...]
+    asked: str
+    criticality: str
+    trouble: bool
+    filters: tuple[Link, ...]
     events: tuple[Event, ...]
     scenarios: tuple[ScenarioRow, ...]
+    briefs: tuple[Brief, ...]
+    found: int
+    every: int
     spends: tuple[Spend, ...]
+    budgets: tuple[BudgetShare, ...]
     unpriced_requests: int
     unpriced_models: tuple[str, ...]
     backends: tuple[BackendRow, ...]
+    backends_left_out: int
     engines: tuple[EngineRow, ...]
     gpus: Gpus
     caches: tuple[CacheRow, ...]
@@ -132,6 +153,32 @@ class OverviewPage:
     commands: tuple[CommandRow, ...]
     demo: bool
     scenarios_left_out: int
+    live_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRow:
+    """One scenario as one tenant uses it, in the chosen stretch of time; `today` is the UTC day. `bar` is 0 to 100."""
+
+    name: str
+    title: str
+    requests: int
+    errors: float | None
+    p50: str
+    p95: str
+    today: tuple[Money, ...]
+    bar: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPage:
+    """templates/overview/own.html and its live part: what somebody of one tenant sees."""
+
+    reader: Reader
+    address: Address
+    sentence: str
+    rows: tuple[OwnRow, ...]
+    left_out: int
     live_url: str
 
 

@@ -55,8 +55,8 @@ SQL: Final[Mapping[str, tuple[TextClause, ...]]] = {
 TOPICS: Final = tuple(SQL)
 _ALIVE: Final = text(
     "SELECT DISTINCT csrf_token FROM web_session JOIN user_account ON user_account.id = web_session.user_id "
-    "WHERE csrf_token IN :sessions AND expires_at > now() AND disabled_at IS NULL "
-    "AND coalesce(last_seen_at, web_session.created_at) > now() - :idle"
+    "WHERE csrf_token IN :sessions AND web_session.expires_at > now() AND disabled_at IS NULL "
+    "AND coalesce(web_session.last_seen_at, web_session.created_at) > now() - :idle"
 ).bindparams(bindparam("sessions", expanding=True))
 
 

@@ -2,6 +2,7 @@ import "htmx.org";
 import "./keys";
 import "./live";
 import "./panel";
+import "./search";
 import "./zone";
 
 // Charts are most of the script: they come with the first page that has one.
