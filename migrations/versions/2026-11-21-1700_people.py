@@ -34,6 +34,7 @@ NEW = {
         ("revoked_reason", sa.Text(), None),
     ),
 }
+AUDITED = (("actor", "id"), ("action", "id"), ("at",))  # by whom, what was done, when
 
 
 def upgrade() -> None:
@@ -44,6 +45,9 @@ def upgrade() -> None:
     op.create_unique_constraint(op.f("uq_user_account_provider_subject"), "user_account", ["provider_subject"])
     op.create_unique_constraint(op.f("uq_user_account_link_hash"), "user_account", ["link_hash"])
     op.create_index(op.f("ix_web_session_user_id"), "web_session", ["user_id"])
+    for columns in AUDITED:
+        op.create_index(op.f(f"ix_audit_{'_'.join(columns)}"), "audit", list(columns))
+    op.execute("UPDATE web_session SET family = encode(token_hash, 'hex')")
     op.create_table(
         "sign_in_try",
         sa.Column("key", sa.Text(), nullable=False),
@@ -68,6 +72,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("audit_check")
     op.drop_table("sign_in_try")
+    for columns in AUDITED:
+        op.drop_index(op.f(f"ix_audit_{'_'.join(columns)}"), "audit")
     op.drop_index(op.f("ix_web_session_user_id"), "web_session")
     op.drop_constraint(op.f("uq_user_account_link_hash"), "user_account")
     op.drop_constraint(op.f("uq_user_account_provider_subject"), "user_account")

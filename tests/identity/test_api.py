@@ -207,7 +207,8 @@ class TestTheAuditChain:
         newest = client.get("/api/v1/audit", headers=admin).json()["items"][0]
         assert (newest["actor"], newest["action"]) == ("key:test", "key.create")
         verified = client.get("/api/v1/audit/verification", headers=admin).json()
-        assert verified == {"intact": True, "first_broken": None}
+        assert (verified["intact"], verified["first_broken"]) == (True, None)
+        assert verified["verified"] == verified["rows"] == newest["id"]
 
     def test_a_row_changed_behind_our_back_is_found(self, client: TestClient, admin: dict[str, str]) -> None:
         client.post("/api/v1/keys", json={"name": "k", "scopes": ["read"]}, headers=admin)
@@ -216,7 +217,7 @@ class TestTheAuditChain:
             session.execute(text("UPDATE audit SET actor = 'nobody' WHERE id = 2"))
             session.execute(text("ALTER TABLE audit ENABLE TRIGGER audit_only_grows"))
         verified = client.get("/api/v1/audit/verification", headers=admin).json()
-        assert verified == {"intact": False, "first_broken": 2}
+        assert (verified["intact"], verified["first_broken"], verified["verified"]) == (False, 2, 1)
 
 
 class TestReadiness:

@@ -1,143 +1,120 @@
-"""Users, keys and the audit log."""
+"""People over REST; keys and the audit log beside them."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import Field
 
 from trivet import db
-from trivet.identity import audit, auth, service
+from trivet.identity import answers, api_audit, api_keys, people, reading, service
 from trivet.identity.auth import Principal, platform
-from trivet.identity.models import ApiKey, Audit, User
-from trivet.kit.body import Name
+from trivet.identity.models import User
+from trivet.identity.reading import Person
+from trivet.kit.answer import answers as told
+from trivet.kit.body import Body, Name
 from trivet.kit.clock import rfc3339, utc_now
-from trivet.kit.page import from_cursor, page
+from trivet.kit.page import INT4, from_cursor, page
+from trivet.settings import get_settings
 
 router = APIRouter(tags=["identity"])
+router.include_router(api_keys.router)
+router.include_router(api_audit.router)
 Admin = Annotated[Principal, Depends(platform("admin"))]
-INT4_MAX = 2**31 - 1
+Id = Annotated[int, Path(ge=1, lt=INT4.stop)]
 Limit = Annotated[int, Query(ge=1, le=500)]
+Role = Annotated[str, Field(max_length=40)]
 
 
-class NewUser(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class NewUser(Body):
+    """Who is added. Without a password they come by a one-time link, or with the provider."""
 
     email: Name
     name: Name
-    role: str = Field(max_length=40)
-    password: str = Field(max_length=1024)
+    role: Role
+    password: Annotated[str, Field(max_length=1024)] | None = None
     tenant: Name | None = None
 
 
-class NewKey(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Changed(Body):
+    """What becomes of somebody; what is not named stays. `tenant` null: they see everybody's rows."""
 
-    name: Name
+    name: Name | None = None
+    role: Role | None = None
     tenant: Name | None = None
-    scopes: list[str] = Field(max_length=10)
 
 
-@router.post("/users", status_code=201)
+class Why(Body):
+    """Why."""
+
+    reason: Annotated[str, Field(max_length=500)]
+
+
+@router.post("/users", status_code=201, responses={201: {"model": answers.UserBody}})
 def create_user(body: NewUser, principal: Admin) -> dict[str, Any]:
     with db.transaction() as session:
         user = service.create_user(
-            session, email=body.email, name=body.name, role=body.role, password=body.password, actor=principal.actor,
-            tenant=body.tenant,
+            session, email=body.email, name=body.name, role=body.role, password=body.password or "",
+            actor=principal.actor, tenant=body.tenant, signs_in_here=body.password is not None,
         )  # fmt: skip
-        return _user(user, body.tenant)
+        session.refresh(user)
+        return answers.user(Person(user, body.tenant or ""))
 
 
-@router.get("/users")
+@router.get("/users", responses=told(answers.UsersBody))
 def list_users(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
-    query = select(User).order_by(User.id).limit(limit + 1)
-    if cursor:
-        query = query.where(User.id > from_cursor(cursor, int)[0])
+    after = from_cursor(cursor, INT4)[0] if cursor else 0
     with db.transaction() as session:
-        users = session.scalars(query).all()
-        tenants = service.tenant_names(session, {user.tenant_id for user in users if user.tenant_id})
-        return page([_user(user, tenants.get(user.tenant_id or 0)) for user in users], limit, lambda item: [item["id"]])
+        found = reading.people(session, limit + 1, after)
+        return page([answers.user(each) for each in found], limit, lambda item: [item["id"]])
 
 
-@router.post("/keys", status_code=201)
-def create_key(body: NewKey, principal: Admin, response: Response) -> dict[str, Any]:
-    """The key is in this answer and nowhere else."""
+@router.patch("/users/{user_id}", responses=told(answers.UserBody))
+def change_user(user_id: Id, body: Changed, principal: Admin) -> dict[str, Any]:
+    """Another name, role or tenant. Their sessions get new tokens."""
+    given = {name: getattr(body, name) for name in body.model_fields_set}
+    with db.transaction() as session:
+        kept = {name: value for name, value in given.items() if value is not None or name == "tenant"}
+        user = people.change(session, user_id, actor=principal.actor, now=utc_now(), **kept)
+        return answers.user(_named(session, user))
+
+
+@router.post("/users/{user_id}/disable", responses=told(answers.UserBody))
+def disable_user(user_id: Id, body: Why, principal: Admin) -> dict[str, Any]:
+    """Keep somebody out; their sessions end at once."""
+    with db.transaction() as session:
+        user = people.disable(session, user_id, actor=principal.actor, reason=body.reason, now=utc_now())
+        return answers.user(_named(session, user))
+
+
+@router.post("/users/{user_id}/enable", responses=told(answers.UserBody))
+def enable_user(user_id: Id, principal: Admin) -> dict[str, Any]:
+    with db.transaction() as session:
+        return answers.user(_named(session, people.enable(session, user_id, actor=principal.actor)))
+
+
+@router.post("/users/{user_id}/end-sessions", responses=told(answers.EndedBody))
+def end_sessions(user_id: Id, principal: Admin) -> dict[str, Any]:
+    """They must sign in again, everywhere."""
+    with db.transaction() as session:
+        return {"ended": people.end_sessions(session, user_id, actor=principal.actor)}
+
+
+@router.post("/users/{user_id}/forget-provider", responses=told(answers.UserBody))
+def forget_provider(user_id: Id, principal: Admin) -> dict[str, Any]:
+    """Who comes next under their address at the provider is them."""
+    with db.transaction() as session:
+        return answers.user(_named(session, people.forget_provider(session, user_id, actor=principal.actor)))
+
+
+@router.post("/users/{user_id}/link", status_code=201, responses={201: {"model": answers.LinkBody}})
+def make_link(user_id: Id, principal: Admin, request: Request, response: Response) -> dict[str, Any]:
+    """A one-time link to a new password; it is in this answer and nowhere else."""
     response.headers["Cache-Control"] = "no-store"
     with db.transaction() as session:
-        made = service.create_key(
-            session, name=body.name, scopes=body.scopes, tenant=body.tenant, actor=principal.actor
-        )
-    return {"id": made.id, "key": made.secret}
+        link = people.make_link(session, user_id, actor=principal.actor, now=utc_now())
+    here = get_settings().public_url.rstrip("/") or f"{request.url.scheme}://{request.url.netloc}"
+    return {"url": f"{here}{people.LINK_PATH}/{link.token}", "expires_at": rfc3339(link.expires_at)}
 
 
-@router.get("/keys")
-def list_keys(_: Admin, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
-    query = select(ApiKey)
-    if cursor:
-        query = query.where(ApiKey.id > from_cursor(cursor, int)[0])
-    with db.transaction() as session:
-        keys = session.scalars(query.order_by(ApiKey.id).limit(limit + 1)).all()
-        tenants = service.tenant_names(session, {key.tenant_id for key in keys if key.tenant_id})
-        return page([_key(key, tenants.get(key.tenant_id or 0)) for key in keys], limit, lambda item: [item["id"]])
-
-
-@router.delete("/keys/{key_id}", status_code=204)
-def revoke_key(key_id: Annotated[int, Path(ge=1, le=INT4_MAX)], principal: Admin) -> None:
-    with db.transaction() as session:
-        service.revoke_key(session, key_id, actor=principal.actor, now=utc_now())
-    auth.forget_keys()
-
-
-@router.get("/audit")
-def list_audit(
-    _: Annotated[Principal, Depends(platform("admin", "operations", "finance"))],
-    limit: Limit = 100,
-    cursor: str | None = None,
-    subject: str | None = None,
-) -> dict[str, Any]:
-    """Newest first."""
-    query = select(Audit).order_by(Audit.id.desc()).limit(limit + 1)
-    if cursor:
-        query = query.where(Audit.id < from_cursor(cursor, int)[0])
-    if subject:
-        query = query.where(Audit.subject == subject)
-    with db.transaction() as session:
-        return page([_change(row) for row in session.scalars(query)], limit, lambda item: [item["id"]])
-
-
-@router.get("/audit/verification")
-def verify_audit(_: Admin) -> dict[str, Any]:
-    """Whether every row's hash fits the chain; else the first that does not."""
-    with db.transaction() as session:
-        broken = audit.first_broken(session)
-    return {"intact": broken is None, "first_broken": broken}
-
-
-def _user(user: User, tenant: str | None) -> dict[str, Any]:
-    return {"id": user.id, "email": user.email, "name": user.name, "role": user.role, "tenant": tenant}
-
-
-def _key(key: ApiKey, tenant: str | None) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "prefix": key.prefix,
-        "tenant": tenant,
-        "scopes": key.scopes,
-        "created_at": rfc3339(key.created_at),
-        "revoked_at": rfc3339(key.revoked_at) if key.revoked_at else None,
-    }
-
-
-def _change(row: Audit) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "at": rfc3339(row.at),
-        "actor": row.actor,
-        "action": row.action,
-        "subject": row.subject,
-        "before": row.before,
-        "after": row.after,
-        "reason": row.reason,
-        "hash": row.hash.hex(),
-    }
+def _named(session: Any, user: User) -> Person:
+    return Person(user, service.tenant_name(session, user.tenant_id))

@@ -12,7 +12,7 @@ from trivet.identity.models import Audit
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.locks import Lock
 
-_START = b"\0" * 32
+START = b"\0" * 32
 
 
 def record(
@@ -28,7 +28,7 @@ def record(
     """Append one change in the caller's transaction. Call it last: it holds the chain's lock until commit."""
     session.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": Lock.AUDIT})
     last = session.execute(select(Audit.id, Audit.hash).order_by(Audit.id.desc()).limit(1)).first()
-    row_id, previous = (last.id + 1, last.hash) if last else (1, _START)
+    row_id, previous = (last.id + 1, last.hash) if last else (1, START)
     row = Audit(
         id=row_id, at=utc_now(), actor=actor, action=action, subject=subject,
         before=before, after=after, reason=reason, previous_hash=previous,
@@ -47,7 +47,7 @@ def row_hash(row: Audit) -> bytes:
 
 def first_broken(session: Session, batch: int = 1000) -> int | None:
     """Id of the first row that does not fit its chain; None where the whole chain verifies. Reads in batches."""
-    previous, after = _START, 0
+    previous, after = START, 0
     while rows := session.scalars(select(Audit).where(Audit.id > after).order_by(Audit.id).limit(batch)).all():
         for row in rows:
             if row.id != after + 1 or row.previous_hash != previous or row.hash != row_hash(row):

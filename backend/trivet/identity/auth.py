@@ -72,6 +72,8 @@ def key_principal(secret: str) -> Principal:
     digest, looked_up_in = secret_hash(secret), _epoch
     with db.transaction() as session:
         key = service.find_key(session, secret)
+        if key is not None:
+            service.note_use(session, key, utc_now())
     if key is None:
         _keys.pop(digest, None)
         raise Unauthenticated("This API key is unknown or revoked. Ask an admin for one: POST /api/v1/keys.")

@@ -102,7 +102,12 @@ class Audit(Base):
     reason: Mapped[str | None]
     previous_hash: Mapped[bytes] = mapped_column(LargeBinary)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
-    __table_args__ = (Index(None, "subject", "at"),)
+    __table_args__ = (
+        Index(None, "subject", "at"),
+        Index(None, "actor", "id"),
+        Index(None, "action", "id"),
+        Index(None, "at"),
+    )
 
 
 class AuditCheck(Base):

@@ -18,6 +18,7 @@ from trivet.kit.ids import new_token, secret_hash
 from trivet.kit.locks import Lock
 
 LINK_FOR = timedelta(hours=24)
+LINK_PATH = "/sign-in/link"
 LINK_DEAD = "This link is not good: it was used, a newer one was made, or its day has passed. Ask an admin for another."
 KEPT: Any = object()  # what a change leaves as it is
 PREFIX = "user:"
@@ -144,6 +145,17 @@ def make_link(session: Session, user_id: int, *, actor: str, now: datetime) -> L
     session.flush()
     audit.record(session, actor=actor, action="user.link", subject=subject(user))
     return Link(token, now + LINK_FOR)
+
+
+def forget_provider(session: Session, user_id: int, *, actor: str) -> User:
+    """Whoever comes from the provider next under this address, verified, is this person."""
+    user = find(session, user_id)
+    if user.provider_subject is None:
+        raise Conflict(f"{user.email} never came from the provider.")
+    before, user.provider_subject = user.provider_subject, None
+    session.flush()
+    audit.record(session, actor=actor, action="user.forget_provider", subject=subject(user), before={"subject": before})
+    return user
 
 
 def of_link(session: Session, token: str, now: datetime) -> User:

@@ -20,6 +20,7 @@ from trivet.settings import get_settings
 
 _hasher = PasswordHasher()
 PASSWORD_LENGTH_MIN = 8
+USED_EVERY = timedelta(minutes=1)
 SHARED_TENANT = "overflow"  # whoever a key names past its limit is counted under it: nobody's to read
 # Named by string, like the foreign key: tenants are a later context.
 _tenant = table("tenant", column("id"), column("name"))
@@ -175,14 +176,22 @@ def tenant_name(session: Session, tenant_id: int | None) -> str:
     return tenant_names(session, {tenant_id})[tenant_id] if tenant_id else ""
 
 
-def revoke_key(session: Session, key_id: int, *, actor: str, now: datetime) -> None:
+def revoke_key(session: Session, key_id: int, *, actor: str, now: datetime, reason: str | None = None) -> None:
     """End a key. Processes that hold it in memory let it go within `auth.KEY_CACHE_S`."""
-    ended = session.execute(
-        update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).values(revoked_at=now)
-    )
+    ends = {"revoked_at": now, "revoked_by": actor, "revoked_reason": reason}
+    ended = session.execute(update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).values(ends))
     if not ended.rowcount:  # type: ignore[attr-defined]  # an UPDATE's result is a CursorResult
         raise NotFound(f"There is no live key {key_id}.")
-    audit.record(session, actor=actor, action="key.revoke", subject=f"key:{key_id}")
+    audit.record(session, actor=actor, action="key.revoke", subject=f"key:{key_id}", reason=reason)
+
+
+def note_use(session: Session, key: ApiKey, now: datetime) -> None:
+    """When a key was last used, to the minute; whoever changes the key at this moment is not waited for."""
+    if key.last_used_at is not None and now - key.last_used_at < USED_EVERY:
+        return
+    free = select(ApiKey.id).where(ApiKey.id == key.id).with_for_update(skip_locked=True).scalar_subquery()
+    used = update(ApiKey).where(ApiKey.id == free).values(last_used_at=now)
+    session.execute(used.execution_options(synchronize_session=False))
 
 
 def is_good(session: Session, key_id: int) -> bool:

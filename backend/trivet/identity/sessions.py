@@ -184,3 +184,8 @@ def end_all(session: Session, user_id: int, *, but: str = "") -> int:
 def _deleted(session: Session, *where: object) -> int:
     gone = session.execute(delete(WebSession).where(*where).returning(WebSession.token_hash))  # type: ignore[arg-type]  # columns' own expressions
     return len(gone.all())
+
+
+def clear(session: Session, now: datetime) -> int:
+    """Forget tokens that ended; how many."""
+    return _deleted(session, WebSession.expires_at < now)
