@@ -37,12 +37,14 @@ def found(body: Any, prices: Prices | None = None) -> tuple[Card | None, list[Pr
 
 def guard_of(part: Any) -> Guard | None:
     """One guard by itself, where that much of it is right."""
-    return _part(Guard, part)
+    found: Guard | None = _part(Guard, part)
+    return found
 
 
 def level_of(part: Any) -> Level | None:
     """One level by itself."""
-    return _part(Level, part)
+    found: Level | None = _part(Level, part)
+    return found
 
 
 def _part(model: Any, part: Any) -> Any:
