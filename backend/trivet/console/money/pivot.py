@@ -97,7 +97,7 @@ def pivot(asked: Asked, sums: Sums) -> Pivot:
         lines.append((name, "more", total(sums.rows[each] for each in left), shown))
     apart = [(account, by) for account, by in sums.apart.items() if any(by.values())]
     lines += [
-        (_(APART_WORDS[account]), f"apart {account}", total(by.values()), [by.get(c, ZERO) for c in columns])
+        (_(APART_WORDS[account]), f"apart:{account}", total(by.values()), [by.get(c, ZERO) for c in columns])
         for account, by in apart
     ]
     nobodys = {_(APART_WORDS[account]): by.get(NOBODY, ZERO) for account, by in apart}
@@ -135,7 +135,7 @@ def _drawn(
 
 def _line(asked: Asked, raw: Raw, columns: Sequence[str], scale: Decimal) -> Line:
     name, kind, whole, amounts = raw
-    payer, account = kind == "payer", kind.removeprefix("apart ")
+    payer, account = kind == "payer", kind.removeprefix("apart:")
     cells = []
     for n, amount in enumerate(amounts):
         narrow = payer and n < len(columns)
@@ -147,7 +147,7 @@ def _line(asked: Asked, raw: Raw, columns: Sequence[str], scale: Decimal) -> Lin
             )
         )  # fmt: skip
     postings = asked.behind(**({asked.group: name} if payer else {"account": account})) if kind != "more" else ""
-    return Line(name, kind.partition(" ")[0], tuple(cells), whole, asked.into(name) if payer else "", postings)
+    return Line(name, kind.partition(":")[0], tuple(cells), whole, asked.into(name) if payer else "", postings)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
