@@ -25,6 +25,7 @@ from trivet.console.money import (
     unit_costs_views,
 )
 from trivet.console.people import people_views
+from trivet.console.fleet import views as fleet_views
 from trivet.console.requests import receipts_views
 from trivet.console.requests import views as request_views
 from trivet.paths import shipped
@@ -64,6 +65,7 @@ PAGES = {
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
     "connect/page.html": connect_views.ConnectPage,
+    "fleet/page.html": fleet_views.FleetPage,
     "requests/list.html": request_views.RequestsPage,
     "requests/one.html": request_views.RequestPage,
     "requests/trace.html": request_views.TracePage,

@@ -35,11 +35,12 @@ def gpus(session: Session, now: datetime) -> Gpus:
     there = len(found) if len(found) <= CARDS_MAX else session.scalar(select(func.count(Gpu.id)).where(lately)) or 0
     shown = found[:CARDS_MAX]
     told = cards.shown(session, shown, now)
-    rows = tuple(_row(said, card.seen_at, now) for said, card in zip(told, shown, strict=True))
+    rows = tuple(row(said, card.seen_at, now) for said, card in zip(told, shown, strict=True))
     return Gpus(rows, there - len(rows))
 
 
-def _row(said: Mapping[str, Any], seen_at: datetime | None, now: datetime) -> GpuRow:
+def row(said: Mapping[str, Any], seen_at: datetime | None, now: datetime) -> GpuRow:
+    """One card as the API says it, in words."""
     readings = said["readings"]
     day = said["last_day"]
     return GpuRow(

@@ -10,6 +10,7 @@ from trivet.console.cards import baselines, cards, editor, scores
 from trivet.console.connect import connect
 from trivet.console.control import backends, commands, ladder
 from trivet.console.evidence import breach, breaches, drills, proofs, readiness
+from trivet.console.fleet import fleet
 from trivet.console.live import events as live_events
 from trivet.console.jobs import exports, jobs
 from trivet.console.money import (
@@ -83,6 +84,7 @@ def create_site() -> FastAPI:
     site.include_router(backends.router)
     site.include_router(connect.router)
     site.include_router(requests.router)
+    site.include_router(fleet.router)
     site.include_router(provider.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Renewal)
