@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +26,10 @@ def value(postgres: EmbeddedPostgres, statement: str) -> object:
         return row[0] if row else None
 
 
-@pytest.fixture
-def running(data_dir: Path) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(data_dir) as postgres:
+@pytest.fixture(scope="class")
+def running() -> Iterator[EmbeddedPostgres]:
+    """One server for the tests that leave it as it is."""
+    with tempfile.TemporaryDirectory(prefix="trivet-test-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
         postgres.ensure_database()
         yield postgres
 

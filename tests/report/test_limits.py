@@ -52,12 +52,14 @@ def refused():
 def some_usage(count=80):
     rng = seeded()
     books.price("openai", "gpt-4o", input="2.50", output="10")
-    for _ in range(count):
+
+    def one():
         provider, model = rng.choice(MODELS)
         at = books.SEVEN + timedelta(seconds=10 * rng.randrange(720))
-        books.ingest(
-            call(at, tenant=rng.choice(TENANTS), provider=provider, model=model, level=rng.randrange(3), input_tokens=5)
-        )
+        tenant, level = rng.choice(TENANTS), rng.randrange(3)
+        return call(at, tenant=tenant, provider=provider, model=model, level=level, input_tokens=5)
+
+    books.ingest(*(one() for _ in range(count)))
     books.rollup.fold()
 
 
