@@ -27,6 +27,7 @@ from trivet.tenant.models import TenantCostCentre
 LINES_MAX = 100  # acted on in one run
 SCOPES_MAX = 2_000  # scenarios × tenants that one line commands
 GRACE_S = 60.0  # past its window a command ends by itself, should nobody be there to take it back
+COMMANDED = "Commanded."
 NOTHING = "nothing to command: no scenario has an active card"
 
 
@@ -192,7 +193,7 @@ def _issue(session: Session, due: Due, target: Target, now: datetime) -> int:
         message=_message(due) if breaks else None,
         now=now,
     )
-    _note(session, act_id, command_id=command.id, waits=False, outcome="Commanded.")
+    _note(session, act_id, command_id=command.id, waits=False, outcome=COMMANDED)
     first = (BudgetLine.id == due.line_id, BudgetLine.commanded_at.is_(None))
     session.execute(update(BudgetLine).where(*first).values(commanded_at=now))
     return 1

@@ -13,6 +13,8 @@ from trivet.budget.models import Budget, BudgetAct, BudgetLine, BudgetTerms, Bud
 from trivet.command import service as commands
 from trivet.command.models import Command, DesiredState
 
+LEFT_ALONE = "Another command came after it, so it was left alone."
+TAKEN_BACK = "Taken back."
 LINES_MAX = 100  # of one budget, taken back at once
 
 
@@ -79,14 +81,14 @@ def _restore(act_id: int, actor_of: str | None, why: str, now: datetime) -> int:
             return 0
         held = session.get(DesiredState, (act_.scenario_id, act_.tenant_id, 0), populate_existing=True)
         if held is None or held.command_id != act_.command_id:
-            act_.outcome = "Another command came after it, so it was left alone."
+            act_.outcome = LEFT_ALONE
             return 0
         given = session.get_one(Command, act_.command_id)
         command = commands.issue(
             session, kind="restore", scenario_id=act_.scenario_id, tenant_id=act_.tenant_id or None, reason=why,
             actor=actor_of or given.actor, now=now,
         )  # fmt: skip
-        act_.returned_by, act_.outcome = command.id, "Taken back."
+        act_.returned_by, act_.outcome = command.id, TAKEN_BACK
         _wake(session, act_, given)
         return 1
 

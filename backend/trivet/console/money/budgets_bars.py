@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trivet.console.tongue import _
 from trivet.kit.money import EXACT
 
 LEFT, FULL_X, WIDTH = 280.0, 820.0, 960.0  # where bars begin, where 100 % lies, where the picture ends
@@ -64,7 +65,10 @@ def _bar(shape: Shape, y: float) -> Bar:
     spent = _percent(shape.spent, shape.limit)
     committed = _percent(EXACT.add(shape.spent, shape.held), shape.limit)
     end = x_of(max(spent, Decimal(0)))
-    words = f"{shape.label}: {int(spent)} % spent, {int(committed - spent)} % held, {int(shape.gone * 100)} % of its time gone"
+    words = _(
+        "{name}: {spent} % spent, {held} % held, {gone} % of its time gone", name=shape.label, spent=int(spent),
+        held=int(committed - spent), gone=int(shape.gone * 100),
+    )  # fmt: skip
     return Bar(
         y=y, label=_short(shape.label), percent=f"{int(spent)} %", spent_width=round(end - LEFT, 2), held_x=end,
         held_width=round(x_of(max(committed, spent)) - end, 2), ticks=tuple(x_of(Decimal(line)) for line in shape.lines),

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from trivet.console.address import Address, Link
 from trivet.console.money.budgets_bars import Bars
+from trivet.console.money.budgets_course import Picture
 from trivet.console.views import Choice, Reader
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetRow:
-    """A budget by its nearest window. `state` is `spent`, `near` or `fine`, or `not in force`."""
+    """A budget by its nearest window. `state` is `spent`, `near` or `fine`, or `off`: not in force."""
 
     name: str
     of: str
@@ -22,9 +24,11 @@ class BudgetRow:
     pace: str
     ends_at: datetime | None
     state: str
+    state_words: str
     at_least: bool
     hard: str
     more: int
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +93,20 @@ class BudgetForm:
 
 @dataclass(frozen=True, slots=True)
 class BudgetsPage:
-    """`chosen` is the budget whose history is shown, '' for all. `unheard` says why nobody gets mail. `form` None: the reader
+    """`course` is the picture of `course_of`. `chosen` is the budget whose history is shown, '' for all. `unheard` says why nobody gets mail. `form` None: the reader
     may not make any.
     """
 
     reader: Reader
     sentence: str
+    address: Address
+    scopes: tuple[Link, ...]
+    chips: tuple[Link, ...]
+    course: Picture | None
+    course_of: str
     bars: Bars
     tables: tuple[BudgetTable, ...]
+    next_url: str
     crossings: tuple[CrossingRow, ...]
     over: tuple[OverRow, ...]
     chosen: str

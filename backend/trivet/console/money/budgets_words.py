@@ -4,22 +4,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from trivet.budget.acting import COMMANDED
 from trivet.budget.draft import Asked, Identity
+from trivet.budget.returning import LEFT_ALONE, TAKEN_BACK
+from trivet.console import format as say
+from trivet.console.tongue import N_, _, _n, language
 from trivet.kit.money import EXACT
 
-NOTHING = "nothing was commanded"
-REFUSES = "reservations beyond it are refused"
+NOTHING = N_("nothing was commanded")
+REFUSES = N_("reservations beyond it are refused")
+DONE = (COMMANDED, TAKEN_BACK, LEFT_ALONE)
 PAST = 80  # %: what the sentence counts
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")  # fmt: skip
-EVERY = {
-    "tenant": "every tenant", "key": "every key", "scenario": "every scenario", "cost_centre": "every cost centre",
-    "end_user": "every end user", "request": "every request", "interaction": "every interaction",
+MEASURES: Final = {"money": N_("Money"), "tokens": N_("Tokens"), "requests": N_("Requests")}
+UNITS: Final = {"tokens": N_("tokens"), "requests": N_("requests")}
+EVERY: Final = {
+    "tenant": N_("every tenant"), "key": N_("every key"), "scenario": N_("every scenario"),
+    "cost_centre": N_("every cost centre"), "end_user": N_("every end user"), "request": N_("every request"),
+    "interaction": N_("every interaction"),
 }  # fmt: skip
-ONE = {"tenant": "", "key": "the key ", "scenario": "the scenario ", "cost_centre": "the cost centre ", "end_user": "the end user "}  # fmt: skip
-UNTIL = {"day": "until midnight", "week": "until Monday", "month": "until the first of the next month"}
+ONE: Final = {
+    "tenant": N_("{name}"), "key": N_("the key {name}"), "scenario": N_("the scenario {name}"),
+    "cost_centre": N_("the cost centre {name}"), "end_user": N_("the end user {name}"),
+}  # fmt: skip
+UNTIL: Final = {
+    "day": N_("until midnight"), "week": N_("until Monday"), "month": N_("until the first of the next month"),
+}  # fmt: skip
+WINDOWS: Final = {
+    "day": N_(" a day in {zone}"), "week": N_(" a week in {zone}"), "month": N_(" a month in {zone}"),
+}  # fmt: skip
+SPENDS: Final = {
+    "money": N_("spend {amount}"), "tokens": N_("use {amount}"), "requests": N_("make {amount}"),
+}  # fmt: skip
+LEFT: Final = (
+    (86_400, N_("{n} day"), N_("{n} days")), (3_600, N_("{n} hour"), N_("{n} hours")),
+    (60, N_("{n} minute"), N_("{n} minutes")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,107 +58,129 @@ class Standing:
 def sentence(standings: Sequence[Standing]) -> str:
     """`2 of 7 budgets are past 80 %: search at 92 % of 400 USD with 9 days to go; at this pace it ends at 118 %.`"""
     if not standings:
-        return "No budget holds now: nothing watches what is spent."
+        return _("No budget holds now: nothing watches what is spent.")
     first = max(standings, key=lambda each: (each.percent, each.name))
-    past = sum(each.percent >= PAST for each in standings)
-    count = f"{len(standings)} budget{'s' if len(standings) > 1 else ''}"
+    past, every = sum(each.percent >= PAST for each in standings), len(standings)
+    how = _(
+        "{name} at {percent} % of {limit} with {left} to go", name=first.name, percent=first.percent, limit=first.limit,
+        left=left(first.ends_in),
+    )  # fmt: skip
+    if first.ends_at_percent is not None:
+        how = _("{how}; at this pace it ends at {percent} %", how=how, percent=first.ends_at_percent)
+    if past and every == 1:
+        return _("1 of 1 budget is past {line} %: {how}.", line=PAST, how=how)
     if past:
-        lead = f"{past} of {count} {'is' if past == 1 else 'are'} past {PAST} %: "
-    else:
-        lead = f"No budget is past {PAST} %. " if len(standings) == 1 else f"None of {count} is past {PAST} %. "
-        lead += "It is " if len(standings) == 1 else "The nearest is "
-    going = f"; at this pace it ends at {first.ends_at_percent} %" if first.ends_at_percent is not None else ""
-    return f"{lead}{first.name} at {first.percent} % of {first.limit} with {left(first.ends_in)} to go{going}."
+        return _n(
+            "{n} of {every} budgets is past {line} %: {how}.", "{n} of {every} budgets are past {line} %: {how}.", past,
+            every=every, line=PAST, how=how, n=past,
+        )  # fmt: skip
+    if every == 1:
+        return _("No budget is past {line} %. It is {how}.", line=PAST, how=how)
+    return _("None of {every} budgets is past {line} %. The nearest is {how}.", every=every, line=PAST, how=how)
 
 
 def left(time: timedelta) -> str:
     """`9 days`, `1 hour`, `12 minutes`: what of a window is to come."""
     seconds = max(int(time.total_seconds()), 0)
-    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+    for size, one, many in LEFT:
         if seconds >= size:
-            count = seconds // size
-            return f"{count} {word}{'s' if count > 1 else ''}"
-    return "less than a minute"
+            return _n(one, many, seconds // size)
+    return _("less than a minute")
 
 
 def preview(identity: Identity, asked: Asked, *, starts_at: datetime | None) -> str:
     """`From 1 December, every tenant may spend 50 USD a day in Europe/Berlin; at 100 % its calls are cut off …`"""
-    when = "From now" if starts_at is None else f"From {_day(starts_at.astimezone(ZoneInfo(identity.zone)))}"
-    what = f"{when}, {_who(identity)} may {_spend(identity, asked.limit)}{_window(identity)}"
-    return f"{what}; {_consequence(identity, asked)}."
+    when = (
+        _("From now") if starts_at is None else _("From {day}", day=_day(starts_at.astimezone(ZoneInfo(identity.zone))))
+    )
+    return _(
+        "{when}, {who} may {spend}{window}; {consequence}.", when=when, who=_who(identity),
+        spend=_spend(identity, asked.limit), window=_window(identity), consequence=_consequence(identity, asked),
+    )  # fmt: skip
 
 
 def _day(local: datetime) -> str:
-    words = f"{local.day} {MONTHS[local.month - 1]}"
+    words = say.day(local) if language() == "zh" else f"{local.day} {say.month(local)}"
     return words if (local.hour, local.minute) == (0, 0) else f"{words}, {local:%H:%M}"
 
 
 def _who(identity: Identity) -> str:
     if identity.scope == "global":
-        return "everyone together"
-    who = f"{ONE[identity.scope]}{identity.subject}" if identity.subject else EVERY[identity.scope]
-    of = f" of {identity.tenant}" if identity.tenant else ""
-    return f"{who}{of}{f' in {identity.scenario}' if identity.scenario else ''}"
+        return _("everyone together")
+    who = _(ONE[identity.scope], name=identity.subject) if identity.subject else _(EVERY[identity.scope])
+    who = _("{who} of {tenant}", who=who, tenant=identity.tenant) if identity.tenant else who
+    return _("{who} in {scenario}", who=who, scenario=identity.scenario) if identity.scenario else who
 
 
 def _spend(identity: Identity, limit: Decimal) -> str:
     single = identity.scope in ("request", "interaction")
-    verb = {"money": "cost" if single else "spend", "tokens": "use", "requests": "make"}[identity.measure]
-    return f"{verb} {amount(limit, identity.measure, identity.currency)}"
+    shown = amount(limit, identity.measure, identity.currency)
+    return _("cost {amount}", amount=shown) if single and identity.measure == "money" else _(SPENDS[identity.measure], amount=shown)  # fmt: skip
 
 
 def amount(value: Decimal, measure: str, currency: str) -> str:
     """`50 USD`, `0.25 USD`, `1,200 tokens`."""
     places = -int(value.normalize().as_tuple().exponent)
     digits = f"{value:,.0f}" if places <= 0 else f"{value:,.{max(places, 2)}f}"
-    return f"{digits} {currency if measure == 'money' else measure}"
+    return f"{digits} {currency if measure == 'money' else _(UNITS[measure])}"
 
 
 def _window(identity: Identity) -> str:
-    return f" a {identity.window} in {identity.zone}" if identity.window in UNTIL else ""
+    return _(WINDOWS[identity.window], zone=identity.zone) if identity.window in WINDOWS else ""
 
 
 def _consequence(identity: Identity, asked: Asked) -> str:
     if not asked.hard:
-        told = f"the owners are told at {lines(asked.lines)}" if asked.owners else "lines are drawn and nobody is told"
-        return f"{told}, and nothing is stopped"
-    until = _until(identity, asked)
+        if asked.owners:
+            return _("the owners are told at {lines}, and nothing is stopped", lines=lines(asked.lines))
+        return _("lines are drawn and nobody is told, and nothing is stopped")
     action = asked.action or "refuse"
     if action == "refuse":
-        return f"at 100 % {REFUSES}"
-    over = "over it" if identity.scope in ("request", "interaction") else "at 100 %"
-    return f"{over} {_calls(identity)} {'are cut off' if action == 'break' else f'run at level {asked.level}'} {until}"
+        return _("at 100 % reservations beyond it are refused")
+    over = _("over it") if identity.scope in ("request", "interaction") else _("at 100 %")
+    said = (
+        N_("{over} {calls} are cut off {until}")
+        if action == "break"
+        else N_("{over} {calls} run at level {level} {until}")
+    )
+    return _(said, over=over, calls=_calls(identity), level=asked.level, until=_until(identity, asked))
 
 
 def _calls(identity: Identity) -> str:
     if identity.scope in ("request", "interaction"):
-        return "its tenant's calls"
-    return "all calls" if identity.scope == "global" else "its calls"
+        return _("its tenant's calls")
+    return _("all calls") if identity.scope == "global" else _("its calls")
 
 
 def _until(identity: Identity, asked: Asked) -> str:
     if asked.way_back == "manual":
-        return "until somebody restores them"
-    return UNTIL.get(identity.window, "for 15 minutes")
+        return _("until somebody restores them")
+    return _(UNTIL[identity.window]) if identity.window in UNTIL else _("for 15 minutes")
 
 
 def lines(each: Sequence[int]) -> str:
     """`50, 80, 90 and 100 %`."""
     words = [str(line) for line in each]
-    return f"{', '.join(words[:-1])} and {words[-1]} %" if len(words) > 1 else f"{words[0]} %" if words else "no line"
+    if len(words) > 1:
+        return _("{first} and {last} %", first=", ".join(words[:-1]), last=words[-1])
+    return f"{words[0]} %" if words else _("no line")
 
 
 def done(kind: str, outcomes: Sequence[str], took_ms: int | None, *, returned: bool) -> str:
     """What a hard line did: `cut off 3 times, 1.25 s after the breach; taken back`."""
-    given = sum(outcome in ("Commanded.", "Taken back.") or "Another command" in outcome for outcome in outcomes)
+    given = sum(outcome in DONE for outcome in outcomes)
     if not given:
-        return outcomes[0] if outcomes else NOTHING
-    what = {"break": "cut off", "degrade": "degraded"}[kind]
-    times = "" if given == 1 else f" in {given} places"
-    took = "" if took_ms is None else f", {EXACT.scaleb(Decimal(took_ms), -3):.2f} s after the breach"
-    return f"{what}{times}{took}{'; taken back' if returned else ''}"
+        return outcomes[0] if outcomes else _(NOTHING)
+    what = {"break": _("cut off"), "degrade": _("degraded")}[kind]
+    what = what if given == 1 else _("{what} in {n} places", what=what, n=given)
+    if took_ms is not None:
+        seconds = f"{EXACT.scaleb(Decimal(took_ms), -3):.2f}"
+        what = _("{what}, {seconds} s after the breach", what=what, seconds=seconds)
+    return _("{what}; taken back", what=what) if returned else what
 
 
 def rule(identity: Identity) -> str:
     """`every tenant, a day in Europe/Berlin`."""
-    return f"{_who(identity)}{',' if identity.window in UNTIL else ''}{_window(identity)}"
+    if identity.window not in WINDOWS:
+        return _who(identity)
+    return _("{who},{window}", who=_who(identity), window=_window(identity))
