@@ -237,13 +237,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, each before one of many tests: no process is left with a long one at the end."""
+    """What takes long comes first, each before two of many tests: no process is left with a long one at the end, and
+    seldom do all of them start something at once.
+    """
     of_unit: dict[str, list[pytest.Item]] = {}
     for item in items:
         of_unit.setdefault(_unit(item.nodeid), []).append(item)
     long = [unit for unit in _LONG if unit in of_unit]
     others = sorted(of_unit.keys() - set(long), key=lambda unit: (-len(of_unit[unit]), unit))
-    beside = [unit for pair in zip(long, others, strict=False) for unit in pair]
+    beside = [unit for three in zip(long, others[0::2], others[1::2], strict=False) for unit in three]
     ordered = dict.fromkeys(beside + long + others)
     items[:] = [item for unit in ordered for item in of_unit[unit]]
 
