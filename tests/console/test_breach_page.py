@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
-from tests.support import breached, commanding
+from tests.support import breached
 from tests.support.governed import START, at, only
 
 from trivet import db
@@ -15,7 +15,6 @@ from trivet.command.models import Command
 from trivet.console.evidence import breach_picture
 from trivet.console.evidence import breach_words as words
 from trivet.identity.models import WebSession
-from trivet.kit.clock import utc_now
 from trivet.kit.interval import Interval
 
 
@@ -117,19 +116,11 @@ class TestThePage:
 
 class TestReadiness:
     def test_an_empty_page_teaches_the_next_step(self, sign_in):
-        html = unescape(sign_in("sre").get("/readiness").text)
-        assert "No scenario is registered yet" in html and "trivet drill-backend --name drill-1" in html
+        assert "No scenario is registered yet" in unescape(sign_in("sre").get("/readiness").text)
 
-    def test_each_line_stands_with_its_reason_and_a_drill_can_be_begun_and_aborted(self, sign_in, scenario):
+    def test_each_line_stands_with_its_reason_and_the_file_has_them(self, sign_in, scenario):
         browser = sign_in("sre")
         html = unescape(browser.get("/readiness").text)
         assert "0 of 1 scenario is ready" in html and "the preset governs as it came" in html
-        with db.transaction() as session:
-            form = {"scenario": scenario, "reason": "readiness", "csrf_token": only(session, WebSession).csrf_token}
-        refused = browser.post("/readiness/drills", data=form, follow_redirects=False)
-        assert refused.status_code == 409 and "No backend drill-1 is in sight" in refused.text
-        commanding.hold(utc_now(), "drill-1")
-        assert browser.post("/readiness/drills", data=form, follow_redirects=False).status_code == 303
-        assert "Abort, and bring it back" in browser.get("/readiness").text
-        assert browser.post("/readiness/drills/1/abort", data=form, follow_redirects=False).status_code == 303
-        assert "restoring" in browser.get("/readiness").text
+        lines = browser.get("/readiness.csv").text.splitlines()
+        assert len(lines) == 7 and lines[1].startswith(f"{scenario},card_written,False,")

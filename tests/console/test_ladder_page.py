@@ -58,8 +58,8 @@ class TestThePicture:
         course = picture.Course("chat", "", [(at(0), 0), (at(30), 2)], [(at(0), 0), (at(27), 2)])
         lane = picture.lane(course, scale, at(45))
         wanted, proven = lane.lines
-        assert proven.points == "0,44 500,44 500,18 750,18" and proven.style == "proven"
-        assert wanted.points == "0,44 450,44 450,18 750,18" and wanted.style == "wanted"
+        assert proven.points == "0,46 500,46 500,22 750,22" and proven.style == "proven"
+        assert wanted.points == "0,46 450,46 450,22 750,22" and wanted.style == "wanted"
         assert [band.says for band in lane.bands] == ["level 0 from 12:00 to 12:30", "level 2 from 12:30 to 12:45"]
 
     def test_a_share_on_trial_is_a_box_on_the_level_below_as_high_as_it_is_large(self):
@@ -69,7 +69,7 @@ class TestThePicture:
         band = picture._trial(trial, Scale(Interval(at(0), at(10)), UTC))
         assert (band.style, band.height, band.says) == (
             "probe",
-            6.5,
+            6.0,
             "50 % of conversations at level 1 by way of trial",
         )
 

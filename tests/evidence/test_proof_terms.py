@@ -10,7 +10,7 @@ from tests.support.governed import at, register
 from trivet import db
 from trivet.command.models import Command
 from trivet.evidence import proof_read
-from trivet.evidence.proof_terms import NOT_HELD, NOTHING_BEFORE, PARTLY, TOO_SHORT, Change, terms
+from trivet.evidence.proof_terms import BEFORE_SHORT, NOT_HELD, NOTHING_BEFORE, PARTLY, TOO_SHORT, Change, terms
 from trivet.kit.interval import Interval
 
 DEGRADE = Change(2, "degrade", 2, 1, None, at(1_000), at(1_003), None)
@@ -44,6 +44,7 @@ class TestTerms:
             (replace(DEGRADE, held_at=None), [], None, NOT_HELD),
             (replace(DEGRADE, kind="rollback", level=None), [], None, NOTHING_BEFORE),
             (DEGRADE, [], at(1_030), TOO_SHORT),
+            (DEGRADE, [replace(FIRST, at=at(980))], None, BEFORE_SHORT),
         ],
     )
     def test_where_there_are_none_the_reason_is_said(self, change, earlier, until, why):

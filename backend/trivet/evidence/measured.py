@@ -1,6 +1,6 @@
 """What was measured around a breach, out of rollups: who carried it, when it began, and both sides of what it cost."""
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -58,7 +58,7 @@ class Account:
     currency: str
 
 
-def carried(session: Session, case: Case, now: datetime) -> Carried:
+def carried(session: Session, case: Case, now: datetime, *, dimensions: Sequence[str] = DIMENSIONS) -> Carried:
     """Weighed from its beginning until what was done about it took hold, an hour at most, against the time before."""
     kind = excess.kind_of(case.guard) if case.guard else None
     if case.guard is None:
@@ -66,12 +66,12 @@ def carried(session: Session, case: Case, now: datetime) -> Carried:
     if kind is None:
         return Carried(NAMELESS)
     try:
-        return _carried(session, case, kind, now)
+        return _carried(session, case, kind, now, dimensions)
     except TrivetError as refused:  # rollups that are not kept any more
         return Carried(f"cannot be told: {refused.detail}")
 
 
-def _carried(session: Session, case: Case, kind: Kind, now: datetime) -> Carried:
+def _carried(session: Session, case: Case, kind: Kind, now: datetime, dimensions: Sequence[str]) -> Carried:
     assert case.guard is not None
     told = _times(session, case)
     start = told.began or case.breach.opened_at - timedelta(seconds=min(case.guard.window_s, LOOK_MAX.total_seconds()))
@@ -85,7 +85,7 @@ def _carried(session: Session, case: Case, kind: Kind, now: datetime) -> Carried
     usual = reference(kind, _whole(session, case, before), excess.allowed(case.guard), case.guard.minimum_sample)
     if usual is None:
         return Carried("too little was measured before the breach, and its limit is no share", during, before, kind)
-    for dimension in DIMENSIONS:
+    for dimension in dimensions:
         now_, was = (_usage(session, case, each, dimension) for each in (during, before))
         if max(len(now_), len(was)) > GROUPS_MAX:
             by_what = dimension.replace("_", " ")

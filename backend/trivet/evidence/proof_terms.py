@@ -15,6 +15,7 @@ LEVELLED: Final = frozenset({"degrade", "restore", "break"})
 PARTLY: Final = "it moved a share of conversations only, which ran beside the others"
 NOT_HELD: Final = "no backend was seen to hold it yet"
 NOTHING_BEFORE: Final = "nothing stood before it that it could be held against"
+BEFORE_SHORT: Final = "what stood before it stood for less than 50 s"
 TOO_SHORT: Final = "what it put in place stood for less than 50 s"
 
 
@@ -72,7 +73,7 @@ def terms(
     running = end >= now
     if before is None or now_ is None:
         return Terms(
-            level, after[0], was, after[1], running=running, missing=TOO_SHORT if now_ is None else NOTHING_BEFORE
+            level, after[0], was, after[1], running=running, missing=TOO_SHORT if now_ is None else BEFORE_SHORT
         )
     return Terms(level, after[0], was, after[1], before, now_, grain_s, running)
 

@@ -8,7 +8,7 @@ from trivet.console import format as say
 from trivet.console.control.lanes import WIDTH, Band, Dot, Lane, Line, Scale, points
 from trivet.console.tongue import _
 
-HEIGHT, RISE, FOOT = 48.0, 13.0, 44.0
+HEIGHT, RISE, FOOT = 52.0, 12.0, 46.0
 Step = tuple[datetime, int]
 
 
@@ -52,7 +52,10 @@ def lane(course: Course, scale: Scale, now: datetime) -> Lane:
     bands = [_filled(since, until, level, scale) for since, until, level in held]
     bands += [_trial(each, scale) for each in course.trials]
     lines = [Line(_steps(course.wanted, end, scale), "wanted"), Line(_steps(course.proven, end, scale), "proven")]
-    dots = [Dot(scale.x(f.at), FOOT if f.breach else 4.0, f.solid, f.says, f.url) for f in course.flags]
+    dots = [
+        Dot(scale.x(f.at), HEIGHT - 1 if f.breach else 4.0, f.solid, f.says, f.url, "breach" if f.breach else "command")
+        for f in course.flags
+    ]
     last = course.proven[-1][1]
     return Lane(
         course.name, course.url, _("level {n}", n=last), tuple(bands), tuple(each for each in lines if each.points), tuple(dots),

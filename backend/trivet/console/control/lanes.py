@@ -41,6 +41,7 @@ class Dot:
     solid: bool
     says: str
     url: str = ""
+    style: str = "command"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from trivet.console.address import Address
 from trivet.console.evidence.breach_picture import Picture
 from trivet.console.views import Choice, Reader
 
@@ -136,31 +137,12 @@ class ReadyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DrillRow:
-    """A drill: `state` is how it stands, `mark` its pill's shape, `words` what came of it, `steps` each in a line."""
-
-    id: int
-    scenario: str
-    backend: str
-    levels: str
-    state: str
-    mark: str
-    actor: str
-    reason: str
-    words: str
-    started_at: datetime
-    lasted: str
-    may_abort: bool
-    steps: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ReadinessPage:
-    """templates/evidence/readiness.html. `labels` are the columns."""
+    """templates/evidence/readiness.html. `labels` are the columns, `left_out` scenarios beyond those shown."""
 
     reader: Reader
+    address: Address
     sentence: str
     labels: tuple[str, ...]
     rows: tuple[ReadyRow, ...]
-    drills: tuple[DrillRow, ...]
-    problem: str
+    left_out: int

@@ -12,6 +12,7 @@ from trivet.card.models import CardRevision
 from trivet.command import listing
 from trivet.command.listing import Row, Wanted
 from trivet.command.models import Command
+from trivet.command.status import DRILL_PREFIX
 from trivet.console import story, triangle
 from trivet.console.address import Address, Times
 from trivet.console.control import commands_words, filters
@@ -44,10 +45,13 @@ class Query(Times):
 
 
 def found(session: Session, query: Query, address: Address, limit: int) -> tuple[list[Row], str]:
-    """Commands that moved everybody of their scope, newest first, and the cursor after them; shares on trial are left out."""
+    """Commands that moved everybody of their scope, newest first, and the cursor after them.
+
+    Shares on trial are left out, and so is what was drilled: that served nobody.
+    """
     wanted = Wanted(query.scenario, query.kind, interval=address.interval)
     rows = listing.newest(session, wanted, limit=LOOKED, before_id=filters.after(query.cursor))
-    whole = [row for row in rows if row[0].share is None and row[0].kind in PROVABLE]
+    whole = [row for row in rows if row[0].share is None and row[0].kind in PROVABLE and not _drilled(row)]
     more = len(whole) > limit or len(rows) == LOOKED
     shown = whole[:limit]
     last = shown[-1] if len(whole) > limit else rows[-1] if rows else None
@@ -115,6 +119,10 @@ def one(session: Session, looking: Reader, command_id: int) -> ProofPage:
         effects=tuple(words.row(each, proof.currency) for each in proof.effects),
         csv=f"/proofs/{command_id}.csv",
     )
+
+
+def _drilled(row: Row) -> bool:
+    return (row[3] or "").startswith(DRILL_PREFIX)
 
 
 def _row(row: Row, proof: Proof) -> ProofRow:

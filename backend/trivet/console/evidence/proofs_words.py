@@ -32,6 +32,7 @@ REASONS: Final[Mapping[str, str]] = {
     proof_terms.PARTLY: N_("it moved a share of conversations only, which ran beside the others"),
     proof_terms.NOT_HELD: N_("no backend was seen to hold it yet"),
     proof_terms.NOTHING_BEFORE: N_("nothing stood before it that it could be held against"),
+    proof_terms.BEFORE_SHORT: N_("what stood before it stood for less than 50 s"),
     proof_terms.TOO_SHORT: N_("what it put in place stood for less than 50 s"),
 }
 
@@ -63,8 +64,7 @@ def _clause(each: Effect, currency: str) -> str:
 
 def _bounds(each: Effect, currency: str) -> tuple[str, str, str]:
     """Size and ends as the sentence says them: of what fell or rose without a sign, of what did neither with one."""
-    told: tuple[Number | None, ...] = (each.difference, each.low, each.high)
-    band = each.change or Band(*(0.0 if end is None else float(end) for end in told))
+    band = each.change or Band(_float(each.difference), _float(each.low), _float(each.high))
 
     def said(value: float, *, signed: bool) -> str:
         return _percent(value, signed=signed) if each.change else number(each.measure, value, currency, signed=signed)
@@ -73,6 +73,10 @@ def _bounds(each: Effect, currency: str) -> tuple[str, str, str]:
         return said(abs(band.value), signed=False), said(band.low, signed=True), said(band.high, signed=True)
     ends = sorted((abs(band.low), abs(band.high)))
     return said(abs(band.value), signed=False), said(ends[0], signed=False), said(ends[1], signed=False)
+
+
+def _float(value: Number | None) -> float:
+    return 0.0 if value is None else float(value)
 
 
 def _percent(value: float, *, signed: bool) -> str:
@@ -84,7 +88,7 @@ def number(measure: str, value: float | Decimal | None, currency: str, *, signed
     if value is None:
         return say.DASH
     sign = ("+" if value > 0 else say.MINUS if value < 0 else "") if signed else ""
-    size = abs(value) if signed else value
+    size: Number = abs(value) if signed else value  # type: ignore[assignment]  # both kinds of number have an absolute value
     if measure == "cost_per_request":
         return sign + say.watched(size if isinstance(size, Decimal) else Decimal(repr(size)), currency)
     if measure == "quality":
