@@ -230,7 +230,7 @@ def overview(role: str = "sre") -> views.OverviewPage:
             brief("faq", "Faq", "core", views.Level(0, 0, None), draw((0.9, 0.4, 0.3), centre=(10, 12), radius=8.5), 31.2, budget=BUDGETS[0]),
             brief("digest-eu", "Digest eu", "auxiliary", views.Level(1, 1, ago(900)), draw((0.9, 1.2, None), centre=(10, 12), radius=8.5), 0.2, ("P95 latency",)),
         ),
-        found=5, every=5, budgets=BUDGETS, backends_left_out=0,
+        briefs_left_out=31, all_url="/?all=1", found=5, every=5, budgets=BUDGETS, backends_left_out=0,
         spends=(spend("Tenant", (
             payer("acme", "12.4512", "1.2034"), payer("globex", "8.1200", "0.6021"), payer("initech", "0.9120", "0.0310"),
             payer("umbrella", "0", "0.1184", note="no cost centre"), payer("idle", "3.2040", "0.5100", "idle", "capacity nobody used"),

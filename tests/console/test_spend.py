@@ -65,9 +65,9 @@ class TestArrange:
 class TestTable:
     def test_payers_past_the_limit_stand_in_one_row_so_that_the_total_still_adds_up(self):
         rows = [SpendRow(f"t{i:02}", "payer", Decimal(100 - i), Decimal(0)) for i in range(ROWS_MAX + 3)]
-        made = table("Tenant", "USD", rows)
+        made = table("tenant", "USD", rows)
         assert made.rows[-1].name == "3 more"
         assert sum(r.total for r in made.rows) == sum(r.total for r in rows) == made.total
 
     def test_the_column_shows_the_total_with_four_digits(self):
-        assert table("Tenant", "USD", [SpendRow("a", "payer", Decimal("0.0123"), Decimal(0))]).places == 5
+        assert table("tenant", "USD", [SpendRow("a", "payer", Decimal("0.0123"), Decimal(0))]).places == 5

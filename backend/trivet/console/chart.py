@@ -27,18 +27,17 @@ from trivet.rollup.read import Usage
 class Span:
     """How far back a chart looks: `step_s` is one point, read from rollups of `grain_s`."""
 
-    words: str
     seconds: int
     grain_s: int
     step_s: int
 
 
 SPANS = {
-    "15m": Span("15 min", 900, 10, 10),
-    "1h": Span("1 h", 3_600, 10, 30),
-    "6h": Span("6 h", 21_600, 60, 180),
-    "24h": Span("24 h", 86_400, 60, 600),
-    "7d": Span("7 days", 604_800, 3_600, 3_600),
+    "15m": Span(900, 10, 10),
+    "1h": Span(3_600, 10, 30),
+    "6h": Span(21_600, 60, 180),
+    "24h": Span(86_400, 60, 600),
+    "7d": Span(604_800, 3_600, 3_600),
 }
 # For a stretch of any length: the finest step of which there are at most `POINTS_MAX`.
 STEPS = ((10, 10), (30, 10), (60, 60), (180, 60), (600, 60), (3_600, 3_600), (21_600, 3_600), (86_400, 3_600))
@@ -55,7 +54,7 @@ def interval_of(span: Span, now: datetime) -> Interval:
 def span_of(interval: Interval) -> Span:
     """How a stretch of any length is drawn."""
     step_s, grain_s = next((each for each in STEPS if interval.seconds / each[0] <= POINTS_MAX), STEPS[-1])
-    return Span("", math.ceil(interval.seconds / step_s) * step_s, grain_s, step_s)
+    return Span(math.ceil(interval.seconds / step_s) * step_s, grain_s, step_s)
 
 
 def drawn(session: Session, scenario: int, address: Address, now: datetime, zone: str) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def series(session: Session, scenario: int, span: Span, now: datetime, zone: str
             (u.requests if u else 0) / _elapsed(at, span, now) for at, u in zip(times, sums, strict=True)
         ],
         "limit_ms": limit_ms,
-        "limit_words": f"card {say.limit(limit_ms)}" if limit_ms else "",
+        "limit_words": _("card {limit}", limit=say.limit(limit_ms)) if limit_ms else "",
         "flags": _flags(session, scenario, interval),
         "levels": ribbon(by_step, times, span.step_s),
         "from": int(interval.start.timestamp()),
@@ -128,7 +127,7 @@ def ribbon(by_step: Mapping[datetime, Mapping[int, Usage]], times: list[datetime
 def flag(command: Command, who: str = "") -> dict[str, Any]:
     """A command on the time axis: hollow until telemetry has proven it. `short` stands beside it, the rest on hover."""
     level = {"degrade": command.level, "restore": command.level or 0}.get(command.kind)
-    revision = "cut" if command.kind == "break" else f"r{command.revision}"
+    revision = _("cut") if command.kind == "break" else f"r{command.revision}"
     some = f" {100 * command.share:.3g} %" if command.share else ""
     return {
         "at": command.created_at.timestamp(),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, tzinfo
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from trivet.console.tongue import language
+from trivet.console.tongue import N_, _, language
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -103,8 +103,8 @@ def change(fraction: float) -> str:
     """`12 % less`, `8 % more`, `the same`."""
     whole = round(abs(fraction) * 100)
     if whole == 0:
-        return "the same"
-    return f"{whole} % {'less' if fraction < 0 else 'more'}"
+        return _("the same")
+    return _("{n} % less", n=whole) if fraction < 0 else _("{n} % more", n=whole)
 
 
 def clock(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
@@ -115,7 +115,7 @@ def clock(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
 def day_clock(at: datetime, now: datetime, zone: tzinfo) -> str:
     """`14:02` today, `20 Nov 14:02` on another day of the reader's calendar."""
     there, here = at.astimezone(zone), now.astimezone(zone)
-    return f"{there:%H:%M}" if there.date() == here.date() else f"{there.day} {there:%b %H:%M}"
+    return f"{there:%H:%M}" if there.date() == here.date() else f"{day(there.date())} {there:%H:%M}"
 
 
 def month(at: date) -> str:
@@ -135,10 +135,10 @@ def day(at: date) -> str:
 
 def elapsed(seconds: float) -> str:
     """`12 s`, `4 min`, `3 h`, `2 d`: how long ago, coarse on purpose."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+    for size, words in ((86_400, N_("{n} d")), (3_600, N_("{n} h")), (60, N_("{n} min"))):
         if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(int(seconds), 0)} s"
+            return _(words, n=int(seconds // size))
+    return _("{n} s", n=max(int(seconds), 0))
 
 
 def title(name: str) -> str:

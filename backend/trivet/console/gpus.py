@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
+from trivet.console.tongue import N_, _
 from trivet.console.views import GpuRow, Gpus
 from trivet.fleet import cards
 from trivet.fleet.models import Gpu, Pool
@@ -19,9 +20,9 @@ FRESH = timedelta(minutes=2)  # older than that, a card is said to be silent
 GIB = 2**30
 ID_SHOWN = 12  # characters of a card's id: enough to find it with nvidia-smi
 HELD_WORDS = {
-    "idle": "nothing: idle", "sw_power_cap": "power cap", "hw_slowdown": "hardware slowdown", "sw_thermal": "heat",
-    "hw_thermal": "heat, by hardware", "power_brake": "power brake", "application_clocks": "clocks set by hand",
-    "sync_boost": "sync boost", "display_clocks": "display",
+    "idle": N_("nothing: idle"), "sw_power_cap": N_("power cap"), "hw_slowdown": N_("hardware slowdown"),
+    "sw_thermal": N_("heat"), "hw_thermal": N_("heat, by hardware"), "power_brake": N_("power brake"),
+    "application_clocks": N_("clocks set by hand"), "sync_boost": N_("sync boost"), "display_clocks": N_("display"),
 }  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def row(said: Mapping[str, Any], seen_at: datetime | None, now: datetime) -> Gpu
         utilization=say.share(_value(readings, sc.HW_GPU_UTILIZATION)),
         memory=memory(_value(readings, sc.HW_GPU_MEMORY_USAGE), _value(readings, sc.HW_GPU_MEMORY_LIMIT)),
         power=_whole(_value(readings, sc.HW_POWER), "W"),
-        held_by=", ".join(_words(why) for why in said["throttled_by"]),
+        held_by=_(", ").join(_words(why) for why in said["throttled_by"]),
         health=health(day["xid"], day["ecc_errors"], said["row_remap"]),
         seen_at=seen_at,
         silent=seen_at is None or now - seen_at > FRESH,
@@ -68,19 +69,21 @@ def memory(used: float | None, installed: float | None) -> str:
     """`61 of 80 GiB`; a dash where nobody read it."""
     if used is None:
         return say.DASH
-    return f"{used / GIB:.0f} GiB" if installed is None else f"{used / GIB:.0f} of {installed / GIB:.0f} GiB"
+    if installed is None:
+        return f"{used / GIB:.0f} GiB"
+    return _("{part} of {whole}", part=f"{used / GIB:.0f}", whole=f"{installed / GIB:.0f} GiB")
 
 
 def health(xid: Mapping[str, int], ecc: Mapping[str, int], remaps: Sequence[str]) -> str:
     """`2 × XID 79, ECC uncorrected 3, row remapping pending`; empty where nothing was counted."""
     parts = [(f"{say.count(count)} × " if count > 1 else "") + f"XID {code}" for code, count in xid.items()]
     parts += [f"ECC {kind} {say.count(count)}" for kind, count in ecc.items()]
-    parts += [f"row remapping {state}" for state in remaps]
-    return ", ".join(parts)
+    parts += [_("row remapping {state}", state=state) for state in remaps]
+    return _(", ").join(parts)
 
 
 def _words(why: str) -> str:
-    return HELD_WORDS.get(why, why.replace("_", " "))
+    return _(HELD_WORDS[why]) if why in HELD_WORDS else why.replace("_", " ")
 
 
 def _value(readings: Mapping[str, Any], metric: sc.Metric) -> float | None:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from trivet.card.service import ActiveCard
-from trivet.console.measures import Now, priced_requests
+from trivet.console.measures import Now
 from trivet.guard.models import LadderState
 from trivet.guard.window import Governing, Slice, measured_under
+from trivet.ingest.models import COUNTS, HISTOGRAMS
+from trivet.kit import histogram
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
-from trivet.rollup import read
+from trivet.rollup import fold, read
 from trivet.rollup.read import Usage
 
 BUCKET_S = 10
@@ -49,11 +52,10 @@ def _scored(session: Session, active: Mapping[int, ActiveCard], ids: Sequence[in
     longest = max([LATELY_S, *(card.card.quality.window_s for card in active.values())])
     by = ["scenario_id", "bucket", "revision", "level"]
     slices: Slices = {id_: [] for id_ in ids}
-    found = read.sums(session, back(now, longest), by, SCORES, {"scenario_id": ids}, grain_s=BUCKET_S)
+    found = read.sums(session, back(now, longest), by, SCORES, {"scenario_id": ids}, grain_s=BUCKET_S, some=SCORES[0])
     for (id_, bucket, revision, level), (scores, score_total) in found.items():
-        if scores:
-            usage = Usage(scores=int(scores), score_total=float(score_total))
-            slices[id_].append(Slice(bucket, revision, level, "", usage))
+        usage = Usage(scores=int(scores), score_total=float(score_total))
+        slices[id_].append(Slice(bucket, revision, level, "", usage))
     return slices
 
 
@@ -68,17 +70,22 @@ def _now(
     currency = active.card.cost.currency if active else "USD"
     scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
     seconds = (now - start).total_seconds()
-    every = total(s.usage for s in slices)
     shown = slices if from_before else here
+    usage = total(s.usage for s in shown)
+    alike = all(s.currency == currency for s in shown)
     return Now(
-        usage=every if from_before else total(s.usage for s in here),
-        priced=total(s.usage for s in shown if s.currency == currency),
+        usage=usage,
+        priced=usage if alike else total(s.usage for s in shown if s.currency == currency),
         scored=total(s.usage for s in (scores if from_before else scored) if s.bucket >= scored_from),
-        requests_per_s=every.requests / seconds,
-        priced_per_s=priced_requests(total(s.usage for s in slices if s.currency == currency)) / seconds,
+        requests_per_s=sum(s.usage.requests for s in slices) / seconds,
+        priced_per_s=max(0, sum(_priced(s.usage) for s in slices if s.currency == currency)) / seconds,
         from_before=from_before,
         since=governs.since if governs else None,
     )
+
+
+def _priced(usage: Usage) -> int:
+    return usage.served - usage.unpriced_requests
 
 
 def present_of(active: ActiveCard, ladder: LadderState | None) -> Governing:
@@ -95,5 +102,10 @@ def back(now: datetime, seconds: int) -> Interval:
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """All of them together."""
-    return sum(usages, Usage())
+    """All of them together, their histograms merged once and not pair by pair."""
+    found = list(usages)
+    if len(found) < 2:  # nothing to add
+        return found[0] if found else Usage()
+    counts: dict[str, Any] = {name: fold.total(getattr(each, name) for each in found) for name in COUNTS}
+    merged = {name: histogram.compact(b"".join(getattr(each, name) for each in found)) for name in HISTOGRAMS}
+    return Usage(**counts, **merged)

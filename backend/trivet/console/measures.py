@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from trivet.card.content import LOWER_IS_WORSE, Card, Guard
 from trivet.console import format as say
+from trivet.console.tongue import N_, _
 from trivet.console.triangle import used_share
 from trivet.console.views import Measure, Verdict
 from trivet.guard.models import GuardState
@@ -93,19 +94,19 @@ class _Line:
 
 # In the order of the table. The card's own target where it writes one, else the first guard's threshold.
 _LINES: dict[str, _Line] = {
-    "quality": _Line("Quality", "quality", lambda c: c.quality.floor),
-    "p95_latency_ms": _Line("P95 latency", "latency", lambda c: c.latency.p95_ms),
-    "p95_ttft_ms": _Line("P95 to first token", "latency", lambda c: c.latency.ttft_p95_ms),
-    "cost_per_request": _Line("Cost a request", "cost", lambda c: Decimal(c.cost.per_request)),
+    "quality": _Line(N_("Quality"), "quality", lambda c: c.quality.floor),
+    "p95_latency_ms": _Line(N_("P95 latency"), "latency", lambda c: c.latency.p95_ms),
+    "p95_ttft_ms": _Line(N_("P95 to first token"), "latency", lambda c: c.latency.ttft_p95_ms),
+    "cost_per_request": _Line(N_("Cost a request"), "cost", lambda c: Decimal(c.cost.per_request)),
     "cost_per_hour": _Line(
-        "Cost an hour", "cost", lambda c: Decimal(c.cost.per_hour) if c.cost.per_hour else None, False
+        N_("Cost an hour"), "cost", lambda c: Decimal(c.cost.per_hour) if c.cost.per_hour else None, False
     ),
-    "error_rate": _Line("Errors and timeouts", "", lambda _: None),
-    "timeout_rate": _Line("Timeouts", "", lambda _: None, always=False),
-    "refusal_rate": _Line("Refusals", "", lambda _: None, always=False),
-    "rate_limit_rate": _Line("Rate limited", "", lambda _: None, always=False),
-    "cold_start_rate": _Line("Cold starts", "", lambda _: None, always=False),
-    "health_events": _Line("Health events", "", lambda _: None, always=False),
+    "error_rate": _Line(N_("Errors and timeouts"), "", lambda _card: None),
+    "timeout_rate": _Line(N_("Timeouts"), "", lambda _card: None, always=False),
+    "refusal_rate": _Line(N_("Refusals"), "", lambda _card: None, always=False),
+    "rate_limit_rate": _Line(N_("Rate limited"), "", lambda _card: None, always=False),
+    "cold_start_rate": _Line(N_("Cold starts"), "", lambda _card: None, always=False),
+    "health_events": _Line(N_("Health events"), "", lambda _card: None, always=False),
 }
 
 
@@ -175,8 +176,10 @@ def target_words(metric: str, card: Card | None) -> str:
     first = strictest(_guards(card, metric), key=lambda g: g.enter, default=None)
     if first is None or float(first.enter) == float(target):
         return said
-    word = "stop-loss" if first.name in {line.guard for line in card.cost.stop_loss} else "guard"
-    return f"{said}, {word} {written(metric, first.enter, card.cost.currency)}"
+    line = written(metric, first.enter, card.cost.currency)
+    if first.name in {each.guard for each in card.cost.stop_loss}:
+        return _("{target}, stop-loss {line}", target=said, line=line)
+    return _("{target}, guard {line}", target=said, line=line)
 
 
 def _target(metric: str, card: Card | None) -> float | Decimal | None:

@@ -26,7 +26,7 @@ from trivet.console import overview_rows as rows
 from trivet.console.address import Times, settle
 from trivet.console.door import Looking
 from trivet.console.files import csv_answer
-from trivet.console.overview_asked import RANGES, OverviewQuery, chosen, filters, standing_open
+from trivet.console.overview_asked import BRIEFS_MAX, RANGES, OverviewQuery, chosen, filters, standing_open
 from trivet.console.pages import show
 from trivet.console.queries import CRITICAL_FIRST
 from trivet.console.standing import standing
@@ -67,7 +67,7 @@ def file(looking: Looking, asked: Asked) -> StreamingResponse:
     """Every scenario that the page shows, open or in one line, each currency of its spend a row."""
     if looking.tenant_id is not None:
         return csv_answer("overview", own.COLUMNS, own.lines(own.page(looking, asked)))
-    shown = page(looking, asked)
+    shown = page(looking, asked.model_copy(update={"all": "1"}))
     briefs = [*(row.brief for row in shown.scenarios), *shown.briefs]
     return csv_answer("overview", COLUMNS, (line for brief in briefs for line in _lines(brief)))
 
@@ -119,6 +119,8 @@ def page(reader: Reader, asked: OverviewQuery) -> OverviewPage:
     found = chosen(facts.scenarios, standings, asked)
     opened, alone = standing_open(found, standings, asked)
     ids = {s.id for s in opened}
+    calm = [s for s in found if s.id not in ids]
+    listed = calm if asked.all else calm[:BRIEFS_MAX]
     held, left_out = rows.backends(facts, reader, seen_s)
     return OverviewPage(
         reader=reader,
@@ -137,7 +139,9 @@ def page(reader: Reader, asked: OverviewQuery) -> OverviewPage:
         filters=filters(address, asked),
         events=story.newest([*rows.events(facts), *priced]),
         scenarios=tuple(rows.full(s, around, asked=s.id not in alone) for s in opened),
-        briefs=tuple(rows.brief(s, around) for s in found if s.id not in ids),
+        briefs=tuple(rows.brief(s, around) for s in listed),
+        briefs_left_out=len(calm) - len(listed),
+        all_url=address.url(all="1"),
         found=len(found),
         every=len(facts.scenarios),
         spends=spent.tables,

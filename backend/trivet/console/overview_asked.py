@@ -14,15 +14,17 @@ RANGES: Final = ("15m", "1h", "6h", "24h", "7d")
 CRITICALITY_WORDS: Final = (N_("core"), N_("auxiliary"), N_("experimental"))
 ALL_OPEN_MAX: Final = 6  # so few scenarios all stand open
 OPEN_MAX: Final = 6  # of more, so many that are in trouble
+BRIEFS_MAX: Final = 40  # in one line each, until somebody asks for all
 
 
 class OverviewQuery(Times):
-    """`q` is part of a name; `open` names a scenario to show in full."""
+    """`q` is part of a name; `open` names a scenario to show in full; `all` shows all of them."""
 
     q: Annotated[str, Field(max_length=200)] = ""
     criticality: Annotated[str, Field(max_length=20)] = ""
     trouble: Annotated[str, Field(max_length=5)] = ""
     open: Annotated[str, Field(max_length=200)] = ""
+    all: Annotated[str, Field(max_length=5)] = ""
 
 
 def chosen(

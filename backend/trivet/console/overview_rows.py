@@ -132,7 +132,7 @@ def policy(s: ScenarioFacts) -> Policy:
 def series_url(address: Address, name: str) -> str:
     """Where a scenario's charts come from: the same stretch of time, none of the filters."""
     path = f"/scenarios/{quote(name, safe='')}/series.json"
-    return address.url(path, q="", criticality="", trouble="", open="")
+    return address.url(path, q="", criticality="", trouble="", open="", all="")
 
 
 def events(facts: Facts) -> list[Event]:

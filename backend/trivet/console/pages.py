@@ -14,20 +14,24 @@ from starlette.exceptions import HTTPException
 
 from trivet import problems
 from trivet.console.render import environment
+from trivet.console.tongue import N_
 from trivet.console.views import ErrorPage
 from trivet.kit.errors import Forbidden, TrivetError
 from trivet.paths import shipped
 
-STANDS = "Nothing was changed. Backends keep the policy they hold."
+STANDS = N_("Nothing was changed. Backends keep the policy they hold.")
 AWAY = ErrorPage(
     503,
-    "The database is away, so this page cannot be shown.",
-    "Backends keep the policy they hold, and exporters send again what was not acknowledged.",
-    "Reload in a few seconds. `trivet doctor` says what is missing.",
+    N_("The database is away, so this page cannot be shown."),
+    N_("Backends keep the policy they hold, and exporters send again what was not acknowledged."),
+    N_("Reload in a few seconds. `trivet doctor` says what is missing."),
 )
 
 BADLY_FILLED = ErrorPage(
-    422, "This form was not filled in as the page fills it in.", STANDS, "Go back, reload the page and try again."
+    422,
+    N_("This form was not filled in as the page fills it in."),
+    STANDS,
+    N_("Go back, reload the page and try again."),
 )
 
 
@@ -77,12 +81,14 @@ def _page(page: ErrorPage, retry_after_s: int | None = None) -> Response:
 
 
 def _page_of(error: TrivetError) -> ErrorPage:
-    return AWAY if error.status == 503 else ErrorPage(error.status, error.detail, STANDS, "Go back and try again.")
+    return AWAY if error.status == 503 else ErrorPage(error.status, error.detail, STANDS, N_("Go back and try again."))
 
 
 def _plain_page(status: int) -> ErrorPage:
     if status == 404:
-        return ErrorPage(404, "There is no page at this address.", STANDS, "The overview shows all there is.")
+        return ErrorPage(404, N_("There is no page at this address."), STANDS, N_("The overview shows all there is."))
     if status == 405:
-        return ErrorPage(405, "This address does not take that kind of request.", STANDS, "Go back to the overview.")
-    return ErrorPage(status, f"{HTTPStatus(status).phrase}.", STANDS, "Go back and try again.")
+        return ErrorPage(
+            405, N_("This address does not take that kind of request."), STANDS, N_("Go back to the overview.")
+        )
+    return ErrorPage(status, f"{HTTPStatus(status).phrase}.", STANDS, N_("Go back and try again."))

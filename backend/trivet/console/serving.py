@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
+from trivet.console.tongue import N_, _
 from trivet.console.views import CacheRow, EngineRow, Overflow
 from trivet.identity.models import ApiKey
 from trivet.ingest.models import Denial
@@ -18,13 +19,13 @@ DAY_S = 86_400
 OVERFLOWS_MAX = 5
 OVERFLOW = "overflow_"
 KIND_WORDS = {
-    "tenant": "tenants", "scenario": "scenarios", "model": "models", "backend": "backends", "pool": "pools",
-    "version": "model versions", "model_version": "model versions", "region": "regions",
+    "tenant": N_("tenants"), "scenario": N_("scenarios"), "model": N_("models"), "backend": N_("backends"),
+    "pool": N_("pools"), "version": N_("model versions"), "model_version": N_("model versions"), "region": N_("regions"),
 }  # fmt: skip
-CACHE_WORDS = {"prompt": "Prompt", "kv": "KV", "retrieval": "Retrieval", "response": "Response"}
+CACHE_WORDS = {"prompt": N_("Prompt"), "kv": "KV", "retrieval": N_("Retrieval"), "response": N_("Response")}
 EVENT_WORDS = {
-    "out_of_memory": "out of memory", "model_load": "model not loaded", "rate_limit": "rate limited",
-    "concurrency_limit": "over its cap", "xid": "XID", "ecc": "ECC", "gpu_lost": "GPU lost",
+    "out_of_memory": N_("out of memory"), "model_load": N_("model not loaded"), "rate_limit": N_("rate limited"),
+    "concurrency_limit": N_("over its cap"), "xid": "XID", "ecc": "ECC", "gpu_lost": N_("GPU lost"),
 }  # fmt: skip
 
 
@@ -35,17 +36,25 @@ def engine_rows(engines: Sequence[Engine]) -> tuple[EngineRow, ...]:
 
 def _engine(engine: Engine) -> EngineRow:
     cap = engine.concurrency_limit
-    of = f" of {cap:.0f}" if cap is not None else ""
     return EngineRow(
         name=engine.backend,
-        running="" if engine.running is None else f"{engine.running:.0f}{of}",
+        running=_running(engine),
         waiting="" if engine.waiting is None else f"{engine.waiting:.0f}",
         kv="" if engine.kv_cache_usage is None else say.share(engine.kv_cache_usage),
         prefix="" if engine.prefix_hit_rate is None else say.share(engine.prefix_hit_rate),
         cold_starts=_cold_starts(engine),
-        events=", ".join(f"{EVENT_WORDS.get(k, k)} {n:.0f}" for k, n in sorted(engine.health.items()) if n > 0),
+        events=_(", ").join(f"{_(EVENT_WORDS.get(k, k))} {n:.0f}" for k, n in sorted(engine.health.items()) if n > 0),
         full=cap is not None and engine.running is not None and engine.running >= cap,
     )
+
+
+def _running(engine: Engine) -> str:
+    """`8 of 8`."""
+    if engine.running is None:
+        return ""
+    if engine.concurrency_limit is None:
+        return f"{engine.running:.0f}"
+    return _("{part} of {whole}", part=f"{engine.running:.0f}", whole=f"{engine.concurrency_limit:.0f}")
 
 
 def _cold_starts(engine: Engine) -> str:
@@ -53,17 +62,21 @@ def _cold_starts(engine: Engine) -> str:
     if not engine.cold_starts:
         return ""
     waited = engine.cold_start_wait_s
-    return f"{engine.cold_starts:.0f}" + (f", waited {say.duration(waited * 1000)}" if waited else "")
+    if not waited:
+        return f"{engine.cold_starts:.0f}"
+    return _("{n}, waited {time}", n=f"{engine.cold_starts:.0f}", time=say.duration(waited * 1000))
 
 
 def cache_rows(caches: Sequence[Cache]) -> tuple[CacheRow, ...]:
     """One row a kind."""
     return tuple(
         CacheRow(
-            kind=CACHE_WORDS.get(cache.kind, say.title(cache.kind)),
+            kind=_(CACHE_WORDS[cache.kind]) if cache.kind in CACHE_WORDS else say.title(cache.kind),
             lookups=round(cache.lookups),
             hit_rate=cache.hit_rate,
-            reasons=", ".join(f"{reason.replace('_', ' ')} {say.count(count)}" for reason, count in cache.top_reasons),
+            reasons=_(", ").join(
+                f"{reason.replace('_', ' ')} {say.count(count)}" for reason, count in cache.top_reasons
+            ),
         )
         for cache in caches
     )
@@ -90,7 +103,7 @@ def _overflow(key: str, reason: str, items: int) -> Overflow:
     if setting not in type(get_settings()).model_fields:
         setting = "names_per_key_limit"
     return Overflow(
-        key=key or "a key that is gone",
+        key=key or _("a key that is gone"),
         kind=KIND_WORDS.get(kind, f"{kind}s"),
         items=items,
         limit=getattr(get_settings(), setting),

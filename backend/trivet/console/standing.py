@@ -9,6 +9,7 @@ from trivet.command.models import Command
 from trivet.console import format as say
 from trivet.console import measures, sentence, story
 from trivet.console.queries import ScenarioFacts
+from trivet.console.tongue import N_, _
 from trivet.console.triangle import draw
 from trivet.guard.decide import MEASURES
 from trivet.guard.models import Breach, GuardState
@@ -16,6 +17,10 @@ from trivet.guard.models import Breach, GuardState
 BACK_TOLD = timedelta(minutes=2)  # for so long a roll back is what the page opens with
 BLAMED_WITHIN = timedelta(minutes=15)  # a breach that opens so soon after an activation is told with it
 BROKEN = ("breach", "stall")
+# What guards call what they watch, for the catalogues.
+LABELS = (
+    N_("quality"), N_("cost per request"), N_("cost per hour"), N_("error rate"), N_("timeout rate"), N_("refusal rate"),
+)  # fmt: skip
 
 
 def standing(
@@ -66,7 +71,7 @@ def _kept(s: ScenarioFacts, breach: Breach) -> sentence.Breach:
 
 def _said(s: ScenarioFacts, metric: str, value: float, threshold: float, *, kept: bool = False) -> sentence.Breach:
     said, limit = _numbers(s, metric, value, threshold)
-    return sentence.Breach(MEASURES[metric].label, said, limit, falls=metric in LOWER_IS_WORSE, kept=kept)
+    return sentence.Breach(_label(metric), said, limit, falls=metric in LOWER_IS_WORSE, kept=kept)
 
 
 def _numbers(s: ScenarioFacts, metric: str, value: float, threshold: float) -> tuple[str, str]:
@@ -93,8 +98,11 @@ def _over(s: ScenarioFacts) -> tuple[str, ...]:
     """Legs past the card's line. What was measured before the last change says nothing about now."""
     if s.active is None or s.now.from_before:
         return ()
+    shares = measures.shares(s.active.card, s.now)
+    if not any(share is not None and share > 1 for share in shares):
+        return ()
     proven = {m.leg for m in measures.lines(s.active.card, s.now, {}) if m.proven and m.key in LEGS}
-    legs = draw(measures.shares(s.active.card, s.now)).legs
+    legs = draw(shares).legs
     return tuple(leg.name for leg in legs if leg.over and leg.name in proven)
 
 
@@ -110,16 +118,21 @@ def _cause(s: ScenarioFacts, people: Mapping[str, str]) -> str | None:
         return _passed(s, s.because_of)
     said = story.lower(command.reason.rstrip("."))
     if story.is_automatic(command.actor):
-        return f"it was {said}" if said.startswith("calm") else story.passed(command.reason)
-    return f"{who(command.actor, people)} asked for it ({said})"
+        return _("it was {said}", said=said) if said.startswith("calm") else story.passed(command.reason)
+    return _("{who} asked for it ({said})", who=who(command.actor, people), said=said)
 
 
 def _passed(s: ScenarioFacts, breach: Breach) -> str:
     metric = metric_of(s, breach.guard)
     if metric is None or breach.value is None:  # silence has passed no limit
         return breach.reason
-    verb = "fell below" if metric in LOWER_IS_WORSE else "passed"
-    return f"{MEASURES[metric].label} {verb} {_numbers(s, metric, breach.threshold, breach.threshold)[1]}"
+    told = {"what": _label(metric), "limit": _numbers(s, metric, breach.threshold, breach.threshold)[1]}
+    return _("{what} fell below {limit}", **told) if metric in LOWER_IS_WORSE else _("{what} passed {limit}", **told)
+
+
+def _label(metric: str) -> str:
+    """What a guard watches, in the reader's language."""
+    return _(MEASURES[metric].label)
 
 
 def _blamed(s: ScenarioFacts, people: Mapping[str, str]) -> sentence.Blamed | None:
@@ -153,10 +166,14 @@ def _left_why(s: ScenarioFacts, command: Command, people: Mapping[str, str]) -> 
     value = (breach.value if breach.worst_value is None else breach.worst_value) if breach else None
     if breach is None or metric is None or value is None:
         said = story.lower(command.reason.rstrip("."))
-        return said if story.is_automatic(command.actor) else f"{who(command.actor, people)} asked for it ({said})"
+        if story.is_automatic(command.actor):
+            return said
+        return _("{who} asked for it ({said})", who=who(command.actor, people), said=said)
     shown, limit = _numbers(s, metric, value, breach.threshold)
-    line = "under its floor of" if metric in LOWER_IS_WORSE else "over its limit of"
-    return f"revision {breach.revision}'s {MEASURES[metric].label} was {shown}, {line} {limit}"
+    told = {"n": breach.revision, "what": _label(metric), "value": shown, "limit": limit}
+    if metric in LOWER_IS_WORSE:
+        return _("revision {n}'s {what} was {value}, under its floor of {limit}", **told)
+    return _("revision {n}'s {what} was {value}, over its limit of {limit}", **told)
 
 
 def who(actor: str, people: Mapping[str, str]) -> str:
@@ -170,5 +187,6 @@ def held(s: ScenarioFacts, people: Mapping[str, str], now: datetime, zone: tzinf
     row = s.ladder
     if row is None or row.held_by is None:
         return None
-    until = f" until {say.day_clock(row.held_until, now, zone)}" if row.held_until else ""
-    return f"{who(row.held_by, people)}{until}"
+    if row.held_until is None:
+        return who(row.held_by, people)
+    return _("{who} until {clock}", who=who(row.held_by, people), clock=say.day_clock(row.held_until, now, zone))

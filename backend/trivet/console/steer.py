@@ -20,14 +20,15 @@ from trivet.console import format as say
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
 from trivet.console.steer_views import CommandPanel
+from trivet.console.tongue import N_, _
 from trivet.console.views import LEVEL_WORDS, Choice, Reader
 from trivet.kit.errors import Forbidden, NotFound, TrivetError
 
 router = APIRouter()
-KINDS = {"degrade": "Degrade", "restore": "Restore", "rollback": "Roll back", "break": "Break"}
+KINDS = {"degrade": N_("Degrade"), "restore": N_("Restore"), "rollback": N_("Roll back"), "break": N_("Break")}
 LIMITED = frozenset({"degrade", "break"})  # kinds that may end by themselves
 CHANGES_SHOWN, TENANTS_OFFERED = 12, 100
-LIMITS = {"900": "in 15 min", "3600": "in 1 h", "14400": "in 4 h", "": "when restored"}
+LIMITS = {"900": N_("in 15 min"), "3600": N_("in 1 h"), "14400": N_("in 4 h"), "": N_("when restored")}
 Fragment = Annotated[str | None, Header(alias="hx-request")]
 
 
@@ -134,8 +135,8 @@ def _panel(session: Session, looking: Reader, wish: Wish, errors: dict[str, str]
     return CommandPanel(
         reader=looking,
         kind=wish.kind,
-        verb=KINDS[wish.kind],
-        title=f"{KINDS[wish.kind]} {say.title(wish.scenario)}",
+        verb=_(KINDS[wish.kind]),
+        title=_("{verb} {name}", verb=_(KINDS[wish.kind]), name=say.title(wish.scenario)),
         preview=said,
         notes=notes,
         tenant=wish.tenant,
@@ -164,19 +165,23 @@ def _preview(session: Session, scenario_id: int, looking: Reader, wish: Wish) ->
 def _notes(found: preview.Preview) -> Iterator[str]:
     changes = [f"{name}: {_said(change['from'])} → {_said(change['to'])}" for name, change in found.flags.items()]
     if changes:
-        more = f"; and {len(changes) - CHANGES_SHOWN} more" if len(changes) > CHANGES_SHOWN else ""
-        yield f"Changes {'; '.join(changes[:CHANGES_SHOWN])}{more}."
+        shown, more = _("; ").join(changes[:CHANGES_SHOWN]), len(changes) - CHANGES_SHOWN
+        yield (
+            _("Changes {shown}; and {n} more.", shown=shown, n=more) if more > 0 else _("Changes {shown}.", shown=shown)
+        )
     yield preview.reach(found)
     if found.overrides:
-        yield f"Tenants with a state of their own keep it: {', '.join(found.overrides[:CHANGES_SHOWN])}."
+        yield _(
+            "Tenants with a state of their own keep it: {names}.", names=_(", ").join(found.overrides[:CHANGES_SHOWN])
+        )
     if found.learn:
-        yield f"Backends learn: {learning.sentence(found.learn)}."
+        yield _("Backends learn: {how}.", how=learning.sentence(found.learn))
 
 
 def _said(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        return _("yes") if value else _("no")
+    return _(", ").join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _tenants(session: Session, scenario_id: int, looking: Reader) -> tuple[str, ...]:
@@ -189,7 +194,7 @@ def _levels(card: Card, wanted: int, chosen: int | None) -> tuple[Choice, ...]:
     return tuple(
         Choice(
             value=str(step.level),
-            words=f"{step.level} · {LEVEL_WORDS[step.level]}" + (", as it is" if step.level == wanted else ""),
+            words=_level_words(step.level, wanted),
             detail=step.name.partition(": ")[2] or step.name,
             chosen=step.level == chosen,
         )
@@ -197,9 +202,14 @@ def _levels(card: Card, wanted: int, chosen: int | None) -> tuple[Choice, ...]:
     )
 
 
+def _level_words(level: int, wanted: int) -> str:
+    word = _(LEVEL_WORDS[level])
+    return _("{n} · {word}, as it is", n=level, word=word) if level == wanted else f"{level} · {word}"
+
+
 def _limits(chosen: int | None) -> tuple[Choice, ...]:
     value = str(chosen or "")
-    return tuple(Choice(seconds, words, "", seconds == value) for seconds, words in LIMITS.items())
+    return tuple(Choice(seconds, _(words), "", seconds == value) for seconds, words in LIMITS.items())
 
 
 def _show(page: CommandPanel, *, fragment: bool, status: int = 200) -> HTMLResponse:

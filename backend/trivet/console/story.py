@@ -7,12 +7,14 @@ from datetime import datetime
 
 from trivet.command.models import Command
 from trivet.command.service import AUTOMATIC
+from trivet.console.tongue import N_, _, _n
 from trivet.console.views import LEVEL_WORDS, Event
 from trivet.guard.ladder import STEPPING_BACK
 from trivet.guard.models import Breach
 from trivet.guard.service import ANOTHER_REVISION
 
 EVENTS_SHOWN = 12
+OURS = {"ladder": N_("The ladder"), "expiry": N_("Its time limit")}
 OF_GUARDS = frozenset({"breach", "clear", "afresh"})
 _REASON = re.compile(
     r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:[,:;].*)?"
@@ -26,25 +28,29 @@ def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, .
         alone = "" if event.kind in OF_GUARDS else event.words
         together.setdefault((event.at, event.kind, event.scenario, alone), []).append(event)
     ordered = sorted(together.items(), key=lambda item: item[0][0], reverse=True)
-    return tuple(_joined(found) for _, found in ordered[:count])
+    return tuple(_joined(found) for _at, found in ordered[:count])
 
 
 def _joined(events: list[Event]) -> Event:
     others = len(events) - 1
     if not others:
         return events[0]
-    more = f" {others} other guard{'s' if others > 1 else ''} too."
-    return replace(events[-1], words=events[-1].words + more)
+    words = _n("{first} {n} other guard too.", "{first} {n} other guards too.", others, first=events[-1].words)
+    return replace(events[-1], words=words)
 
 
 def of_breach(breach: Breach, scenario: str) -> list[Event]:
     """It opened; and, once it is over, how it ended."""
-    name, end = spoken(breach.guard), ending(breach)
-    opened = Event(breach.opened_at, "breach", scenario, f"{name} broke: {breach.reason}.")
-    if breach.closed_at is None or end is None:
+    name = spoken(breach.guard)
+    opened = Event(
+        breach.opened_at, "breach", scenario, _("{guard} broke: {reason}.", guard=name, reason=breach.reason)
+    )
+    if breach.closed_at is None:
         return [opened]
-    kind = "afresh" if breach.closed_reason == ANOTHER_REVISION else "clear"
-    return [opened, Event(breach.closed_at, kind, scenario, f"{name} {end}.")]
+    told = {"guard": name, "reason": breach.closed_reason}
+    if breach.closed_reason == ANOTHER_REVISION:
+        return [opened, Event(breach.closed_at, "afresh", scenario, _("{guard} is judged afresh: {reason}.", **told))]
+    return [opened, Event(breach.closed_at, "clear", scenario, _("{guard} is whole again: {reason}.", **told))]
 
 
 def ending(breach: Breach) -> str | None:
@@ -52,14 +58,14 @@ def ending(breach: Breach) -> str | None:
     if breach.closed_at is None:
         return None
     if breach.closed_reason == ANOTHER_REVISION:
-        return f"is judged afresh: {ANOTHER_REVISION}"
-    return f"is whole again: {breach.closed_reason}"
+        return _("is judged afresh: {reason}", reason=ANOTHER_REVISION)
+    return _("is whole again: {reason}", reason=breach.closed_reason)
 
 
 def of_command(command: Command, scenario: str, tenant: str | None, who: str) -> Event:
     """One change from being asked for to its proof, told as far as it has come. Its kind says how far that is."""
     level = command.level or 0 if command.kind in {"degrade", "restore"} else None
-    words = f"{_asked(command, tenant, who)} {_came(command)}"
+    words = _("{asked} {came}", asked=_asked(command, tenant, who), came=_came(command))
     return Event(command.created_at, progress(command), scenario, words, level)
 
 
@@ -71,42 +77,64 @@ def progress(command: Command) -> str:
 def _asked(command: Command, tenant: str | None, who: str) -> str:
     calm = _calm_before(command)
     if calm is not None:
-        return f"{who} stepped back to level {command.level}: {calm}."
-    whom = f" for {tenant}" if tenant else ""
-    return f"{who} asked to {lower(what(command))}{whom}: {command.reason.rstrip('.')}."
+        return _("{who} stepped back to level {n}: {calm}.", who=who, n=command.level, calm=calm)
+    told = {"who": who, "what": lower(what(command)), "reason": command.reason.rstrip(".")}
+    if tenant:
+        return _("{who} asked to {what} for {tenant}: {reason}.", **told, tenant=tenant)
+    return _("{who} asked to {what}: {reason}.", **told)
 
 
 def _came(command: Command) -> str:
-    held = f"Held by every backend present after {_after(command, command.observed_at)}" if command.observed_at else ""
+    held, proven = _after(command, command.observed_at), _after(command, command.effective_at)
+    told = {"held": held, "proven": proven}
+    if command.effective_at and held:
+        return _("Held by every backend present after {held}, proven by telemetry after {proven}.", **told)
     if command.effective_at:
-        proven = f"roven by telemetry after {_after(command, command.effective_at)}."
-        return f"{held}, p{proven}" if held else f"P{proven}"
-    if command.status == "expired":
-        return f"{held}, ended without proof." if held else "It ended and no backend had asked for it."
-    if command.status == "superseded":
-        return f"{held}, then another took over." if held else "Another took over before any backend held it."
-    return f"{held}, not yet proven." if held else "Not yet held by every backend."
+        return _("Proven by telemetry after {proven}.", proven=proven)
+    if held:
+        return _(_HELD.get(command.status, WAITING), held=held)
+    return _(_NOT_HELD.get(command.status, WAITING_FOR_ALL))
+
+
+WAITING = N_("Held by every backend present after {held}, not yet proven.")
+WAITING_FOR_ALL = N_("Not yet held by every backend.")
+_HELD = {
+    "expired": N_("Held by every backend present after {held}, ended without proof."),
+    "superseded": N_("Held by every backend present after {held}, then another took over."),
+}
+_NOT_HELD = {
+    "expired": N_("It ended and no backend had asked for it."),
+    "superseded": N_("Another took over before any backend held it."),
+}
 
 
 def _after(command: Command, at: datetime | None) -> str:
-    return f"{(at - command.created_at).total_seconds():.1f} s" if at else ""
+    return _("{n} s", n=f"{(at - command.created_at).total_seconds():.1f}") if at else ""
 
 
 def what(command: Command) -> str:
     """`Degrade to level 2`, `Step back to level 1`, `Bring 5 % back to normal`, `Roll back to revision 3`, `Cut off`."""
     if command.share and command.kind in {"degrade", "restore"}:
-        some = f"{100 * command.share:.3g} %"
-        to = f"level {command.level}" if command.level else "normal"
-        return f"Bring {some} back to {to}" if command.kind == "restore" else f"Degrade all but {some} to {to}"
+        return _of_a_share(command, f"{100 * command.share:.3g} %")
     if command.kind == "degrade" and _calm_before(command):
-        return f"Step back to level {command.level}"
+        return _("Step back to level {n}", n=command.level)
     if command.kind == "degrade":
-        return f"Degrade to level {command.level}"
+        return _("Degrade to level {n}", n=command.level)
     if command.kind == "restore":
-        return f"Restore to level {command.level}" if command.level else "Restore to normal"
+        return _("Restore to level {n}", n=command.level) if command.level else _("Restore to normal")
     if command.kind == "rollback":
-        return f"Roll back to revision {command.revision}"
-    return f"Activate revision {command.revision}" if command.kind == "activate" else "Cut off"
+        return _("Roll back to revision {n}", n=command.revision)
+    return _("Activate revision {n}", n=command.revision) if command.kind == "activate" else _("Cut off")
+
+
+def _of_a_share(command: Command, some: str) -> str:
+    if command.kind == "restore":
+        if command.level:
+            return _("Bring {some} back to level {n}", some=some, n=command.level)
+        return _("Bring {some} back to normal", some=some)
+    if command.level:
+        return _("Degrade all but {some} to level {n}", some=some, n=command.level)
+    return _("Degrade all but {some} to normal", some=some)
 
 
 def calm_before(reason: str) -> str | None:
@@ -121,7 +149,7 @@ def _calm_before(command: Command) -> str | None:
 
 def person(actor: str, names: Mapping[str, str]) -> str:
     """Who gave a command, by name where it was somebody with an account."""
-    return {"ladder": "The ladder", "expiry": "Its time limit"}.get(actor) or names.get(actor, actor)
+    return _(OURS[actor]) if actor in OURS else names.get(actor, actor)
 
 
 def is_automatic(actor: str) -> bool:
@@ -136,7 +164,7 @@ def status_at(command: Command) -> datetime | None:
 
 def level_words(level: int) -> str:
     """`level 2 (medium)`."""
-    return f"level {level} ({LEVEL_WORDS[level]})"
+    return _("level {n} ({word})", n=level, word=_(LEVEL_WORDS[level]))
 
 
 def spoken(guard: str) -> str:
@@ -155,5 +183,5 @@ def passed(reason: str) -> str:
     found = _REASON.fullmatch(reason.rstrip("."))
     if not found:
         return lower(reason.rstrip("."))
-    verb = "passed" if found["side"] == "over" else "fell below"
-    return f"{lower(found['measure'])} {verb} {found['limit']}"
+    told = {"what": lower(found["measure"]), "limit": found["limit"]}
+    return _("{what} passed {limit}", **told) if found["side"] == "over" else _("{what} fell below {limit}", **told)

@@ -10,7 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LEGS = ("quality", "latency", "cost")
+from trivet.console.tongue import N_, _
+
+LEGS = (N_("quality"), N_("latency"), N_("cost"))
 SHARE_DRAWN_MAX = 1.35
 Point = tuple[float, float]
 Path = tuple[Point, ...]
@@ -81,13 +83,15 @@ def draw(shares: Sequence[float | None], *, centre: Point = _ORIGIN, radius: flo
 
 def in_words(shares: Sequence[float | None]) -> str:
     """`quality 98 % of its allowance, latency 121 % of its allowance (past the line), cost: no data`."""
-    return ", ".join(_leg_in_words(name, share) for name, share in zip(LEGS, shares, strict=True))
+    return _(", ").join(_leg_in_words(name, share) for name, share in zip(LEGS, shares, strict=True))
 
 
 def _leg_in_words(name: str, share: float | None) -> str:
     if share is None:
-        return f"{name}: no data"
-    return f"{name} {percent(share)} of its allowance" + (" (past the line)" if share > 1 else "")
+        return _("{leg}: no data", leg=_(name))
+    if share > 1:
+        return _("{leg} {share} of its allowance (past the line)", leg=_(name), share=percent(share))
+    return _("{leg} {share} of its allowance", leg=_(name), share=percent(share))
 
 
 def percent(share: float) -> str:

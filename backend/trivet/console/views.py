@@ -137,6 +137,8 @@ class OverviewPage:
     events: tuple[Event, ...]
     scenarios: tuple[ScenarioRow, ...]
     briefs: tuple[Brief, ...]
+    briefs_left_out: int
+    all_url: str
     found: int
     every: int
     spends: tuple[Spend, ...]

@@ -181,12 +181,17 @@ def sums(
     where: Mapping[str, Collection[Any]],
     *,
     grain_s: int,
+    some: str | None = None,
 ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Some of `COUNTS` by some of `DIMENSIONS` and "bucket", as `usage` does, without reading any histogram."""
+    """Some of `COUNTS` by some of `DIMENSIONS` and "bucket", as `usage` does, without reading any histogram.
+
+    `some`: only groups in which this count, one of `measures`, is not nothing.
+    """
     facts.must_be_kept(session, cover(interval, grain_s))
     rows = _rows(interval, group_by, measures, where, grain_s)
     keys = [rows.c[name] for name in group_by]
-    found = session.execute(select(*keys, *(func.sum(rows.c[name]) for name in measures)).group_by(*keys))
+    query = select(*keys, *(func.sum(rows.c[name]) for name in measures)).group_by(*keys)
+    found = session.execute(query.having(func.sum(rows.c[some]) != 0) if some else query)
     return {tuple(row[: len(keys)]): tuple(row[len(keys) :]) for row in found}
 
 

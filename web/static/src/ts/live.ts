@@ -4,6 +4,7 @@
 const LOOK_ANYWAY_MS = 10_000;
 const ASK_AGAIN_MS = 2_000; // after an answer that did not come
 const COALESCE_MS = 1_000;
+const USAGE_MS = 3_000; // requests come all the time: what they change is looked at less often
 const STREAM_AGAIN_MS = 30_000; // after a stream was refused
 const PATIENCE = 2; // looks in a row that may fail before the page says so
 
@@ -12,6 +13,7 @@ let topics = "";
 let failures = 0;
 let lookedAt = 0;
 let nextLook = 0;
+let nextAt = 0;
 let streamAgain = 0;
 
 function live(): HTMLElement | null {
@@ -21,18 +23,20 @@ function live(): HTMLElement | null {
 // Look now, or as soon as a second has passed since the last time.
 function lookSoon(wait = 0): void {
   const due = Math.max(wait, lookedAt + COALESCE_MS - performance.now(), 0);
+  const at = performance.now() + due;
+  if (nextLook && nextAt <= at) return; // sooner anyway
   window.clearTimeout(nextLook);
-  nextLook = window.setTimeout(look, due);
+  [nextLook, nextAt] = [window.setTimeout(look, due), at];
 }
 
 function look(): void {
   const part = live();
+  nextLook = 0;
   if (document.hidden || !part) return;
   lookedAt = performance.now();
   part.dispatchEvent(new CustomEvent("look"));
   document.dispatchEvent(new CustomEvent("trivet:look"));
-  window.clearTimeout(nextLook);
-  nextLook = window.setTimeout(look, failures ? ASK_AGAIN_MS : LOOK_ANYWAY_MS);
+  lookSoon(failures ? ASK_AGAIN_MS : LOOK_ANYWAY_MS);
 }
 
 function listen(): void {
@@ -40,7 +44,10 @@ function listen(): void {
   if (document.hidden || !part?.dataset.topics || stream) return;
   topics = part.dataset.topics;
   stream = new EventSource(`/live-events?topics=${encodeURIComponent(topics.trim().replaceAll(/\s+/g, ","))}`);
-  stream.addEventListener("look", () => lookSoon());
+  stream.addEventListener("look", (event) => {
+    const rest = (event as MessageEvent<string>).data === "usage" ? lookedAt + USAGE_MS - performance.now() : 0;
+    lookSoon(rest);
+  });
   stream.addEventListener("error", () => {
     if (stream?.readyState !== EventSource.CLOSED) return; // it comes back by itself
     stop();
@@ -100,5 +107,5 @@ function isLive(target: EventTarget | null): boolean {
 
 if (live()) {
   listen();
-  nextLook = window.setTimeout(look, LOOK_ANYWAY_MS);
+  lookSoon(LOOK_ANYWAY_MS);
 }
