@@ -209,6 +209,7 @@ def _row(one: OneBudget, address: Address) -> BudgetRow:
     percent = said.percent(spent, limit)
     pace = found.pace.ends_at if found else None
     near = "spent" if percent >= FULL else "near" if percent >= words.PAST else "fine"
+    state = near if one.standing else "off"
     return BudgetRow(
         name=one.row.name,
         of=found.whose if found and one.row.subject_id == 0 and found.row.subject_id else "",
@@ -219,8 +220,8 @@ def _row(one: OneBudget, address: Address) -> BudgetRow:
         percent=f"{percent} %" if window else "–",
         pace=f"{said.percent(pace, limit)} %" if pace is not None else "–",
         ends_at=window.ends_at if window else None,
-        state_words=_(STATES[near if one.standing else "off"]),
-        state=near if one.standing else "off",
+        state_words=_(STATES[state]),
+        state=state,
         url=address.url(budget=one.row.name),
         at_least=bool(window and one.row.measure == "money" and (window.unpriced or window.gaps)),
         hard=_hard(one),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from trivet.console.address import Address, Link
 from trivet.console.money.periods_strip import Strip
 from trivet.console.views import Reader
 
@@ -20,6 +21,7 @@ class MonthRow:
     adjustments: Decimal
     by: str
     chosen: bool
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,11 @@ class PeriodsPage:
 
     reader: Reader
     sentence: str
+    address: Address
+    states: tuple[Link, ...]
+    chips: tuple[Link, ...]
     tables: tuple[MonthTable, ...]
+    next_url: str
     chosen: Chosen
     adjustments: tuple[AdjustmentRow, ...]
 

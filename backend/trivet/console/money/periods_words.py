@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from typing import Final
 
 from trivet.console import format as say
+from trivet.console.tongue import N_, _, _n
 from trivet.kit.clock import rfc3339
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
 PLACES = 2
+STATES: Final = {"open": N_("open"), "closing": N_("closing"), "closed": N_("closed")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +27,29 @@ class Closed:
 
 
 def month_words(month: str) -> str:
-    """`2026-10` -> `October 2026`."""
-    year, number = month.split("-")
-    return f"{MONTHS[int(number) - 1]} {year}"
+    """`2026-10` -> `October 2026`; in Chinese `2026 年 10 月`."""
+    return say.month_year(_first(month))
 
 
 def month_name(month: str) -> str:
     """`2026-10` -> `October`."""
-    return MONTHS[int(month.split("-")[1]) - 1]
+    return say.month(_first(month))
+
+
+def _first(month: str) -> date:
+    return date.fromisoformat(f"{month}-01")
 
 
 def amounts(totals: Mapping[str, Decimal]) -> str:
     """`12,345.67 USD and 10.00 EUR`; `nothing` where there is nothing."""
     found = [f"{say.amount(amount, PLACES)} {currency}" for currency, amount in sorted(totals.items())]
-    return " and ".join(found) or "nothing"
+    return _listed(found) if found else _("nothing")
 
 
 def person(actor: str, names: Mapping[str, str]) -> str:
     """A person's name, or which key it was."""
     if actor.startswith("key:"):
-        return f"the key {actor.removeprefix('key:')}"
+        return _("the key {name}", name=actor.removeprefix("key:"))
     return names.get(actor, actor)
 
 
@@ -55,91 +57,100 @@ def sentence(last: Closed | None, open_: Sequence[str], asked: Mapping[str, str]
     """How the months stand: the last close, what is open (oldest first), who asked for what, what names the closed one."""
     parts = []
     if last:
-        day = last.at.astimezone(zone)
         parts.append(
-            f"{month_words(last.month)} was closed on {day.day} {day:%b} by {last.by} at {amounts(last.totals)}"
-        )
+            _("{month} was closed on {day} by {who} at {amounts}", month=month_words(last.month),
+              day=say.day(last.at.astimezone(zone)), who=last.by, amounts=amounts(last.totals))
+        )  # fmt: skip
     parts += [
-        f"{who} asked to close {month_name(month)}, and a second person has to agree" for month, who in asked.items()
+        _("{who} asked to close {month}, and a second person has to agree", who=who, month=month_name(month))
+        for month, who in asked.items()
     ]
-    still = [month for month in open_ if month not in asked]
+    still = [month_name(month) for month in open_ if month not in asked]
     if still:
-        parts.append(f"{_list([month_name(month) for month in still])} {'is' if len(still) == 1 else 'are'} open")
+        parts.append(_n("{months} is open", "{months} are open", len(still), months=_listed(still)))
     if last and last.adjustments:
-        noun, verb = ("adjustment", "names") if last.adjustments == 1 else ("adjustments", "name")
-        parts.append(f"{last.adjustments} {noun} of {amounts(last.adjusted_by or {})} {verb} {month_name(last.month)}")
+        parts.append(
+            _n("{n} adjustment of {amounts} names {month}", "{n} adjustments of {amounts} name {month}", last.adjustments,
+               amounts=amounts(last.adjusted_by or {}), month=month_name(last.month), n=last.adjustments)
+        )  # fmt: skip
     text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}." if last else f"No month is closed yet; {text}."
+    return f"{text[:1].upper()}{text[1:]}." if last else _("No month is closed yet; {rest}.", rest=text)
 
 
 def request_preview(month: str, totals: Mapping[str, Decimal]) -> str:
     """What asking to close a month does."""
-    return (
-        f"You ask to close {month_words(month)}, which stands at {amounts(totals)}. A second person closes it; until then "
-        "it still takes postings."
-    )
+    return _(
+        "You ask to close {month}, which stands at {amounts}. A second person closes it; until then it still takes postings.",
+        month=month_words(month), amounts=amounts(totals),
+    )  # fmt: skip
 
 
 def close_preview(month: str, after: str, totals: Mapping[str, Decimal]) -> str:
     """What closing a month does."""
-    return (
-        f"{month_words(month)} closes at {amounts(totals)} and stays closed. What comes late is booked in "
-        f"{month_name(after)} as an adjustment that names it."
-    )
+    return _(
+        "{month} closes at {amounts} and stays closed. What comes late is booked in {after} as an adjustment that names it.",
+        month=month_words(month), amounts=amounts(totals), after=month_name(after),
+    )  # fmt: skip
 
 
 def cancel_preview(month: str) -> str:
     """What taking a request back does."""
-    return f"{month_words(month)} is open again, as if nobody had asked."
+    return _("{month} is open again, as if nobody had asked.", month=month_words(month))
 
 
 def by(closed: str, asked: str, at: datetime | None, zone: tzinfo) -> str:
-    """`Mia Lind on 3 Nov, asked by Robin Sato`; `asked by Robin Sato` of one not closed yet."""
+    """`Mia Lind on 3 Nov 2026, asked by Robin Sato`; `asked by Robin Sato` of one not closed yet."""
     if not closed or at is None:
-        return f"asked by {asked}" if asked else ""
-    day = at.astimezone(zone)
-    return f"{closed} on {day.day} {day:%b %Y}, asked by {asked}"
+        return _("asked by {who}", who=asked) if asked else ""
+    local = at.astimezone(zone)
+    return _("{who} on {day} {year}, asked by {asker}", who=closed, day=say.day(local), year=local.year, asker=asked)
 
 
 def centres(count: int, tenants: int, unmapped: int) -> str:
     """How complete the mapping is."""
+    none = _n("{n} tenant", "{n} tenants", unmapped, n=f"{unmapped:,}")
     if not count and not unmapped:
-        return "No cost centre has been made and no tenant met yet."
+        return _("No cost centre has been made and no tenant met yet.")
     if not count:
-        return f"There is no cost centre yet, so what {_count(unmapped, 'tenant')} cost shows as unattributed."
-    charged = (
-        f"{_count(count, 'cost centre')} {'bears' if count == 1 else 'bear'} the cost of {_count(tenants, 'tenant')}"
-    )
+        return _("There is no cost centre yet, so what {tenants} cost shows as unattributed.", tenants=none)
+    charged = _n(
+        "{n} cost centre bears the cost of {tenants}", "{n} cost centres bear the cost of {tenants}", count, n=f"{count:,}",
+        tenants=_n("{n} tenant", "{n} tenants", tenants, n=f"{tenants:,}"),
+    )  # fmt: skip
     if not unmapped:
-        return f"{charged}; every tenant has one."
-    has = "has" if unmapped == 1 else "have"
-    return f"{charged}; {_count(unmapped, 'tenant')} {has} none, and what they cost shows as unattributed."
+        return _("{charged}; every tenant has one.", charged=charged)
+    return _n(
+        "{charged}; {tenants} has none, and what they cost shows as unattributed.",
+        "{charged}; {tenants} have none, and what they cost shows as unattributed.", unmapped, charged=charged, tenants=none,
+    )  # fmt: skip
 
 
 def rule(kind: str, usage_of: str, targets: Sequence[tuple[str, str]]) -> str:
     """`60 % CC-7, 40 % acme`, `evenly: CC-7, acme`, `by usage of the month: CC-7`."""
     if kind == "fixed":
         return ", ".join(f"{percent} % {name}" for name, percent in targets)
-    whom = ", ".join(name for name, _ in targets) or "everybody"
-    return f"evenly: {whom}" if kind == "even" else f"by usage of the {usage_of}: {whom}"
+    whom = ", ".join(name for name, _percent in targets) or _("everybody")
+    if kind == "even":
+        return _("evenly: {names}", names=whom)
+    return _("by usage of the {stretch}: {names}", stretch=_(usage_of), names=whom)
 
 
 def mapping(tenant: str, before: str | None, centre: str, start: datetime | None, *, known: bool) -> str:
     """`acme: from CC-1 to CC-2, from 2026-11-01T00:00:00Z on`."""
-    since = f", from {rfc3339(start)} on" if start and start.year > 1970 else ", for all its usage"
-    where = (
-        f"from {before} to {centre}"
-        if before and before != centre
-        else f"stays with {centre}"
-        if before
-        else f"to {centre}"
-    )
-    return f"{tenant}: {where}{since}{'' if known else ' (never met in spans)'}"
+    if before and before != centre:
+        where = _("{tenant}: from {before} to {centre}", tenant=tenant, before=before, centre=centre)
+    elif before:
+        where = _("{tenant}: stays with {centre}", tenant=tenant, centre=before)
+    else:
+        where = _("{tenant}: to {centre}", tenant=tenant, centre=centre)
+    if start and start.year > 1970:
+        said = _("{where}, from {instant} on", where=where, instant=rfc3339(start))
+    else:
+        said = _("{where}, for all its usage", where=where)
+    return said if known else _("{said} (never met in spans)", said=said)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _listed(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return _("{first} and {last}", first=", ".join(names[:-1]), last=names[-1])

@@ -9,23 +9,24 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.console.door import Looking, check_token
+from trivet.console.money import prices_import_words as words
 from trivet.console.money.prices_views import ImportPage, MoveRow
 from trivet.console.pages import show
+from trivet.console.tongue import _
 from trivet.console.views import Reader
 from trivet.kit.body import Instant
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Forbidden, Invalid, TrivetError
-from trivet.pricing.importing import litellm, telling
+from trivet.pricing.importing import later, litellm
 from trivet.pricing.importing import service as importing
-from trivet.pricing.importing.offer import PriceList
 from trivet.pricing.importing.preview import CHANGED, NEW, Change, Preview
 
 router = APIRouter()
 MOVES_SHOWN = 200
+LATER_BYTES = 1 << 20  # a larger list is entered by a worker, as a job
 PACKED_MAX = 4 << 20  # characters of a price file on its way from the preview to its Apply
 
 
@@ -49,7 +50,7 @@ def preview_import(
     at = floor(looking.now, 1)
     try:
         with db.transaction() as session:
-            seen = importing.look(session, _offered(session, source, data, at), at)
+            seen = importing.look(session, later.offered(session, source, data, at), at)
     except TrivetError as refused:
         return show("prices/import.html", _import_page(looking, None, "", refused.detail), status=refused.status)
     return show("prices/import.html", _import_page(looking, seen, _packed(data)))
@@ -67,9 +68,11 @@ def apply_import(
     _may(looking)
     check_token(looking, csrf_token)
     try:
-        at = _instant(effective_from)
+        at, data = _instant(effective_from), _unpacked(packed)
         with db.transaction() as session:
-            importing.enter(session, _offered(session, source, _unpacked(packed), at), at, looking.email)
+            if len(data) > LATER_BYTES:
+                return RedirectResponse(f"/jobs/{later.begin(session, source, data, at, looking.email).id}", 303)
+            importing.enter(session, later.offered(session, source, data, at), at, looking.email)
     except TrivetError as refused:
         return show("prices/import.html", _import_page(looking, None, "", refused.detail), status=refused.status)
     return RedirectResponse("/prices", 303)
@@ -78,10 +81,6 @@ def apply_import(
 def _may(looking: Reader) -> None:
     if not looking.may_book:
         raise Forbidden(f"Prices are for finance and admin; you are {looking.role.replace('_', ' ')}.")
-
-
-def _offered(session: Session, source: str, data: bytes, at: datetime) -> PriceList:
-    return litellm.read(data) if source == "litellm" else importing.genai_prices(session, at)
 
 
 def _packed(data: bytes) -> str:
@@ -110,7 +109,7 @@ def _import_page(looking: Reader, seen: Preview | None, packed: str, problem: st
     left_out = seen.unsayable if seen else ()
     return ImportPage(
         reader=looking,
-        sentence=telling.summary(seen, applied=False) if seen else "A price list is shown before it is entered.",
+        sentence=words.preview(seen) if seen else _("A price list is shown before it is entered."),
         seen=seen is not None,
         rows=tuple(map(_move, moving[:MOVES_SHOWN])),
         more=max(0, len(moving) - MOVES_SHOWN),
@@ -127,4 +126,4 @@ def _import_page(looking: Reader, seen: Preview | None, packed: str, problem: st
 def _move(change: Change) -> MoveRow:
     sold = change.offer.sold
     note = " · ".join(filter(None, (sold.provider, sold.tier)))
-    return MoveRow(sold.model, note, change.state, tuple(map(telling.moved, change.moves)), change.overridden)
+    return MoveRow(sold.model, note, change.state, tuple(map(words.moved, change.moves)), change.overridden)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.console import format as say
 from trivet.console.money.prices_views import DatedTable
+from trivet.console.tongue import N_, _
 from trivet.pricing.dated import plain
 from trivet.pricing.models import Discount, ExchangeRate, GpuPrice, UnitPrice
 
@@ -17,27 +18,27 @@ OTHERS_SHOWN = 20
 # Title, table, heads and columns, which of them are numbers; then what an empty one says, and the body that enters the first.
 _KINDS: tuple[tuple[str, str, Any, tuple[tuple[str, str], ...], tuple[int, ...], str, str], ...] = (
     (
-        "discounts", "Contract discounts", Discount,
-        (("Provider", "provider"), ("Model", "model"), ("Pool", "pool"), ("Percent off", "percent"), ("From", "effective_from"), ("Until", "ends"), ("Source", "source"), ("Author", "author")),
-        (3,), "No contract takes anything off a list price.",
+        "discounts", N_("Contract discounts"), Discount,
+        ((N_("Provider"), "provider"), (N_("Model"), "model"), (N_("Pool"), "pool"), (N_("Percent off"), "percent"), (N_("From"), "effective_from"), (N_("Until"), "ends"), (N_("Source"), "source"), (N_("Author"), "author")),
+        (3,), N_("No contract takes anything off a list price."),
         '{"provider": "openai", "percent": "12.5", "effective_from": "2026-11-01T00:00:00Z"}',
     ),
     (
-        "exchange-rates", "Rates of exchange", ExchangeRate,
-        (("From", "from_currency"), ("To", "to_currency"), ("Rate", "rate"), ("Day", "effective_from"), ("Source", "source"), ("Author", "author")),
-        (2,), "No rate has been entered: amounts of other currencies stand apart and are never added.",
+        "exchange-rates", N_("Rates of exchange"), ExchangeRate,
+        ((N_("From"), "from_currency"), (N_("To"), "to_currency"), (N_("Rate"), "rate"), (N_("Day"), "effective_from"), (N_("Source"), "source"), (N_("Author"), "author")),
+        (2,), N_("No rate has been entered: amounts of other currencies stand apart and are never added."),
         '{"from_currency": "EUR", "to_currency": "USD", "effective_from": "2026-11-01", "rate": "1.10"}',
     ),
     (
-        "gpu-prices", "GPU hours", GpuPrice,
-        (("GPU", "gpu_type"), ("Bought", "purchase"), ("Region", "region"), ("An hour", "price_per_hour"), ("Currency", "currency"), ("From", "effective_from"), ("Source", "source"), ("Author", "author")),
-        (3,), "No GPU hour has a price here: pools say their own.",
+        "gpu-prices", N_("GPU hours"), GpuPrice,
+        ((N_("GPU"), "gpu_type"), (N_("Bought"), "purchase"), (N_("Region"), "region"), (N_("An hour"), "price_per_hour"), (N_("Currency"), "currency"), (N_("From"), "effective_from"), (N_("Source"), "source"), (N_("Author"), "author")),
+        (3,), N_("No GPU hour has a price here: pools say their own."),
         '{"gpu_type": "H100", "purchase": "on_demand", "price_per_hour": "2.95", "currency": "USD", "effective_from": "2026-11-01T00:00:00Z"}',
     ),
     (
-        "unit-prices", "Units", UnitPrice,
-        (("Unit", "unit"), ("Of", "name"), ("Provider", "provider"), ("Pool", "pool"), ("One", "price"), ("Currency", "currency"), ("From", "effective_from"), ("Source", "source"), ("Author", "author")),
-        (4,), "Bandwidth, storage, calls of tools and searches have no price yet.",
+        "unit-prices", N_("Units"), UnitPrice,
+        ((N_("Unit"), "unit"), (N_("Of"), "name"), (N_("Provider"), "provider"), (N_("Pool"), "pool"), (N_("One"), "price"), (N_("Currency"), "currency"), (N_("From"), "effective_from"), (N_("Source"), "source"), (N_("Author"), "author")),
+        (4,), N_("Bandwidth, storage, calls of tools and searches have no price yet."),
         '{"unit": "tool_calls", "name": "search", "price": "0.01", "currency": "USD", "effective_from": "2026-11-01T00:00:00Z"}',
     ),
 )  # fmt: skip
@@ -50,12 +51,12 @@ def others(session: Session) -> Iterable[DatedTable]:
         count = session.scalar(select(func.count()).select_from(table)) or 0
         yield DatedTable(
             key,
-            title,
-            tuple(head for head, _ in columns),
+            _(title),
+            tuple(_(head) for head, _name in columns),
             numbers,
-            tuple(tuple(_cell(getattr(row, name)) for _, name in columns) for row in rows),
+            tuple(tuple(_cell(getattr(row, name)) for _head, name in columns) for row in rows),
             count - len(rows),
-            empty,
+            _(empty),
             body,
         )
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from trivet.console.address import Address, Link
 from trivet.console.views import Reader
 
 
@@ -61,16 +62,65 @@ class DatedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A price that begins to hold. `coming`: not yet."""
+
+    at: datetime
+    coming: bool
+    model: str
+    provider: str
+    note: str
+    rates: str
+    currency: str
+    source: str
+    author: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMark:
+    """One day in the picture's own units; `solid`: it has come."""
+
+    x: float
+    y: float
+    height: float
+    words: str
+    url: str
+    solid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Marks from the oldest to the newest; `now_x` is where now lies. `says` is the same in words."""
+
+    width: int
+    height: int
+    floor_y: float
+    bar: float
+    marks: tuple[ChangeMark, ...]
+    now_x: float
+    start: str
+    end: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class PricesPage:
-    """`q` is what was searched for; `more` prices match and are not shown."""
+    """`q` is what was searched for, `on` the day asked for; of `count` prices those of the page are in `tables`."""
 
     reader: Reader
     sentence: str
+    address: Address
     q: str
+    on: str
+    chips: tuple[Link, ...]
     gaps: tuple[GapRow, ...]
     whole: bool
+    picture: Timeline | None
+    changes: tuple[ChangeRow, ...]
     tables: tuple[PriceTable, ...]
-    more: int
+    count: int
+    next_url: str
     others: tuple[DatedTable, ...]
 
 
@@ -110,7 +160,7 @@ class StepPicture:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One dated row of a price: `state` holds, held, lies beneath, to come or ends."""
+    """One dated row of a price: `state` is a key of `prices_words.STATES`."""
 
     at: datetime
     state: str
@@ -127,6 +177,7 @@ class HistoryPage:
     sentence: str
     picture: StepPicture | None
     currency: str
+    csv: str
     rows: tuple[HistoryRow, ...]
 
 
