@@ -28,6 +28,7 @@ from trivet.console.people import people_views
 from trivet.console.fleet import views as fleet_views
 from trivet.console.requests import receipts_views
 from trivet.console.requests import views as request_views
+from trivet.console.settings import parts as settings_parts
 from trivet.paths import shipped
 
 WEB = shipped("web")
@@ -65,6 +66,10 @@ PAGES = {
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
     "connect/page.html": connect_views.ConnectPage,
+    "settings/tenants.html": settings_parts.SettingsPage,
+    "settings/scenarios.html": settings_parts.SettingsPage,
+    "settings/pools.html": settings_parts.SettingsPage,
+    "settings/channels.html": settings_parts.SettingsPage,
     "fleet/page.html": fleet_views.FleetPage,
     "requests/list.html": request_views.RequestsPage,
     "requests/one.html": request_views.RequestPage,

@@ -27,6 +27,7 @@ from trivet.console.money import (
 from trivet.console.people import provider
 from trivet.console.people.cookies import Renewal
 from trivet.console.requests import receipts, requests
+from trivet.console.settings import channels, pools, scenarios, tenants
 from trivet.console.shield import Shield
 from trivet.console.tongue import Tongue
 from trivet.paths import shipped
@@ -85,6 +86,10 @@ def create_site() -> FastAPI:
     site.include_router(connect.router)
     site.include_router(requests.router)
     site.include_router(fleet.router)
+    site.include_router(tenants.router)
+    site.include_router(scenarios.router)
+    site.include_router(pools.router)
+    site.include_router(channels.router)
     site.include_router(provider.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Renewal)

@@ -1,17 +1,19 @@
 """The page of cost centres: their tree, whom each is charged for, who has none yet, and costs shared by many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Form
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.responses import StreamingResponse
 
 from trivet import db
 from trivet.console.door import Looking, check_token
+from trivet.console.files import csv_answer
 from trivet.console.money import periods_words as words
 from trivet.console.money.periods_views import CentreRow, CentresPage, SharedRow, UnmappedRow, Upload
 from trivet.console.pages import show
@@ -20,6 +22,7 @@ from trivet.kit.body import NAME_MAX
 from trivet.kit.errors import Forbidden, Invalid, TrivetError
 from trivet.ledger import shared_rows
 from trivet.ledger.shared import MONTHLY, Rule, Term, rule_at, term_at
+from trivet.report.files.table import Column
 from trivet.tenant import centres, mapping, service, tree
 from trivet.tenant.mapping import BadRows
 from trivet.tenant.models import CostCentre, Tenant
@@ -28,6 +31,7 @@ router = APIRouter()
 UNMAPPED_SHOWN = 100
 TENANTS_SHOWN = 12
 FILE_MAX = 60_000  # characters in the form; a larger file goes over REST
+COLUMNS: Final = tuple(Column(name) for name in ("cost_centre", "beneath", "code", "statements_go_to", "tenant"))
 NO_UPLOAD = Upload("", (), ())
 Name = Annotated[str, Field(max_length=NAME_MAX)]
 
@@ -55,6 +59,27 @@ class GivenFile(Signed):
 def centres_page(looking: Looking) -> HTMLResponse:
     """The tree of now, tenants without a cost centre, shared costs."""
     return _show(looking)
+
+
+@router.get("/cost-centres.csv")
+def centres_file(looking: Looking) -> StreamingResponse:
+    """A line a tenant of each cost centre, and one for a cost centre without any."""
+    with db.transaction() as session:
+        found = list(_lines(session, looking))
+    return csv_answer("cost-centres", COLUMNS, found)
+
+
+def _lines(session: Session, looking: Reader) -> Iterator[Sequence[str]]:
+    paths = tree.paths(session, looking.now)
+    charged: dict[int, list[str]] = {}
+    held = service.cost_centres_at(session, looking.now)
+    for id_, name in session.execute(select(Tenant.id, Tenant.name).order_by(Tenant.name)):
+        charged.setdefault(held.get(id_, 0), []).append(name)
+    for row in sorted(session.scalars(select(CostCentre)), key=lambda row: paths[row.id]):
+        for tenant in charged.get(row.id, [""]):
+            yield row.name, " / ".join(paths[row.id][:-1]), row.code, ", ".join(row.owners), tenant
+    for tenant in charged.get(0, []):
+        yield "", "", "", "", tenant
 
 
 @router.post("/cost-centres/map")

@@ -1,0 +1,1 @@
+"""Settings that hold for the platform: tenants, scenarios, pools, channels. Each through the API's own service."""
