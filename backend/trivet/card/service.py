@@ -4,6 +4,7 @@ Activation and rollback change what should hold, so callers go through `command`
 first; these functions only write the card's own rows.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from trivet.card import beside, carried, priced, solo
+from trivet.card import beside, carried, limits, priced, solo
 from trivet.card.content import Card, parse
 from trivet.card.governing import HISTORY_DEPTH, ActiveCard, active, standing_in
 from trivet.card.models import Activation, CardRevision
@@ -256,6 +257,8 @@ def _activation(
             rolled_back_from=rolled_back_from,
         )
     )
+    with suppress(Invalid):  # a kept card that cannot be read any more has no guards to count for
+        limits.agree(session, revision.scenario_id, parse(revision.body).guards, now)
     if said := revision.body.get("criticality"):  # cards written before it was part of them say nothing
         session.execute(update(Scenario).where(Scenario.id == revision.scenario_id).values(criticality=said))
 

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
+from sqlalchemy import select
 
 from trivet import db
 from trivet.card import schedules, trials
@@ -13,11 +14,14 @@ from trivet.command import card_changes, service
 from trivet.command import trials as steps
 from trivet.command.models import Command
 from trivet.identity.auth import Principal, platform
-from trivet.kit.answer import Answer
+from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Body, Instant, is_storable
 from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.page import from_cursor, page
 
 router = APIRouter(tags=["card"])
+Read = Annotated[Principal, Depends(platform("read"))]
+Limit = Annotated[int, Query(ge=1, le=200)]
 Commander = Annotated[Principal, Depends(platform("command"))]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 REVISION = "/cards/{scenario}/revisions/{number}"
@@ -75,6 +79,18 @@ class Scheduled(Answer):
     actor: str
     reason: str
     outcome: str | None
+
+
+class ScheduledOne(Scheduled):
+    """One of a list."""
+
+    id: int
+
+
+class Schedules(Page):
+    """Newest first."""
+
+    items: list[ScheduledOne]
 
 
 GIVEN: dict[int | str, dict[str, Any]] = {201: {"model": GivenCommand}}
@@ -145,6 +161,18 @@ def schedule(scenario: str, number: Number, body: Plan, principal: Commander) ->
             now=utc_now(),
         )  # fmt: skip
         return scheduled(row, scenario)
+
+
+@router.get("/cards/{scenario}/schedules", responses=answers(Schedules))
+def all_scheduled(scenario: str, _: Read, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
+    """Activations at an instant, newest first: the one that waits, and what came of the others."""
+    with db.transaction() as session:
+        row = cards.scenario_named(session, scenario)
+        query = select(CardSchedule).where(CardSchedule.scenario_id == row.id)
+        if cursor:
+            query = query.where(CardSchedule.id < from_cursor(cursor, int)[0])
+        found = session.scalars(query.order_by(CardSchedule.id.desc()).limit(limit + 1)).all()
+    return page([scheduled(each, scenario) | {"id": each.id} for each in found], limit, lambda item: [item["id"]])
 
 
 @router.post(REVISION + "/schedule/cancel", responses=SCHEDULED)

@@ -91,7 +91,9 @@ def wake(session: Session, now: datetime) -> int:
     suspects = _suspects(bad, now)
     if suspects:
         suspects -= _broken(session, suspects)
-    seen = load.some(session, {scenario_id for scenario_id, _ in suspects}, now) if suspects else None
+    new = {scenario_id for scenario_id, _ in bad} - _known.keys()  # registered since the clock last came
+    ids = {scenario_id for scenario_id, _ in suspects} | new
+    seen = load.some(session, ids, now) if ids else None
     return sum(filter(None, _judge(session, seen, seen.active))) if seen else 0
 
 

@@ -6,41 +6,24 @@ that come one by one, and these sums say by how much.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from trivet.card.content import Guard
+from trivet.card.limits import BUDGETS, LONGEST_S, limit_of, limits_of
 from trivet.guard.sequential import Counts
 from trivet.ingest.store.tallies import MEASURED_AS, SERVED, Limit
 
-LONGEST_S = 900  # guards on a longer window read the rollups
-_OUTCOMES = {"error_rate": "errors", "timeout_rate": "timeouts", "refusal_rate": "refusals"}
-_TIMES = ("latency", "ttft", "inter_token")
+__all__ = ["BUDGETS", "LONGEST_S", "Series", "Tally", "allowed", "limit_of", "limits_of", "merged"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
-BUDGETS = {"p50": 0.50, "p95": 0.05, "p99": 0.01}  # the share of requests that may be slower than a percentile's limit
 Record = tuple[int, ...]  # in the order of `tallies.RECORD`
 Arm = tuple[int, int]  # revision, level
-
-
-def limit_of(guard: Guard) -> Limit | None:
-    """What a guard counts as bad; None where it is no guard on a share of what was served."""
-    outcome = _OUTCOMES.get(guard.metric)
-    if outcome:
-        return Limit(outcome)
-    percentile, _, rest = guard.metric.partition("_")
-    kind = rest.removesuffix("_ms")
-    return Limit(kind, round(guard.enter * 1000)) if percentile in BUDGETS and kind in _TIMES else None
 
 
 def allowed(guard: Guard) -> float:
     """The share of bad requests that is the guard's limit: of a percentile what may be slower, of a rate its `enter`."""
     return BUDGETS.get(guard.metric.partition("_")[0], guard.enter)
-
-
-def limits_of(guards: Iterable[Guard]) -> set[Limit]:
-    """What ingest counts for a card."""
-    return {limit for guard in guards if guard.window_s <= LONGEST_S and (limit := limit_of(guard)) is not None}
 
 
 class Tally:

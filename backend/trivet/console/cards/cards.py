@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.card import diff, exchange, solo
 from trivet.card import service as revisions
-from trivet.card.models import CardRevision, CardTrial
-from trivet.card.sentences import paragraphs
+from trivet.card.content import Card, parse
+from trivet.card.models import CardRevision, CardSchedule, CardTrial
+from trivet.card.sentences import CRITICALITIES, paragraphs
 from trivet.console import format as say
-from trivet.console.cards import cards_acts, cards_read
+from trivet.console.cards import cards_acts, cards_read, cards_used
 from trivet.console.cards import cards_words as words
 from trivet.console.cards.cards_read import Standing
 from trivet.console.cards.cards_strip import draw
@@ -24,17 +25,29 @@ from trivet.console.cards.cards_views import (
     CardsPage,
     MeasureRow,
     RevisionRow,
+    ScheduleRow,
+    Stage,
     Strip,
     TrialPart,
     Typed,
 )
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
+from trivet.console.tongue import N_, _
 from trivet.console.views import Choice, Reader
-from trivet.kit.errors import Forbidden, TrivetError
+from trivet.kit.errors import Forbidden, Invalid, TrivetError
 
 router = APIRouter()
 Number = Annotated[int, Query(ge=0, lt=2**31)]
+STATUS_WORDS = {"draft": N_("draft"), "in_review": N_("in review"), "active": N_("active"), "retired": N_("retired")}
+SCHEDULE_PILLS = {"waiting": "pending", "activated": "effective", "cancelled": "superseded", "failed": "expired"}
+SCHEDULE_WORDS = {
+    "waiting": N_("waits"),
+    "activated": N_("activated"),
+    "cancelled": N_("called off"),
+    "failed": N_("failed"),
+}
+SENTENCES_SHOWN = 20
 PILLS = {"draft": "missing", "in_review": "observed", "active": "effective", "retired": "superseded"}
 
 
@@ -69,7 +82,7 @@ def _list(looking: Reader, typed: Typed = Typed(), status: int = 200) -> HTMLRes
         trials=[(one.scenario.name, one.trial.number, one.trial.shares[one.trial.step]) for one in found if one.trial],
         waiting=sum(_lacks_approval(row) for one in found for row in one.waiting),
     )
-    said = f"Solo mode is on since {say.day_clock(alone.at, looking.now, looking.zone)}, by {alone.actor}: {alone.reason}." if alone and alone.on else ""  # fmt: skip
+    said = _("Solo mode is on since {at}, by {who}: {reason}.", at=say.day_clock(alone.at, looking.now, looking.zone), who=alone.actor, reason=alone.reason) if alone and alone.on else ""  # fmt: skip
     page = CardsPage(
         looking, words.sentence(known), said, tuple(map(_row, found)), more, alone is not None and alone.on, typed
     )
@@ -118,8 +131,7 @@ def _lacks_approval(row: CardRevision) -> bool:
 
 
 def _waits(row: CardRevision) -> str:
-    state = "draft" if row.status == "draft" else "to be approved" if _lacks_approval(row) else "approved"
-    return f"revision {row.number} {state}"
+    return words.waits(row.number, "draft" if row.status == "draft" else "" if _lacks_approval(row) else "approved")
 
 
 def _row(one: Standing) -> CardRow:
@@ -129,17 +141,19 @@ def _row(one: Standing) -> CardRow:
     return CardRow(
         name=one.scenario.name,
         url=address(one.scenario.name),
-        criticality=one.scenario.criticality,
+        criticality=_(CRITICALITIES.get(one.scenario.criticality, one.scenario.criticality)),
         revision=card.number if card else 0,
         since=card.active_from if card else None,
         gives_way=card.card.gives_way[0] if card and card.card.gives_way else "",
-        shadow=f"{shadow} of {len(card.card.guards)} in shadow" if card and shadow else "",
+        shadow=_("{n} of {all} in shadow", n=shadow, all=len(card.card.guards)) if card and shadow else "",
         waiting=", ".join(waiting[-3:]),
         trial=one.trial.number if one.trial else 0,
         share=one.trial.shares[one.trial.step] if one.trial else 0.0,
         trial_words=one.trial.said if one.trial else "",
         scheduled=one.schedule.at if one.schedule else None,
-        owed=", ".join(f"revision {row.number}, by {row.glass_broken_by}" for row in one.owed),
+        owed="; ".join(
+            _("revision {number}, by {who}", number=row.number, who=row.glass_broken_by) for row in one.owed
+        ),
     )
 
 
@@ -153,6 +167,8 @@ def _page(session: Session, looking: Reader, name: str, before: int, to: int, ty
         to = to or max(numbers)
         before = one.active.number if to != one.active.number else one.active.previous_number or to
     changes = _changes(session, name, before, to)
+    gone, come = _sentences(session, name, before, to)
+    life_of, life = _life(one, rows, looking)
     governed = list(dict.fromkeys(row.number for row in cards_read.activations(session, scenario.id)))
     return CardPage(
         reader=looking,
@@ -160,8 +176,8 @@ def _page(session: Session, looking: Reader, name: str, before: int, to: int, ty
         url=address(name),
         sentence=_sentence(session, one, looking),
         strip=_strip(session, scenario.id, tried, looking),
-        parts=tuple(paragraphs(one.active.card)) if one.active else (),
-        trial=_trial(tried[0]) if tried else None,
+        parts=tuple(paragraphs(one.active.card, _)) if one.active else (),
+        trial=_trial(session, tried[0], looking) if tried else None,
         acts=cards_acts.of_card(one, looking),
         revisions=tuple(_revision(row, one, tried, looking) for row in rows),
         older=older,
@@ -169,7 +185,15 @@ def _page(session: Session, looking: Reader, name: str, before: int, to: int, ty
         after=_choices(numbers, to),
         changes=tuple(changes),
         differ=words.differ(before, to, len(changes)),
+        gone=gone,
+        come=come,
         targets=_targets(one, governed) if looking.may_command else (),
+        back=_back(session, one),
+        life=life,
+        life_of=life_of,
+        schedules=tuple(_schedule(row) for row in cards_read.schedules(session, scenario.id)),
+        used=cards_used.of_day(session, scenario.id, one.active.card, looking.now) if one.active else None,
+        live_url=f"{address(name)}?from={before}&to={to}",
         typed=typed,
     )
 
@@ -208,9 +232,81 @@ def _changes(session: Session, name: str, before: int, to: int) -> list[str]:
     return [change.words for change in diff.changes(one, other)]
 
 
+def _sentences(session: Session, name: str, before: int, to: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The sentences that the first of two revisions says alone, and those of the second."""
+    if not before or not to or before == to:
+        return (), ()
+    try:
+        one, other = (_told(parse(exchange.values(session, name, number))) for number in (before, to))
+    except Invalid:  # a kept card that cannot be read any more has no sentences
+        return (), ()
+    gone, come = [s for s in one if s not in other], [s for s in other if s not in one]
+    return tuple(gone[:SENTENCES_SHOWN]), tuple(come[:SENTENCES_SHOWN])
+
+
+def _told(card: Card) -> list[str]:
+    return [sentence for part in paragraphs(card, _) for sentence in part.sentences]
+
+
+def _back(session: Session, one: Standing) -> str:
+    """What a rollback to the previous revision would do."""
+    card = one.active
+    if card is None or card.previous_number is None:
+        return ""
+    changes = _changes(session, one.scenario.name, card.number, card.previous_number)
+    return words.back_to(card.number, card.previous_number, len(changes))
+
+
+def _life(one: Standing, rows: list[CardRevision], looking: Reader) -> tuple[str, tuple[Stage, ...]]:
+    """The way of the newest revision that is under way, else of the one that governs: what is behind it, what is next."""
+    open_ = [row for row in rows if row.status in ("draft", "in_review")]
+    governs = [row for row in rows if one.active and row.number == one.active.number]
+    row = next(iter([*open_, *governs]), None)
+    if row is None:
+        return "", ()
+
+    def at(when: datetime | None) -> str:
+        return say.day_clock(when, looking.now, looking.zone) if when else ""
+
+    def stage(text: str, note: str, *, done: bool) -> Stage:
+        return Stage(_(text), "effective" if done else "missing", note)
+
+    active = row.status == "active"
+    waits = one.schedule.at if one.schedule and one.schedule.number == row.number else None
+    stages = [
+        stage(N_("draft"), _("{at}, {who}", at=at(row.created_at), who=row.author), done=True),
+        stage(N_("in review"), at(row.submitted_at), done=row.submitted_at is not None),
+    ]
+    if not (active and _from_preset(row)) and row.glass_broken_at is None:
+        stages.append(
+            stage(N_("approved for product"), row.approved_product_by or "", done=bool(row.approved_product_by))
+        )
+        stages.append(stage(N_("approved for operations"), row.approved_operations_by or "", done=bool(row.approved_operations_by)))  # fmt: skip
+    if one.trial and one.trial.number == row.number:
+        stages.append(Stage(_("on trial"), "observed", f"{100 * one.trial.shares[one.trial.step]:g} %"))
+    since = one.active.active_from if one.active and active else waits
+    stages.append(
+        stage(N_("active"), at(since), done=active) if not waits else Stage(_("active"), "pending", at(since))
+    )
+    stages.append(stage(N_("retired"), "", done=False))
+    return _("revision {number}", number=row.number), tuple(stages)
+
+
+def _schedule(row: CardSchedule) -> ScheduleRow:
+    return ScheduleRow(
+        row.number,
+        row.at,
+        SCHEDULE_PILLS[row.state],
+        _(SCHEDULE_WORDS[row.state]),
+        row.actor,
+        row.reason,
+        row.outcome or "",
+    )
+
+
 def _choices(numbers: list[int], chosen: int) -> tuple[Choice, ...]:
     offered = numbers if chosen in numbers or not chosen else [*numbers, chosen]
-    return tuple(Choice(str(number), f"revision {number}", "", number == chosen) for number in offered)
+    return tuple(Choice(str(number), _("revision {number}", number=number), "", number == chosen) for number in offered)
 
 
 def _targets(one: Standing, governed: list[int]) -> tuple[Choice, ...]:
@@ -219,15 +315,17 @@ def _targets(one: Standing, governed: list[int]) -> tuple[Choice, ...]:
         return ()
     previous = one.active.previous_number
     rest = [n for n in reversed(governed) if n not in (one.active.number, previous)]
-    first = [Choice(str(previous), f"revision {previous}, the previous one", "", True)] if previous else []
-    return (*first, *(Choice(str(n), f"revision {n}", "", False) for n in rest))
+    first = (
+        [Choice(str(previous), _("revision {number}, the previous one", number=previous), "", True)] if previous else []
+    )
+    return (*first, *(Choice(str(n), _("revision {number}", number=n), "", False) for n in rest))
 
 
 def _revision(row: CardRevision, one: Standing, tried: list[CardTrial], looking: Reader) -> RevisionRow:
     return RevisionRow(
         number=row.number,
         state=PILLS[row.status],
-        said=row.status.replace("_", " "),
+        said=_(STATUS_WORDS[row.status]),
         author=row.author,
         created_at=row.created_at,
         approvals=words.approvals(row.approved_product_by, row.approved_operations_by, solo=row.solo)
@@ -251,26 +349,38 @@ def _note(row: CardRevision, tried: list[CardTrial], looking: Reader) -> str:
     parts = [row.retired_reason or ""]
     newest = next((trial for trial in tried if trial.number == row.number), None)
     if row.status == "in_review" and newest is not None and newest.state == "stopped":
-        parts.append(f"tried: {newest.said.rstrip('.')}")
+        parts.append(_("tried: {said}", said=newest.said.rstrip(".")))
     if row.glass_broken_at is not None:
         at = say.day_clock(row.glass_broken_at, looking.now, looking.zone)
-        parts.append(f"break-glass by {row.glass_broken_by} at {at}: {row.glass_reason}")
-        parts.append(f"reviewed by {row.reviewed_by}: {row.review_words}" if row.reviewed_at else "a review is owed")
+        parts.append(
+            _("break-glass by {who} at {at}: {reason}", who=row.glass_broken_by, at=at, reason=row.glass_reason)
+        )
+        reviewed = _("reviewed by {who}: {words}", who=row.reviewed_by, words=row.review_words)
+        parts.append(reviewed if row.reviewed_at else _("a review is owed"))
     return "; ".join(filter(None, parts))
 
 
-def _trial(row: CardTrial) -> TrialPart:
+def _trial(session: Session, row: CardTrial, looking: Reader) -> TrialPart:
+    served = cards_read.tried_requests(session, row, looking.now) if row.state == "running" else None
     numbers: list[dict[str, Any]] = row.steps[-1]["numbers"] if row.steps else []
     return TrialPart(
         number=row.number,
         against=row.against,
         running=row.state == "running",
-        shares=(*(f"{100 * share:g} %" for share in row.shares), "all"),
+        shares=(*(f"{100 * share:g} %" for share in row.shares), _("all")),
         at=row.step if row.state == "running" else len(row.shares) if row.state == "activated" else -1,
         said=row.said,
+        progress=words.progress(served, row.minimum_sample) if served is not None else "",
         steps=tuple((datetime.fromisoformat(step["at"]), step["words"]) for step in reversed(row.steps)),
         measures=tuple(map(_measure, numbers)),
     )
+
+
+TRIED = {
+    "errors": N_("errors"), "timeouts": N_("timeouts"), "refusals": N_("refusals"),
+    "slower than the P95 target": N_("slower than the P95 target"), "cost per request": N_("cost per request"),
+    "quality": N_("quality"),
+}  # fmt: skip
 
 
 def _measure(said: dict[str, Any]) -> MeasureRow:
@@ -280,6 +390,8 @@ def _measure(said: dict[str, Any]) -> MeasureRow:
         return "?" if value is None else f"{value:.4g}" if amount else f"{100 * value:.1f} %"
 
     state = "expired" if said["worse"] else "effective" if said["holds"] else "missing"
-    word = "worse" if said["worse"] else "not worse" if said["holds"] else "cannot be told"
-    bounds = f"{written(said['low'])} to {written(said['high'])}"
-    return MeasureRow(said["measure"], written(said["new"]), written(said["old"]), bounds, state, word)
+    word = _("worse") if said["worse"] else _("not worse") if said["holds"] else _("cannot be told")
+    bounds = _("{low} to {high}", low=written(said["low"]), high=written(said["high"]))
+    return MeasureRow(
+        _(TRIED.get(said["measure"], said["measure"])), written(said["new"]), written(said["old"]), bounds, state, word
+    )

@@ -13,32 +13,41 @@ from trivet.card.models import CardRevision
 from trivet.command import card_changes, service, trials
 from trivet.console.cards.cards_read import Standing
 from trivet.console.cards.cards_views import Act
+from trivet.console.tongue import N_
 from trivet.console.views import Reader
 from trivet.identity.auth import person
 from trivet.kit.body import is_storable
 from trivet.kit.errors import Invalid
 
-SUBMIT = Act("submit", "Submit", "From then on it does not change; two people approve it.")
-CANCEL = Act("cancel", "Call it off", "The activation that waits is put aside.", ("reason",))
-ACTIVATE = Act("activate", "Activate", "It governs at once, for everyone.", ("reason",), meant=True)
+SUBMIT = Act("submit", N_("Submit"), N_("From then on it does not change; two people approve it."))
+CANCEL = Act("cancel", N_("Call it off"), N_("The activation that waits is put aside."), ("reason",))
+ACTIVATE = Act("activate", N_("Activate"), N_("It governs at once, for everyone."), ("reason",), meant=True)
 TRY = Act(
-    "try", "Try with 5 %", "5, 20 and 50 % of conversations, compared; it grows or goes back by itself.", ("reason",)
+    "try",
+    N_("Try with 5 %"),
+    N_("5, 20 and 50 % of conversations, compared; it grows or goes back by itself."),
+    ("reason",),
 )
 SCHEDULE = Act(
-    "schedule", "Schedule", "It governs from an instant on, if both have approved by then.", ("at", "reason")
+    "schedule", N_("Schedule"), N_("It governs from an instant on, if both have approved by then."), ("at", "reason")
 )
-END = Act("end", "End the trial", "Nobody is served by it any more.", ("reason",))
+END = Act("end", N_("End the trial"), N_("Nobody is served by it any more."), ("reason",))
 GLASS = Act(
-    "glass", "Break glass", "It governs at once without approvals; another person reviews it afterwards.", ("reason",)
+    "glass",
+    N_("Break glass"),
+    N_("It governs at once without approvals; another person reviews it afterwards."),
+    ("reason",),
 )
 PROPOSE = Act(
     "propose",
-    "Propose thresholds from the data",
-    "A draft of this card with thresholds from the last 7 days at level 0, every guard in shadow: it says what it would do.",
+    N_("Propose thresholds from the data"),
+    N_(
+        "A draft of this card with thresholds from the last 7 days at level 0, every guard in shadow: it says what it would do."
+    ),
 )
-LEAVE_SHADOW = Act("out_of_shadow", "Take the guards out of shadow", "A draft of this card whose guards act.")
+LEAVE_SHADOW = Act("out_of_shadow", N_("Take the guards out of shadow"), N_("A draft of this card whose guards act."))
 PROPOSAL_DAYS = 7
-REVIEW = Act("review", "Review", "Your word as the second person closes what is owed.", ("reason",))
+REVIEW = Act("review", N_("Review"), N_("Your word as the second person closes what is owed."), ("reason",))
 
 
 class Given(BaseModel):
@@ -111,11 +120,14 @@ def of_card(one: Standing, looking: Reader) -> tuple[Act, ...]:
 
 
 def _approve(side: str) -> Act:
-    return Act(f"approve_{side}", f"Approve for {side}", "Your consent; the other side's comes from another person.")
+    verb = N_("Approve for product") if side == "product" else N_("Approve for operations")
+    return Act(
+        f"approve_{side}", verb, N_("Your consent, in your own name; the other side's comes from another person.")
+    )
 
 
 def _may_approve(row: CardRevision, looking: Reader) -> list[str]:
-    who = person(looking.email, looking.role)
+    who = person(looking.email, looking.role, looking.tenant_id)
     return [side for side in revisions.SIDES if getattr(row, f"approved_{side}_by") is None and who.may(side)]
 
 
@@ -140,7 +152,7 @@ def _submit(doing: Doing) -> None:
 
 def _approve_for(side: str) -> Callable[[Doing], None]:
     def do(doing: Doing) -> None:
-        who = person(doing.looking.email, doing.looking.role)
+        who = person(doing.looking.email, doing.looking.role, doing.looking.tenant_id)
         revisions.approve(doing.session, scenario=doing.name, number=doing.given.revision, side=side, principal=who)
 
     return do
@@ -176,7 +188,7 @@ def _cancel(doing: Doing) -> None:
 
 
 def _review(doing: Doing) -> None:
-    who = person(doing.looking.email, doing.looking.role)
+    who = person(doing.looking.email, doing.looking.role, doing.looking.tenant_id)
     glass.review(
         doing.session, scenario=doing.name, number=doing.given.revision, words=doing.given.reason, principal=who,
         now=doing.looking.now,

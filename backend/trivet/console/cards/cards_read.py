@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
+from trivet.card import trials as trials_of
 from trivet.card.models import Activation, CardRevision, CardSchedule, CardTrial
 from trivet.card.service import ActiveCard
 from trivet.tenant.models import Scenario
@@ -15,6 +17,7 @@ SCENARIOS_SHOWN = 200
 REVISIONS_SHOWN = 30
 ACTIVATIONS_SHOWN = 60
 TRIALS_SHOWN = 20
+SCHEDULES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,21 @@ def trials(session: Session, scenario_id: int) -> list[CardTrial]:
     """Newest first."""
     own = select(CardTrial).where(CardTrial.scenario_id == scenario_id).order_by(CardTrial.id.desc())
     return list(session.scalars(own.limit(TRIALS_SHOWN)))
+
+
+def schedules(session: Session, scenario_id: int) -> list[CardSchedule]:
+    """Newest first."""
+    own = select(CardSchedule).where(CardSchedule.scenario_id == scenario_id).order_by(CardSchedule.id.desc())
+    return list(session.scalars(own.limit(SCHEDULES_SHOWN)))
+
+
+def tried_requests(session: Session, row: CardTrial, now: datetime) -> int | None:
+    """Requests of a running trial's new revision in its present step; None where it cannot be told."""
+    of = trials_of.plan(session, row)
+    if of is None:
+        return None
+    new, _old = trials_of.arms(session, row.scenario_id, of, now)
+    return sum(stretch.served for stretch in new)
 
 
 def reason(session: Session, card: ActiveCard) -> str:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from trivet.console import format as say
 from trivet.console.cards.cards_views import Stretch, Strip
+from trivet.console.tongue import N_, _
 
 WIDTH, HEIGHT = 960, 64
 LEAST = Decimal(3)  # a bar is never thinner, so that a minute in a month is still seen
@@ -27,11 +28,20 @@ def draw(governed: Sequence[Governed], tried: Sequence[Tried], now: datetime, zo
     def bar(number: int, start: datetime, end: datetime, *, solid: bool) -> Stretch:
         x = Decimal((max(start, first) - first).total_seconds()) / span * WIDTH
         width = max(LEAST, Decimal((end - start).total_seconds()) / span * WIDTH)
-        verb = "governed" if solid else "was tried"
-        words = (
-            f"revision {number} {verb} from {_at(start, now, zone)} to {'now' if end == now else _at(end, now, zone)}"
+        text = (
+            N_("revision {number} governed from {start} to {end}")
+            if solid
+            else N_("revision {number} was tried from {start} to {end}")
         )
-        label = f"revision {number}" if width > LABELLED * 2 else f"{number}" if width > LABELLED / 2 else ""
+        stop = _("now") if end == now else _at(end, now, zone)
+        words = _(text, number=number, start=_at(start, now, zone), end=stop)
+        label = (
+            _("revision {number}", number=number)
+            if width > LABELLED * 2
+            else f"{number}"
+            if width > LABELLED / 2
+            else ""
+        )
         left = min(x, WIDTH - width)
         return Stretch(_places(left), _places(width), GOVERNED_Y if solid else TRIED_Y, solid, label, words)
 
@@ -39,7 +49,7 @@ def draw(governed: Sequence[Governed], tried: Sequence[Tried], now: datetime, zo
     solid = [bar(n, start, end, solid=True) for (n, start), end in zip(governed, ends, strict=True)]
     hollow = [bar(n, start, end or now, solid=False) for n, start, end in tried]
     says = "; ".join(each.says for each in (*solid, *hollow))
-    return Strip(WIDTH, HEIGHT, (*solid, *hollow), _at(first, now, zone), "now", says)
+    return Strip(WIDTH, HEIGHT, (*solid, *hollow), _at(first, now, zone), _("now"), says)
 
 
 def _at(at: datetime, now: datetime, zone: tzinfo) -> str:

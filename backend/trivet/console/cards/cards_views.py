@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trivet.card.sentences import Paragraph
+from trivet.console.triangle import Triangle
 from trivet.console.views import Choice, Reader
 
 
@@ -100,6 +101,39 @@ class RevisionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a revision's life: `state` is one of pills, `note` says who or when."""
+
+    words: str
+    state: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRow:
+    """An activation at an instant: what waits, and what came of it."""
+
+    number: int
+    at: datetime
+    state: str
+    said: str
+    actor: str
+    reason: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much of the card's allowances the last day used, and the outline of a baseline over it ("" without one)."""
+
+    triangle: Triangle
+    outline: str
+    words: tuple[str, ...]
+    baseline: str
+    baseline_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureRow:
     """One measure of both arms, in words. `state` is one of pills."""
 
@@ -121,6 +155,7 @@ class TrialPart:
     shares: tuple[str, ...]
     at: int
     said: str
+    progress: str
     steps: tuple[tuple[datetime, str], ...]
     measures: tuple[MeasureRow, ...]
 
@@ -143,5 +178,13 @@ class CardPage:
     after: tuple[Choice, ...]
     changes: tuple[str, ...]
     differ: str
+    gone: tuple[str, ...]
+    come: tuple[str, ...]
     targets: tuple[Choice, ...]
+    back: str
+    life: tuple[Stage, ...]
+    life_of: str
+    schedules: tuple[ScheduleRow, ...]
+    used: Used | None
+    live_url: str
     typed: Typed
