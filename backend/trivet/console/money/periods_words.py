@@ -11,6 +11,7 @@ from trivet.console.tongue import N_, _, _n
 from trivet.kit.clock import rfc3339
 
 PLACES = 2
+STRETCHES: Final = {"hour": N_("hour"), "day": N_("day"), "month": N_("month")}
 STATES: Final = {"open": N_("open"), "closing": N_("closing"), "closed": N_("closed")}
 
 
@@ -132,7 +133,7 @@ def rule(kind: str, usage_of: str, targets: Sequence[tuple[str, str]]) -> str:
     whom = ", ".join(name for name, _percent in targets) or _("everybody")
     if kind == "even":
         return _("evenly: {names}", names=whom)
-    return _("by usage of the {stretch}: {names}", stretch=_(usage_of), names=whom)
+    return _("by usage of the {stretch}: {names}", stretch=_(STRETCHES[usage_of]), names=whom)
 
 
 def mapping(tenant: str, before: str | None, centre: str, start: datetime | None, *, known: bool) -> str:
