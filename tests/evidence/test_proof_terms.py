@@ -21,7 +21,7 @@ LATER = at(9_000)
 class TestTerms:
     def test_each_side_is_whole_buckets_of_one_level(self):
         found = terms(DEGRADE, [FIRST], at(1_333), None, LATER)
-        assert (found.before, found.after) == (Interval(at(700), at(1_000)), Interval(at(1_010), at(1_330)))
+        assert (found.before, found.after) == (Interval(at(710), at(1_000)), Interval(at(1_010), at(1_330)))
         assert (found.level_before, found.level_after, found.grain_s, found.running) == (1, 2, 10, False)
 
     def test_before_is_a_quarter_of_an_hour_and_after_half_of_one_at_most(self):
@@ -32,6 +32,12 @@ class TestTerms:
         assert terms(DEGRADE, [], None, at(900), LATER).before == Interval(at(900), at(1_000))
         just_begun = terms(DEGRADE, [], at(1_333), at(980), LATER)
         assert just_begun.before.seconds > 800
+
+    def test_a_step_on_a_quick_climb_is_passed_over_for_what_stood_before_it(self):
+        base = Change(0, "activate", None, 1, None, at(0), at(1), at(980))
+        climb = replace(FIRST, at=at(980), held_at=at(981))
+        found = terms(DEGRADE, [base, climb], at(1_200), None, LATER)
+        assert (found.level_before, found.level_after, found.before.end) == (0, 2, at(980))
 
     def test_it_grows_until_the_next_command_or_the_end_of_its_time(self):
         assert terms(DEGRADE, [], None, None, at(1_200)).running
@@ -44,7 +50,7 @@ class TestTerms:
             (replace(DEGRADE, held_at=None), [], None, NOT_HELD),
             (replace(DEGRADE, kind="rollback", level=None), [], None, NOTHING_BEFORE),
             (DEGRADE, [], at(1_030), TOO_SHORT),
-            (DEGRADE, [replace(FIRST, at=at(980))], None, BEFORE_SHORT),
+            (DEGRADE, [replace(FIRST, kind="activate", level=None, at=at(980), held_at=at(981))], None, BEFORE_SHORT),
         ],
     )
     def test_where_there_are_none_the_reason_is_said(self, change, earlier, until, why):

@@ -121,13 +121,15 @@ def _scope(command: Command) -> tuple[ColumnElement[bool], ...]:
 
 
 def _earlier(session: Session, command: Command) -> list[Change]:
-    query = select(Command).where(*_scope(command), Command.generation < command.generation)
+    query = select(Command).where(*_scope(command), Command.generation < command.generation, Command.share.is_(None))
     return [_change(row) for row in session.scalars(query.order_by(Command.generation.desc()).limit(EARLIER_MAX))][::-1]
 
 
 def _next(session: Session, command: Command) -> datetime | None:
     return session.scalar(
-        select(func.min(Command.created_at)).where(*_scope(command), Command.generation > command.generation)
+        select(func.min(Command.created_at)).where(
+            *_scope(command), Command.generation > command.generation, Command.share.is_(None)
+        )
     )
 
 

@@ -1,8 +1,9 @@
 """On what terms a command is held against the time before it: two stretches of time, each of one level and revision. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from trivet.kit.clock import floor
@@ -10,8 +11,10 @@ from trivet.kit.interval import Interval
 
 BEFORE, AFTER = timedelta(minutes=15), timedelta(minutes=30)
 COARSE_FROM = timedelta(minutes=8)  # longer stretches are read by the minute
+FINE_S, COARSE_S = 10, 60
 LEAST = timedelta(seconds=50)  # five buckets
-LEVELLED: Final = frozenset({"degrade", "restore", "break"})
+PASSED_OVER: Final = timedelta(hours=1)  # nothing that ended longer ago is held against a command
+CARD_KINDS: Final = frozenset({"activate", "rollback"})
 PARTLY: Final = "it moved a share of conversations only, which ran beside the others"
 NOT_HELD: Final = "no backend was seen to hold it yet"
 NOTHING_BEFORE: Final = "nothing stood before it that it could be held against"
@@ -48,53 +51,71 @@ class Terms:
     missing: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """What a scope was at, from when to when. `start` None: as long as is known; `revision` None: not known."""
+
+    level: int
+    revision: int | None
+    start: datetime | None
+    end: datetime
+
+
 def terms(
     command: Change, earlier: Sequence[Change], until: datetime | None, began: datetime | None, now: datetime
 ) -> Terms:
-    """`earlier`: those of its scope before it, oldest first; `until`: when the next came.
+    """`earlier`: those of its scope before it, oldest first; `until`: when the next came. Shares move nobody and are none.
 
+    What stood for less than `LEAST` before it, as a step on a quick climb does, is passed over for what stood before that.
     `began`: when the breach it answers did: calm before that is not what it changed.
     """
-    level, revision = _standing(earlier)
-    after = (
-        (command.level or 0) if command.kind in LEVELLED - {"break"} else level,
-        command.revision,
-    )
-    was = revision if revision is not None else command.revision
-    missing = _missing(command, earlier, revision)
+    history = _history([each for each in earlier if each.share is None], command)
+    last = history[-1]
+    level = (command.level or 0) if command.kind in ("degrade", "restore") else last.level
+    was = last.revision if last.revision is not None else command.revision
+    bare = Terms(last.level, level, was, command.revision)
+    missing = PARTLY if command.share is not None else NOT_HELD if command.held_at is None else ""
+    if not missing and command.kind in CARD_KINDS and last.revision in (None, command.revision):
+        missing = NOTHING_BEFORE
     if missing or command.held_at is None:
-        return Terms(level, after[0], was, after[1], missing=missing or NOT_HELD)
+        return replace(bare, missing=missing)
     end = min(until or now, command.ended_at or now, command.held_at + AFTER, now)
-    first = max(command.at - BEFORE, earlier[-1].at if earlier else command.at - BEFORE)
-    if began is not None and command.at - began >= LEAST:
-        first = max(first, began)
-    grain_s = 60 if end - command.held_at > COARSE_FROM and command.at - first > COARSE_FROM else 10
-    before, now_ = _within(first, command.at, grain_s), _within(command.held_at, end, grain_s)
-    running = end >= now
-    if before is None or now_ is None:
-        return Terms(
-            level, after[0], was, after[1], running=running, missing=TOO_SHORT if now_ is None else BEFORE_SHORT
-        )
-    return Terms(level, after[0], was, after[1], before, now_, grain_s, running)
-
-
-def _standing(earlier: Sequence[Change]) -> tuple[int, int | None]:
-    """The level and the revision that commands left in place; a share of conversations moves neither."""
-    level, revision = 0, None
-    for each in earlier:
-        if each.share is not None:
+    after = _within(command.held_at, end, FINE_S)
+    if after is None:
+        return replace(bare, running=end >= now, missing=TOO_SHORT)
+    for stood in reversed(history):
+        if stood.revision is None or stood.end <= command.at - PASSED_OVER:
             continue
+        before = _before(stood, began)
+        same = (stood.level, stood.revision) == (level, command.revision) and command.kind != "break"
+        if before is not None and not same:
+            coarse = min(before.seconds, after.seconds) >= COARSE_FROM.total_seconds()
+            grain_s = COARSE_S if coarse else FINE_S
+            return replace(
+                bare, level_before=stood.level, revision_before=stood.revision, grain_s=grain_s,
+                before=_within(before.start, before.end, grain_s), after=_within(after.start, after.end, grain_s),
+                running=end >= now,
+            )  # fmt: skip
+    return replace(bare, running=end >= now, missing=BEFORE_SHORT)
+
+
+def _history(earlier: Sequence[Change], command: Change) -> list[Stood]:
+    """What the scope was at until the command came, oldest first; never empty."""
+    changes = [*earlier, command]
+    level = 0
+    revision = None if changes[0].kind in CARD_KINDS else changes[0].revision
+    found = [Stood(level, revision, None, changes[0].at)]
+    for each, after in pairwise(changes):
         level = (each.level or 0) if each.kind in ("degrade", "restore") else level
-        revision = each.revision
-    return level, revision
+        found.append(Stood(level, each.revision, each.held_at or each.at, after.at))
+    return found
 
 
-def _missing(command: Change, earlier: Sequence[Change], revision: int | None) -> str:
-    if command.share is not None:
-        return PARTLY
-    if command.kind in ("activate", "rollback") and (not earlier or revision in (None, command.revision)):
-        return NOTHING_BEFORE
-    return ""
+def _before(stood: Stood, began: datetime | None) -> Interval | None:
+    first = max(stood.end - BEFORE, stood.start or stood.end - BEFORE)
+    if began is not None and stood.end - began >= LEAST:
+        first = max(first, began)
+    return _within(first, stood.end, FINE_S)
 
 
 def _within(start: datetime, end: datetime, grain_s: int) -> Interval | None:

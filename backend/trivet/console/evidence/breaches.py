@@ -38,7 +38,7 @@ COLUMNS = (
 @router.get("/breaches")
 def page(looking: Looking, query: Annotated[Query, Ask()]) -> HTMLResponse:
     """Open ones first, then before."""
-    address = settle("/breaches", query, looking.now, looking.zone, default="7d")
+    address = settle("/breaches", query, looking.now, looking.zone, default="24h")
     with db.transaction() as session:
         return show("evidence/breaches.html", reading.page(session, looking, query, address))
 
@@ -46,7 +46,7 @@ def page(looking: Looking, query: Annotated[Query, Ask()]) -> HTMLResponse:
 @router.get("/breaches.csv")
 def file(looking: Looking, query: Annotated[Query, Ask()]) -> StreamingResponse:
     """The same breaches, all pages of them, each with who carries it."""
-    address = settle("/breaches", query, looking.now, looking.zone, default="7d")
+    address = settle("/breaches", query, looking.now, looking.zone, default="24h")
     with db.transaction() as session:
         found = breach_list.newest(session, reading.wanted(query, address), limit=FILE_ROWS_MAX)
     return files.csv_answer("breaches", COLUMNS, _lines(found, looking))
