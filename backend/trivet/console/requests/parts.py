@@ -39,7 +39,12 @@ def priced(tokens: Tokens, tries: Sequence[Rates], picos: int) -> Priced:
 def _part(kind: str, tokens: Tokens, rates: Rates) -> Part:
     count: int = getattr(tokens, kind)
     rate = _rate(getattr(rates, kind), tokens.input + tokens.cache_read + tokens.cache_write)
-    return Part(kind, count, rate, EXACT.scaleb(EXACT.multiply(rate, Decimal(count)), -6))
+    return Part(kind, count, _short(rate), EXACT.scaleb(EXACT.multiply(rate, Decimal(count)), -6))
+
+
+def _short(rate: Decimal) -> Decimal:
+    """Without zeros that nobody wrote: `0.080000000000` is 0.08, and 10 stays 10."""
+    return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
 
 
 def _rate(steps: Steps, input_side: int) -> Decimal:

@@ -11,6 +11,7 @@ from trivet.kit.money import from_picos
 
 WIDTH, HEIGHT = 960, 72
 GAP: Final = 0.25
+WIDEST: Final = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def bars(every: Sequence[Line]) -> tuple[Bar, ...]:
     highest = max((line.cost for line in told if line.cost is not None), default=Decimal(0))
     if len(told) < 2 or not highest or len({line.currency for line in told if line.currency}) > 1:
         return ()
-    width = WIDTH / len(told)
+    width = min(WIDTH / len(told), WIDEST)
     return tuple(
         Bar(
             round(n * width, 2), round(width * (1 - GAP), 2), round(HEIGHT - float(line.cost / highest) * HEIGHT, 2),

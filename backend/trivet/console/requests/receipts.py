@@ -72,7 +72,7 @@ def listed(looking: Looking, query: Annotated[Query, Ask()]) -> HTMLResponse:
             session, kind, query, looking, interval=address.interval, limit=SHOWN, cursor=query.cursor
         )
         shown = [_row(each, said) for each, said in zip(found, interactions.told(session, found), strict=True)]
-    dots, highest = _dots(found, shown, address.interval)
+    dots, highest = _dots(found, shown)
     page = InteractionsPage(
         reader=looking,
         sentence=words.of_list(kind, len(shown), more=bool(older or query.cursor)),
@@ -210,17 +210,18 @@ def _whose(owners: Sequence[str]) -> str:
     return owners[0] if len(owners) == 1 and owners[0] != names.NONE["tenant"] else ""
 
 
-def _dots(found: Sequence[Interaction], shown: Sequence[InteractionRow], over: Interval) -> tuple[tuple[Dot, ...], str]:
-    """What each cost over when it was, from zero, in the currency that most have."""
+def _dots(found: Sequence[Interaction], shown: Sequence[InteractionRow]) -> tuple[tuple[Dot, ...], str]:
+    """What each cost over when it was, from the oldest on this page to the newest, in the currency that most have."""
     currencies = [currency for each in found for currency in each.picos]
     if not currencies:
         return (), ""
     currency = max(set(currencies), key=lambda each: (currencies.count(each), each))
     highest = max(each.picos[currency] for each in found) or 1
-    whole = (over.end - over.start).total_seconds()
+    first = min(each.newest for each in found)
+    whole = (max(each.newest for each in found) - first).total_seconds() or 1.0
     dots = tuple(
         Dot(
-            round((each.newest - over.start).total_seconds() / whole * WIDTH, 2),
+            round((each.newest - first).total_seconds() / whole * WIDTH, 2),
             round(HEIGHT * (1 - each.picos[currency] / highest), 2), row.url, f"{row.cost} · {row.lasted}",
         )
         for each, row in zip(found, shown, strict=True)

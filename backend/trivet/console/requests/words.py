@@ -26,7 +26,9 @@ def of_list(shown: int, picture: Picture | None, *, more: bool, partial: bool) -
         return _n("{n} request matches.", "{n} requests match.", chosen[0])
     every = sum(each.count for each in picture.outcomes)
     failed = every - sum(each.count for each in picture.outcomes if each.outcome == "ok")
-    share = say.share(failed / every if every else 0.0)
+    if not failed:
+        return _n("{n} request, which ended well.", "{n} requests; all ended well.", every, n=say.count(every))
+    share = say.share(failed / every)
     return _("{n} requests; {share} did not end well.", n=say.count(every), share=share)
 
 
