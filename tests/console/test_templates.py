@@ -48,6 +48,13 @@ PAGES = {
     "evidence/readiness.html": evidence_views.ReadinessPage,
     "search/page.html": search.SearchPage,
     "sign_in/page.html": people_views.SignInPage,
+    "sign_in/link.html": people_views.LinkPage,
+    "people/yourself.html": people_views.YourselfPage,
+    "people/list.html": people_views.PeoplePage,
+    "people/one.html": people_views.PersonPage,
+    "people/keys.html": people_views.KeysPage,
+    "people/revoke.html": people_views.RevokePage,
+    "people/audit.html": people_views.AuditPage,
     "budgets/page.html": budgets_views.BudgetsPage,
     "bills/page.html": bills_views.BillsPage,
     "periods/page.html": periods_views.PeriodsPage,
@@ -88,7 +95,7 @@ PAGES = {
 
 
 # Pages before anybody is known, and parts that are fetched after their page.
-NO_PLACE = {"sign_in/page.html", "base/error.html", "unit_costs/why.html"}
+NO_PLACE = {"sign_in/page.html", "sign_in/link.html", "base/error.html", "unit_costs/why.html"}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from trivet.console.money import (
     statements,
     unit_costs,
 )
-from trivet.console.people import provider
+from trivet.console.people import routes as people
 from trivet.console.people.cookies import Renewal
 from trivet.console.requests import receipts, requests
 from trivet.console.settings import channels, pools, scenarios, tenants
@@ -90,7 +90,7 @@ def create_site() -> FastAPI:
     site.include_router(scenarios.router)
     site.include_router(pools.router)
     site.include_router(channels.router)
-    site.include_router(provider.router)
+    site.include_router(people.router)
     site.mount("/static", Assets(directory=shipped("web") / "static" / "dist", check_dir=False))
     site.add_middleware(Renewal)
     site.add_middleware(Tongue)

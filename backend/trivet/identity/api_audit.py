@@ -54,14 +54,14 @@ def list_audit(_: Reads, wanted: Annotated[Wanted, Query()]) -> dict[str, Any]:
 
 @router.get("/audit/verification", responses=told(answers.ChainBody))
 def verify_audit(_: Admin) -> dict[str, Any]:
-    """How much of the chain fits: what was verified before, and the next rows, at most 20,000."""
+    """How much of the chain fits: what was verified before, and the next rows, at most 10,000."""
     with db.transaction() as session:
         return answers.chain(chain.look(session))
 
 
 @router.post("/audit/verification", responses=told(answers.ChainBody))
 def verify_further(principal: Admin, body: Walk | None = None) -> dict[str, Any]:
-    """Verify the next rows, at most 20,000, and remember how far it is; ask again until `verified` is `rows`."""
+    """Verify the next rows, at most 10,000, and remember how far it is; ask again until `verified` is `rows`."""
     del principal
     with db.transaction() as session:
         return answers.chain(chain.step(session, utc_now(), again=body.again if body else False))

@@ -1,18 +1,21 @@
 """Lists of people, keys and changes, each with a bound: what the API tells and the pages show."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from trivet.identity import service
 from trivet.identity.models import ApiKey, Audit, User
 from trivet.kit.interval import Interval
 
+T = TypeVar("T", bound=tuple[Any, ...])
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which changes: by whom, what was done, to what (exactly, or all beneath `key:`), when. Empty: any."""
+    """Which changes: by whom, what was done, to what, when. Empty: any."""
 
     actor: str = ""
     action: str = ""
@@ -61,18 +64,17 @@ def keys(session: Session, limit: int, *, after: int = 0, before: int = 0, live:
 
 def changes(session: Session, asked: Asked, limit: int, before: int = 0) -> list[Audit]:
     """Newest first."""
-    query = select(Audit).order_by(Audit.id.desc()).limit(limit)
-    if before:
-        query = query.where(Audit.id < before)
-    if asked.actor:
-        query = query.where(Audit.actor == asked.actor)
-    if asked.action:
-        query = query.where(Audit.action == asked.action)
-    if asked.subject:
-        query = query.where(Audit.subject == asked.subject)
+    query = narrowed(select(Audit), asked).order_by(Audit.id.desc()).limit(limit)
+    return list(session.scalars(query.where(Audit.id < before) if before else query))
+
+
+def narrowed(query: Select[T], asked: Asked) -> Select[T]:
+    """A question about changes, of those asked for alone."""
+    for column, value in ((Audit.actor, asked.actor), (Audit.action, asked.action), (Audit.subject, asked.subject)):
+        query = query.where(column == value) if value else query
     if asked.within is not None:
         query = query.where(Audit.at >= asked.within.start, Audit.at < asked.within.end)
-    return list(session.scalars(query))
+    return query
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -84,7 +86,7 @@ def counts(session: Session) -> dict[str, int]:
 def roles(session: Session) -> dict[str, int]:
     """How many people that may come in each role has."""
     rows = session.execute(select(User.role, func.count()).where(User.disabled_at.is_(None)).group_by(User.role))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def disabled(session: Session) -> int:
