@@ -376,15 +376,16 @@ def _trial(session: Session, row: CardTrial, looking: Reader) -> TrialPart:
     )
 
 
-TRIED = {
-    "errors": N_("errors"), "timeouts": N_("timeouts"), "refusals": N_("refusals"),
-    "slower than the P95 target": N_("slower than the P95 target"), "cost per request": N_("cost per request"),
-    "quality": N_("quality"),
-}  # fmt: skip
+AMOUNTS = (N_("cost per request"), N_("quality"))
+TRIED = (
+    N_("errors"), N_("timeouts"), N_("refusals"), N_("slower than the P95 target"), N_("cost per request"),
+    N_("quality"),
+)  # fmt: skip
 
 
 def _measure(said: dict[str, Any]) -> MeasureRow:
-    amount = said["measure"] in ("cost per request", "quality")
+    name = str(said["measure"])
+    amount = name in AMOUNTS
 
     def written(value: float | None) -> str:
         return "?" if value is None else f"{value:.4g}" if amount else f"{100 * value:.1f} %"
@@ -393,5 +394,10 @@ def _measure(said: dict[str, Any]) -> MeasureRow:
     word = _("worse") if said["worse"] else _("not worse") if said["holds"] else _("cannot be told")
     bounds = _("{low} to {high}", low=written(said["low"]), high=written(said["high"]))
     return MeasureRow(
-        _(TRIED.get(said["measure"], said["measure"])), written(said["new"]), written(said["old"]), bounds, state, word
+        _(name) if name in TRIED else name,
+        written(said["new"]),
+        written(said["old"]),
+        bounds,
+        state,
+        word,
     )

@@ -52,11 +52,12 @@ def sentence(run: Simulated) -> str:
     over = span((run.end - run.start).total_seconds())
     if not run.degraded:
         text = _("Over {span} and {n} requests it would not have degraded once.", span=over, n=say.count(run.requests))
+    elif run.degraded == 1:
+        text = _("Over {span} it would have degraded once, {time} in all.", span=over, time=lasted(run.degraded_s))
     else:
-        text = _n(
-            "Over {span} it would have degraded once, {time} in all.",
-            "Over {span} it would have degraded {n} times, {time} in all.",
-            run.degraded, span=over, time=lasted(run.degraded_s),
+        text = _(
+            "Over {span} it would have degraded {n} times, {time} in all.", n=run.degraded, span=over,
+            time=lasted(run.degraded_s),
         )  # fmt: skip
     if run.complete:
         return text
@@ -72,18 +73,20 @@ def really(held: Sequence[Held], run: Simulated) -> str:
     times += bool(held) and held[0].level > 0
     if not times:
         return _("Really it was at level 0 all the time.")
-    return _n("Really it degraded once, {time}.", "Really it degraded {n} times, {time}.", times, time=lasted(up))
+    if times == 1:
+        return _("Really it degraded once, {time}.", time=lasted(up))
+    return _("Really it degraded {n} times, {time}.", n=times, time=lasted(up))
 
 
 def lasted(seconds: float) -> str:
     """`41 min`, `2 h 5 min`, `40 s`."""
     if seconds < MINUTE_S:
-        return f"{seconds:.0f} s"
+        return _("{n} s", n=f"{seconds:.0f}")
     minutes = round(seconds / MINUTE_S)
     hours, rest = divmod(minutes, 60)
     if not hours:
-        return f"{minutes} min"
-    return f"{hours} h {rest} min" if rest else f"{hours} h"
+        return _("{n} min", n=minutes)
+    return _("{h} h {n} min", h=hours, n=rest) if rest else _("{n} h", n=hours)
 
 
 def span(seconds: float) -> str:
@@ -125,7 +128,7 @@ def _ticks(run: Simulated, zone: tzinfo) -> tuple[Tick, ...]:
 
 def _row(run: GuardRun, of: Simulated) -> GuardRunRow:
     longest = max((((span.end or of.until) - span.start).total_seconds() for span in run.spans), default=0.0)
-    notes = [_(LEFT_OUT.get(run.left_out, run.left_out))] if run.left_out else []
+    notes = [_(run.left_out) if run.left_out in LEFT_OUT else run.left_out] if run.left_out else []
     notes += [_("in shadow")] if run.shadow else [_("watches only")] if not run.raises_to else []
     return GuardRunRow(
         run.name, run.metric, run.times, lasted(run.broken_s) if run.times else "",
@@ -133,7 +136,7 @@ def _row(run: GuardRun, of: Simulated) -> GuardRunRow:
     )  # fmt: skip
 
 
-LEFT_OUT = {"what it watches is not in the stored buckets of usage": N_("what it watches is not in the stored buckets of usage")}  # fmt: skip
+LEFT_OUT = (N_("what it watches is not in the stored buckets of usage"),)
 
 
 def _move(level: int, share: float, reason: str) -> str:
