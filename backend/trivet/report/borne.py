@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select
@@ -9,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
 from trivet.ledger.models import BORNE, BalanceCentre, BalanceDay, Entry, Posting
-from trivet.report import limits, names
+from trivet.report import kept, limits, names
 from trivet.report.gathered import ALWAYS_APART, CHARGED, OWN, ZERO, Gathered, shows_apart
 from trivet.report.grain import DAY, HOUR, Grain
+from trivet.report.kept import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,42 @@ class Asked:
 def gather(session: Session, part: Interval, asked: Asked, into: Gathered) -> None:
     """Add what was posted for the hours of an interval."""
     for days, stretch in stretches(_whole(session, part), asked.grain):
-        rows = session.execute(_query(days, stretch, asked, into)).all()
-        limits.check(rows, into.groups_max)
+        rows = _of_days(session, stretch, asked, into) if days else _read(session, days, stretch, asked, into)
         for account, *key, amount, listed in rows:
             if account:
                 into.add_apart(account, tuple(key), amount)
             else:
                 into.add(tuple(key), amount, listed)
+
+
+def _of_days(session: Session, stretch: Interval, asked: Asked, into: Gathered) -> Rows:
+    """Whole days, the last of them apart: the others are the same until something is booked for them."""
+    last = DAY.floor(stretch.end - timedelta(microseconds=1))
+    parts = [Interval(stretch.start, last), Interval(last, stretch.end)] if last > stretch.start else [stretch]
+    return [row for part in parts for row in _kept(session, part, asked, into)]
+
+
+def _kept(session: Session, part: Interval, asked: Asked, into: Gathered) -> Rows:
+    where = tuple(sorted((name, tuple(sorted(values))) for name, values in asked.where.items()))
+    question = (part.start, part.end, asked.grain, asked.until_period, into.columns, into.groups_max, where)
+    marker = _newest(session, part)
+    found = kept.answers.find(question, marker)
+    if found is None:
+        found = _read(session, True, part, asked, into)  # of whole days
+        if _newest(session, part) == marker:  # else somebody posted between the two
+            kept.answers.keep(question, marker, found)
+    return found
+
+
+def _newest(session: Session, part: Interval) -> int:
+    """The newest posting of the hours of an interval."""
+    return session.scalar(select(func.max(Posting.id)).where(Posting.hour >= part.start, Posting.hour < part.end)) or 0
+
+
+def _read(session: Session, days: bool, part: Interval, asked: Asked, into: Gathered) -> Rows:
+    rows = session.execute(_query(days, part, asked, into)).all()
+    limits.check(rows, into.groups_max)
+    return rows
 
 
 def _whole(session: Session, part: Interval) -> Interval:

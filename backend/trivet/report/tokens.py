@@ -1,21 +1,31 @@
 """Requests and tokens of an interval by some ids, cost centres among them as tenants were mapped at the time."""
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
-from trivet.report import limits
+from trivet.ledger.service import posted_until
+from trivet.report import kept, limits
 from trivet.report.gathered import CENTRE
+from trivet.report.grain import DAY
 from trivet.report.provisional import segments
 from trivet.rollup import read
 from trivet.tenant.models import Tenant
 from trivet.tenant.service import cost_centres_at
 
 TENANTS_AT_ONCE = 300
+SEEN_S = 600
+_STATE = text("""
+    SELECT (SELECT max(id) FROM posting WHERE hour >= :start AND hour < :end),
+        EXISTS (SELECT FROM hour_due WHERE hour >= :start AND hour < :end)
+        OR EXISTS (SELECT FROM usage_delta WHERE bucket >= :start AND bucket < :end)
+""")
 MEASURES = (
     "requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
 )  # fmt: skip
@@ -76,6 +86,58 @@ def _batches(session: Session, own: Mapping[str, Collection[Any]]) -> Iterator[d
 def _read(
     session: Session, interval: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]
 ) -> dict[tuple[Any, ...], Counts]:
+    """Whole days that are posted are read once, and again when something was booked for them or came in."""
+    found: dict[tuple[Any, ...], Counts] = {}
+    for part, whole in _parts(session, interval):
+        for key, *sums in _kept(session, part, by, where) if whole else _counted(session, part, by, where):
+            each = Counts(*sums)
+            found[key] = found[key] + each if key in found else each
+        limits.check(found, limits.GROUPS_MAX)
+    return found
+
+
+def _parts(session: Session, interval: Interval) -> Iterator[tuple[Interval, bool]]:
+    """An interval as what is before, within and after its whole posted days; these are True."""
+    first = DAY.floor(interval.start)
+    first = first if first == interval.start else DAY.after(first)
+    until = posted_until(session)
+    last = DAY.floor(min(interval.end, until)) if until else first
+    if last - first < timedelta(days=2):
+        yield interval, False
+        return
+    if interval.start < first:
+        yield Interval(interval.start, first), False
+    yield Interval(first, last), True
+    if last < interval.end:
+        yield Interval(last, interval.end), False
+
+
+def _kept(
+    session: Session, part: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]
+) -> Sequence[Sequence[Any]]:
+    asked = tuple(sorted((name, tuple(sorted(values))) for name, values in where.items()))
+    question = ("tokens", part.start, part.end, tuple(by), asked)
+    marker = _marker(session, part)
+    found = kept.answers.find(question, marker) if marker else None
+    if found is None:
+        found = _counted(session, part, by, where)
+        if marker and _marker(session, part) == marker:
+            kept.answers.keep(question, marker, found)
+    return found
+
+
+def _marker(session: Session, part: Interval) -> tuple[int, int] | None:
+    """What names the usage of some days: the newest posting for them; None while some is not folded or not posted.
+
+    Late calls that cost nothing are booked by no posting: they are counted after `SEEN_S` at the latest.
+    """
+    newest, waits = session.execute(_STATE, {"start": part.start, "end": part.end}).one()
+    return None if waits else (newest or 0, int(time.monotonic() / SEEN_S))
+
+
+def _counted(
+    session: Session, interval: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]
+) -> list[tuple[Any, ...]]:
     found = read.counts(session, interval, by, MEASURES, where, limit=limits.GROUPS_MAX + 1)
     limits.check(found, limits.GROUPS_MAX)
-    return {key: Counts(*each) for key, each in found.items()}
+    return [(key, *sums) for key, sums in found.items()]

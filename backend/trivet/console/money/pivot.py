@@ -12,7 +12,7 @@ from trivet.console.money.costs_asked import TIMES, Asked
 from trivet.console.tongue import N_, _, _n
 from trivet.kit.money import EXACT
 
-ROWS_MAX, COLUMNS_MAX = 25, 8
+ROWS_MAX, COLUMNS_MAX = 25, 6
 ZERO = Decimal(0)
 NOBODY = ""  # the column of what has no place in any other
 APART_WORDS = {

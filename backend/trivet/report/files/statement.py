@@ -17,8 +17,7 @@ from trivet.kit.errors import Invalid, NotFound
 from trivet.kit.interval import Interval, month_of
 from trivet.kit.money import EXACT, PICO
 from trivet.ledger import periods
-from trivet.report import compare, moved, names
-from trivet.report import usage as using
+from trivet.report import compare, moved, names, tokens
 from trivet.report.costs import Costs, costs
 from trivet.report.files import statement_kept
 from trivet.report.files.statement_kept import Counted
@@ -188,10 +187,15 @@ def _tokens(session: Session, interval: Interval, lines: Costs) -> dict[tuple[st
     tenants = sorted({row.key[1] for row in lines.rows})
     if not tenants:
         return {}
+    by = ("tenant", "model")
+    columns = names.columns(by)
+    counted = tokens.counts(session, interval, columns, names.where(session, {"tenant": tenants}))
+    ids = [dict(zip(columns, key, strict=True)) for key in counted]
+    labels = names.labels(session, by, ids)
     found: dict[tuple[str, str], int] = {}
-    for row in using.usage(session, interval, ["tenant", "model"], names.where(session, {"tenant": tenants})):
-        key = (row.key[0], row.key[1])
-        found[key] = found.get(key, 0) + row.usage.tokens
+    for own, each in zip(ids, counted.values(), strict=True):
+        tenant, model = labels.key(by, own)
+        found[tenant, model] = found.get((tenant, model), 0) + each.tokens
     return found
 
 
