@@ -150,4 +150,4 @@ def _within(path: str, prefix: str) -> bool:
 
 def _named(roles: Sequence[str]) -> str:
     words = [role.replace("_", " ") for role in roles]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else " and ".join((", ".join(words[:-1]), words[-1]))

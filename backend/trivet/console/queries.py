@@ -17,6 +17,7 @@ from trivet.command import scope as scopes
 from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
 from trivet.console.lately import AHEAD_S, BUCKET_S, lately
 from trivet.console.measures import Now
+from trivet.console.tongue import _
 from trivet.fleet.models import Backend
 from trivet.guard import service as guards
 from trivet.guard.models import Breach, GuardState, LadderState
@@ -252,7 +253,9 @@ def _tenants(session: Session, ids: set[int]) -> dict[int, str]:
 def _people(session: Session, actors: set[str]) -> dict[str, str]:
     """Names of people by address, and keys in words."""
     named = dict(session.execute(select(User.email, User.name).where(User.email.in_(actors))).all())
-    return named | {actor: f"The key {actor.removeprefix(KEY)}" for actor in actors if actor.startswith(KEY)}
+    return named | {
+        actor: _("The key {name}", name=actor.removeprefix(KEY)) for actor in actors if actor.startswith(KEY)
+    }
 
 
 def _causes(session: Session, levels: Mapping[int, int]) -> dict[int, Cause]:

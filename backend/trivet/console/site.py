@@ -11,8 +11,8 @@ from trivet.console.connect import connect
 from trivet.console.control import backends, commands, ladder
 from trivet.console.evidence import breach, breaches, drills, proofs, readiness
 from trivet.console.fleet import fleet
-from trivet.console.live import events as live_events
 from trivet.console.jobs import exports, jobs
+from trivet.console.live import events as live_events
 from trivet.console.money import (
     bills,
     budgets,
@@ -40,7 +40,7 @@ class Assets(StaticFiles):
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed through as they came
-        answer.headers["Cache-Control"] = f"public, max-age={ASSET_AGE_S}, immutable"
+        answer.headers["Cache-Control"] = ", ".join(("public", f"max-age={ASSET_AGE_S}", "immutable"))
         return answer
 
 
