@@ -15,7 +15,7 @@ from trivet.card.content import Card, parse
 from trivet.card.models import CardRevision, CardSchedule, CardTrial
 from trivet.card.sentences import CRITICALITIES, paragraphs
 from trivet.console import format as say
-from trivet.console.cards import cards_acts, cards_read, cards_used
+from trivet.console.cards import cards_acts, cards_life, cards_read, cards_used
 from trivet.console.cards import cards_words as words
 from trivet.console.cards.cards_read import Standing
 from trivet.console.cards.cards_strip import draw
@@ -26,7 +26,6 @@ from trivet.console.cards.cards_views import (
     MeasureRow,
     RevisionRow,
     ScheduleRow,
-    Stage,
     Strip,
     TrialPart,
     Typed,
@@ -168,7 +167,7 @@ def _page(session: Session, looking: Reader, name: str, before: int, to: int, ty
         before = one.active.number if to != one.active.number else one.active.previous_number or to
     changes = _changes(session, name, before, to)
     gone, come = _sentences(session, name, before, to)
-    life_of, life = _life(one, rows, looking)
+    life_of, life = cards_life.of(one, rows, looking)
     governed = list(dict.fromkeys(row.number for row in cards_read.activations(session, scenario.id)))
     return CardPage(
         reader=looking,
@@ -257,41 +256,6 @@ def _back(session: Session, one: Standing) -> str:
     return words.back_to(card.number, card.previous_number, len(changes))
 
 
-def _life(one: Standing, rows: list[CardRevision], looking: Reader) -> tuple[str, tuple[Stage, ...]]:
-    """The way of the newest revision that is under way, else of the one that governs: what is behind it, what is next."""
-    open_ = [row for row in rows if row.status in ("draft", "in_review")]
-    governs = [row for row in rows if one.active and row.number == one.active.number]
-    row = next(iter([*open_, *governs]), None)
-    if row is None:
-        return "", ()
-
-    def at(when: datetime | None) -> str:
-        return say.day_clock(when, looking.now, looking.zone) if when else ""
-
-    def stage(text: str, note: str, *, done: bool) -> Stage:
-        return Stage(_(text), "effective" if done else "missing", note)
-
-    active = row.status == "active"
-    waits = one.schedule.at if one.schedule and one.schedule.number == row.number else None
-    stages = [
-        stage(N_("draft"), _("{at}, {who}", at=at(row.created_at), who=row.author), done=True),
-        stage(N_("in review"), at(row.submitted_at), done=row.submitted_at is not None),
-    ]
-    if not (active and _from_preset(row)) and row.glass_broken_at is None:
-        stages.append(
-            stage(N_("approved for product"), row.approved_product_by or "", done=bool(row.approved_product_by))
-        )
-        stages.append(stage(N_("approved for operations"), row.approved_operations_by or "", done=bool(row.approved_operations_by)))  # fmt: skip
-    if one.trial and one.trial.number == row.number:
-        stages.append(Stage(_("on trial"), "observed", f"{100 * one.trial.shares[one.trial.step]:g} %"))
-    since = one.active.active_from if one.active and active else waits
-    stages.append(
-        stage(N_("active"), at(since), done=active) if not waits else Stage(_("active"), "pending", at(since))
-    )
-    stages.append(stage(N_("retired"), "", done=False))
-    return _("revision {number}", number=row.number), tuple(stages)
-
-
 def _schedule(row: CardSchedule) -> ScheduleRow:
     return ScheduleRow(
         row.number,
@@ -329,20 +293,10 @@ def _revision(row: CardRevision, one: Standing, tried: list[CardTrial], looking:
         author=row.author,
         created_at=row.created_at,
         approvals=words.approvals(row.approved_product_by, row.approved_operations_by, solo=row.solo)
-        if row.status != "draft" and not _from_preset(row) else "",
+        if row.status != "draft" and not cards_life.from_preset(row) else "",
         note=_note(row, tried, looking),
         acts=cards_acts.offered(row, one, looking),
     )  # fmt: skip
-
-
-def _from_preset(row: CardRevision) -> bool:
-    """What a registered scenario began with was approved by nobody, and needs not be."""
-    return (
-        row.number == 1
-        and row.approved_product_by is None
-        and row.glass_broken_at is None
-        and row.status != "in_review"
-    )
 
 
 def _note(row: CardRevision, tried: list[CardTrial], looking: Reader) -> str:
