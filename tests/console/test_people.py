@@ -37,7 +37,7 @@ class TestYourself:
         form = {"email": person("sre"), "password": PASSWORD}
         client.post("/sign-in", data=form, headers={"User-Agent": FIREFOX})
         page = client.get("/settings").text
-        assert "You are Sre, sre. You are signed in here alone." in page
+        assert "You are Sre, sre. You are signed in at 1 place." in page
         assert "Firefox on Linux" in page and "this one" in page
         file = client.get("/settings.csv").text.splitlines()
         assert file[0] == "since,last_seen_at,browser,here" and file[1].endswith("Firefox on Linux,yes")

@@ -46,7 +46,7 @@ def yourself(name: str, role: str, tenant: str, sessions: int) -> str:
         if tenant
         else _("You are {name}, {role}.", **who)
     )
-    return f"{seen} " + _n("You are signed in here alone.", "You are signed in at {n} places.", sessions)
+    return f"{seen} " + _n("You are signed in at {n} place.", "You are signed in at {n} places.", sessions)
 
 
 def people(roles: Mapping[str, int], disabled: int) -> str:
