@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trivet.command.models import Command
-from trivet.console.chart import SPANS, flag, interval_of, ribbon, steps, trimmed
+from trivet.console.chart import SPANS, flag, interval_of, ribbon, spans_of, steps, trimmed
 from trivet.kit.interval import Interval
 from trivet.rollup.read import Usage
 
@@ -83,3 +83,12 @@ class TestFlags:
     def test_a_revision_is_a_flag_without_a_level(self):
         back = flag(self.given(kind="rollback", level=None, revision=2))
         assert (back["words"], back["level"]) == ("Roll back to revision 2", None)
+
+
+class TestAStretchOfAnyLength:
+    def test_is_drawn_in_the_finest_step_of_which_there_are_few_and_then_in_coarser_ones(self):
+        start = datetime(2026, 11, 1, tzinfo=UTC)
+        finest = [spans_of(Interval(start, start + timedelta(seconds=s)))[0] for s in (600, 7200, 86_400 * 30)]
+        assert [(span.step_s, span.grain_s) for span in finest] == [(10, 10), (60, 60), (21_600, 3_600)]
+        coarser = [span.step_s for span in spans_of(Interval(start, start + timedelta(hours=2)))]
+        assert coarser == sorted(coarser)

@@ -1,15 +1,18 @@
 """The overview of a real database, and commands given from it."""
 
 import re
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from tests.console.test_queries import usage
 
 from trivet import db
+from trivet.card import service as cards
 from trivet.command import service
 from trivet.command.models import Command, DesiredState
-from trivet.kit.clock import utc_now
-from trivet.tenant.models import Scenario
+from trivet.kit.clock import floor, utc_now
+from trivet.tenant.models import Scenario, Tenant
 
 DECIDE = {"sre", "product_owner", "admin"}
 
@@ -118,3 +121,73 @@ class TestCommands:
         assert self.give(client, scenario, csrf_token="stale").status_code == 403
         with db.transaction() as session:
             assert session.query(Command).count() == 0
+
+
+class TestManyScenarios:
+    @pytest.fixture
+    def many(self, database):
+        with db.transaction() as session:
+            for i in range(8):
+                name = f"feature-{i}"
+                cards.register(session, name=name, preset_name=None, criticality="core", actor="test", now=utc_now())
+            session.add(Scenario(name='"><img src=x>'))
+            id_ = session.scalar(select(Scenario.id).where(Scenario.name == "feature-5"))
+            service.issue(session, kind="degrade", scenario_id=id_, level=1, reason="r", actor="ladder", now=utc_now())
+
+    def test_the_troubled_one_stands_open_and_the_calm_ones_in_one_line_each(self, sign_in, many):
+        html = sign_in("viewer").get("/").text
+        assert 'id="scenario-feature-5"' in html and 'id="scenario-feature-1"' not in html
+        assert html.count('id="brief-') == 8
+        assert '"><img src=x>' not in html
+
+    def test_the_address_opens_one_and_filters(self, sign_in, many):
+        client = sign_in("viewer")
+        assert 'id="scenario-feature-1"' in client.get("/?open=feature-1").text
+        assert client.get("/?q=TURE-2").text.count("Feature 2") >= 1
+        trouble = client.get("/?trouble=1").text
+        assert 'id="scenario-feature-5"' in trouble and 'id="brief-' not in trouble
+        assert "No scenario is left by these filters." in client.get("/?criticality=experimental&q=zz").text
+
+    def test_the_file_has_all_of_them(self, sign_in, many):
+        answer = sign_in("viewer").get("/overview.csv")
+        lines = answer.text.splitlines()
+        assert lines[0].startswith("scenario,criticality,level,level_wanted") and len(lines) == 10
+        assert any(line.startswith("feature-5,core,0,1,") for line in lines)
+
+    def test_more_scenarios_are_not_more_statements(self, sign_in, many):
+        client, counts = sign_in("viewer"), []
+        seen = lambda *_: counts.append(1)  # noqa: E731  # a listener is any callable
+        event.listen(db.engine(), "after_cursor_execute", seen)
+        try:
+            client.get("/")
+            before, now = len(counts), utc_now()
+            with db.transaction() as session:
+                for i in range(8, 14):
+                    cards.register(
+                        session, name=f"feature-{i}", preset_name=None, criticality="core", actor="test", now=now
+                    )
+            counts.clear()
+            client.get("/")
+        finally:
+            event.remove(db.engine(), "after_cursor_execute", seen)
+        assert len(counts) <= before
+
+
+class TestSomebodyOfOneTenant:
+    def test_sees_their_own_scenarios_and_no_command_and_nobody_else(self, sign_in, scenario):
+        with db.transaction() as session:
+            ours = db.named_ids(session, Tenant, ["acme", "umbrella"])
+            id_ = session.scalars(select(Scenario.id)).one()
+            at = floor(utc_now(), 10) - timedelta(seconds=10)
+            session.add_all([
+                usage(at, tenant_id=ours["acme"], scenario_id=id_, requests=7),
+                usage(at, tenant_id=ours["umbrella"], scenario_id=id_, requests=90),
+            ])  # fmt: skip
+            service.issue(session, kind="degrade", scenario_id=id_, level=1, reason="secret", actor="t", now=utc_now())
+        client = sign_in("viewer", tenant="acme")
+        html = client.get("/").text
+        assert sentence_of(html).startswith("acme sent 7 requests to 1 scenario")
+        assert "secret" not in html and "umbrella" not in html
+        assert client.get("/overview.csv").text.splitlines()[1].startswith("support-chat,7,0")
+        assert client.get("/live").status_code == 200
+        assert client.get(f"/scenarios/{scenario}/series.json").status_code == 403

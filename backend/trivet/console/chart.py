@@ -1,5 +1,6 @@
 """The series behind a scenario's charts: latency as a band, requests a second, flags and the ladder over time."""
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trivet.archive.facts import NotKept
 from trivet.card import service as cards
 from trivet.command.models import Command
 from trivet.console import changes, queries, story
@@ -51,17 +53,22 @@ def interval_of(span: Span, now: datetime) -> Interval:
     return Interval(end - timedelta(seconds=span.seconds), end)
 
 
-def span_of(interval: Interval) -> Span:
-    """How a stretch of any length is drawn."""
-    step_s, grain_s = next((each for each in STEPS if interval.seconds / each[0] <= POINTS_MAX), STEPS[-1])
-    return Span(math.ceil(interval.seconds / step_s) * step_s, grain_s, step_s)
+def spans_of(interval: Interval) -> list[Span]:
+    """How a stretch of any length may be drawn, the finest first."""
+    fitting = [each for each in STEPS if interval.seconds / each[0] <= POINTS_MAX] or [STEPS[-1]]
+    return [Span(math.ceil(interval.seconds / step_s) * step_s, grain_s, step_s) for step_s, grain_s in fitting]
 
 
 def drawn(session: Session, scenario: int, address: Address, now: datetime, zone: str) -> dict[str, Any]:
     """The series of the stretch that an address asks for."""
     if address.range in SPANS:
         return series(session, scenario, SPANS[address.range], now, zone)
-    return series(session, scenario, span_of(address.interval), min(now, address.interval.end), zone)
+    *finer, last = spans_of(address.interval)
+    end = min(now, address.interval.end)
+    for span in finer:
+        with contextlib.suppress(NotKept):  # what is long ago is kept more coarsely
+            return series(session, scenario, span, end, zone)
+    return series(session, scenario, last, end, zone)
 
 
 def series(session: Session, scenario: int, span: Span, now: datetime, zone: str) -> dict[str, Any]:

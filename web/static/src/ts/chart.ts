@@ -78,7 +78,7 @@ class Chart extends HTMLElement {
       padding: [4, ends, rate ? 6 : 0, 0],
       legend: { show: false },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), series.zone),
-      cursor: { sync: { key: this.getAttribute("series") ?? "" }, points: { size: 6 }, drag: { x: false, y: false } },
+      cursor: { sync: { key: this.getAttribute("series") ?? "" }, points: { size: 6 }, drag: { x: this.hasAttribute("narrows"), y: false, setScale: false, dist: 6 } },
       scales: {
         x: { time: true, min: series.from, max: series.to },
         y: { min: 0, max: this.top(series) },
@@ -93,7 +93,7 @@ class Chart extends HTMLElement {
       series: rate ? [{}, line("ink-soft", "ink-soft")] : [{}, line("latency"), line("latency")],
       bands: rate ? [] : [{ series: [1, 2], fill: faded("latency", 20) }],
       plugins: [overlay(() => this.series, { latency: !rate }), tip(() => this.series)],
-      hooks: { setCursor: [(u) => this.write(u.cursor.idx ?? null)] },
+      hooks: { setCursor: [(u) => this.write(u.cursor.idx ?? null)], setSelect: [narrow] },
     };
   }
 
@@ -112,6 +112,17 @@ class Chart extends HTMLElement {
       : [`P50 ${sayDuration(series.p50_ms[index] ?? null)}`, `P95 ${sayDuration(series.p95_ms[index] ?? null)}`];
     place.textContent = [at, ...said].join(" · ");
   }
+}
+
+// A stretch that somebody drew over the chart becomes the stretch of the page: it is in the address, so it can be sent.
+function narrow(u: uPlot): void {
+  if (u.select.width < 6) return;
+  const url = new URL(location.href);
+  const [since, until] = [u.select.left, u.select.left + u.select.width].map((x) => new Date(u.posToVal(x, "x") * 1000).toISOString());
+  url.searchParams.set("since", since ?? "");
+  url.searchParams.set("until", until ?? "");
+  url.searchParams.delete("range");
+  location.assign(url);
 }
 
 function line(hue: string, fill?: string): uPlot.Series {
