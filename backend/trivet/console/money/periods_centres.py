@@ -17,6 +17,7 @@ from trivet.console.files import csv_answer
 from trivet.console.money import periods_words as words
 from trivet.console.money.periods_views import CentreRow, CentresPage, SharedRow, UnmappedRow, Upload
 from trivet.console.pages import show
+from trivet.console.tongue import _
 from trivet.console.views import Reader
 from trivet.kit.body import NAME_MAX
 from trivet.kit.errors import Forbidden, Invalid, TrivetError
@@ -159,7 +160,7 @@ def _page(session: Session, looking: Reader, upload: Upload, problem: str) -> Ce
     tenants = session.execute(select(Tenant.id, Tenant.name, Tenant.created_at).order_by(Tenant.name)).all()
     unmapped = [UnmappedRow(name, since) for id_, name, since in tenants if id_ not in charged]
     by_centre: dict[int, list[str]] = {}
-    for id_, name, _ in tenants:
+    for id_, name, _since in tenants:
         if id_ in charged:
             by_centre.setdefault(charged[id_], []).append(name)
     rows = session.scalars(select(CostCentre)).all()
@@ -204,9 +205,9 @@ def _shared(session: Session, looking: Reader) -> list[SharedRow]:
 
 def _spread(recurs: str, term: Term, looking: Reader) -> str:
     if recurs == MONTHLY:
-        return "each month"
-    days = [at.astimezone(looking.zone) for at in (term.start, term.end or term.start)]
-    return " to ".join(f"{day.day} {day:%b %Y}" for day in days)
+        return _("each month")
+    start, end = (at.astimezone(looking.zone) for at in (term.start, term.end or term.start))
+    return _("{start} to {end}", start=f"{start:%Y-%m-%d}", end=f"{end:%Y-%m-%d}")
 
 
 def _targets(session: Session, rule: Rule) -> list[tuple[str, str]]:
