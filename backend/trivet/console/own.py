@@ -52,7 +52,7 @@ def _used(session: Session, tenant_id: int, address: Address) -> dict[str, Usage
 
 def _spent(session: Session, reader: Reader) -> dict[str, tuple[Money, ...]]:
     found: dict[str, tuple[Money, ...]] = {}
-    for row in costs(session, today(reader.now), ["scenario"], {"tenant": [reader.tenant]}).rows:
+    for row in costs(session, today(reader.now), ["scenario"], {"tenant_id": [reader.tenant_id]}).rows:
         found[row.key[0]] = (*found.get(row.key[0], ()), Money(row.amount, row.currency))
     return found
 

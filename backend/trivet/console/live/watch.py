@@ -94,7 +94,7 @@ class Watch:
             listener.end()
 
     async def _look(self) -> None:
-        topics = frozenset().union(*(listener.topics for listener in self.listeners))
+        topics = frozenset[str]().union(*(listener.topics for listener in self.listeners))
         ask_alive = time.monotonic() - self._asked_alive > ALIVE_S
         sessions = frozenset(listener.session for listener in self.listeners) if ask_alive else frozenset[str]()
         try:
