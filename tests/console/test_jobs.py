@@ -145,6 +145,8 @@ class TestAFile:
         ("asked", "wanted"),
         [
             ({"by": "tenant"}, {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z", "group_by": "tenant"}),
+            ({"file": "usage.csv"},
+             {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z", "group_by": "tenant,model"}),
             ({"file": "statement.pdf", "cost_centre": "CC-7"}, {"month": "2026-11", "cost_centre": ["CC-7"]}),
             ({"file": "supply.parquet", "grain": "1mo", "focus_version": "1.2"},
              {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"}),

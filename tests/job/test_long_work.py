@@ -80,7 +80,7 @@ class TestAFileInTheBackground:
     def test_its_title_says_what_it_is(self, client, admin):
         asked = DAY | {"group_by": "tenant,model", "grain": "1d"}
         title = client.post("/api/v1/exports/costs.xlsx", params=asked, headers=admin).json()["title"]
-        assert title == "Costs by tenant, model, a row each 1d, 2026-11-20 to 2026-11-21, workbook"
+        assert title == "Costs by tenant, model, a row each day, 2026-11-20 to 2026-11-21, workbook"
 
 
 class TestImportsInTheBackground:

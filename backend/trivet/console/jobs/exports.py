@@ -20,6 +20,7 @@ from trivet.console.views import Reader
 from trivet.identity.auth import Principal
 from trivet.job import api as jobs
 from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.report import names
 from trivet.report.files import later, make, schedules
 from trivet.report.files.files_api import ExportQuery
 from trivet.report.files.schedules import Wanted
@@ -105,7 +106,8 @@ def wanted(asked: Asked) -> ExportQuery:
             {"focus_version": asked.focus_version} if asked.focus_version else {}
         )
     else:
-        given |= {"group_by": asked.by, "grain": asked.grain or None}
+        told_by = kind == "costs" or not set(asked.by.split(",")) - set(names.USAGE_BY)  # usage knows no cost centre
+        given |= {"group_by": asked.by if told_by else make.GROUP_BY[kind], "grain": asked.grain or None}
         given |= {"cost_centre": [asked.cost_centre]} if asked.cost_centre and kind == "costs" else {}
     return ExportQuery.model_validate(given)
 

@@ -22,6 +22,7 @@ from trivet.console.money.prices_views import (
     PriceRow,
     PricesPage,
     PriceTable,
+    Timeline,
 )
 from trivet.console.tongue import _
 from trivet.console.views import Reader
@@ -140,7 +141,7 @@ def _narrowed(query: Query) -> list[Any]:
     return where
 
 
-def _timeline(session: Session, query: Query, address: Address, looking: Reader) -> changing.Timeline | None:
+def _timeline(session: Session, query: Query, address: Address, looking: Reader) -> Timeline | None:
     """When prices changed in the last year and what is to come, by UTC day."""
     start = looking.now - YEAR
     day = func.date_trunc("day", Price.effective_from, "UTC")

@@ -18,6 +18,7 @@ from trivet.report.files.files_api import ExportQuery
 from trivet.report.files.table import Gone
 
 KIND, TASK = "export", "report.export"
+GRAINS = {"1h": "hour", "1d": "day", "1mo": "month"}
 FORMS = {"csv": "CSV", "xlsx": "workbook", "pdf": "PDF", "focus.csv": "FOCUS CSV", "parquet": "FOCUS Parquet"}
 
 
@@ -41,11 +42,11 @@ def split(file: str) -> tuple[str, str]:
 
 
 def title(kind: str, wish: make.Wish) -> str:
-    """`Costs by cost_centre, a row a day, 2026-11-01 to 2026-11-30, CSV`; the last day is one it still covers."""
+    """`Costs by cost centre, a row each day, 2026-11-01 to 2026-11-30, CSV`; the last day is one it still covers."""
     if kind == "statement":
         return f"Statement of {wish.cost_centre}, {wish.month}, PDF"
-    by = f" by {wish.group_by.replace(',', ', ')}" if wish.group_by else ""
-    rows = f", a row each {wish.grain}" if wish.grain else ""
+    by = f" by {wish.group_by.replace('_', ' ').replace(',', ', ')}" if wish.group_by else ""
+    rows = f", a row each {GRAINS.get(wish.grain, wish.grain)}" if wish.grain else ""
     return f"{kind.capitalize()}{by}{rows}, {days(wish.interval)}, {FORMS[wish.form]}"
 
 
