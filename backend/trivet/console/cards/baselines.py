@@ -193,6 +193,7 @@ def _one(session: Session, looking: Reader, baseline: int, asked: AskedOne, addr
     others = [Link(_("now"), address.url(against=""), against is None)]
     others += [Link(each.name, address.url(against=str(each.id)), each.id == against) for each in rest[:OTHERS_SHOWN]]
     rows = words.rows(found)
+    drawn = sum(bool(each.relative) for each in rows)
     return BaselinePage(
         reader=looking,
         address=address,
@@ -209,7 +210,7 @@ def _one(session: Session, looking: Reader, baseline: int, asked: AskedOne, addr
         others=tuple(others),
         rows=rows,
         currency=found.currency,
-        height=len(rows) * words.ROW,
+        height=drawn * words.ROW,
         mix=_mix(found),
         terms=_(measures.TERMS_WORDS),
     )
@@ -223,5 +224,5 @@ def _mix(found: service.Comparison) -> tuple[tuple[str, str, int, int], ...]:
     for kind, label in MIX:
         one, two = getattr(found.before.measured, kind), getattr(found.after.measured, kind)
         most = sorted({*one, *two}, key=lambda name: -(one.get(name, 0) + two.get(name, 0)))[:8]
-        rows += [(_(label), name, one.get(name, 0), two.get(name, 0)) for name in most]
+        rows += [(_(label), name, *pair) for name in most if any(pair := (one.get(name, 0), two.get(name, 0)))]
     return tuple(rows)

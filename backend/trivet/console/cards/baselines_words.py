@@ -10,8 +10,8 @@ from trivet.console import format as say
 from trivet.console.cards.baselines_views import Cell, MeasureRow
 from trivet.console.tongue import N_, _
 
-WIDTH, MIDDLE, ROW = 1000, 560, 26
-REACH = 400  # of a bar
+MIDDLE, ROW = 500, 26
+REACH = 280  # of a bar, on either side
 REACH_MIN = 0.1  # the share that the longest bar stands for at least
 LABELS: Final[Mapping[str, str]] = {
     "quality": N_("Quality"),
@@ -58,7 +58,11 @@ def written(value: float | None, unit: str) -> str:
 def rows(found: Comparison) -> tuple[MeasureRow, ...]:
     """Each measure as a row and a bar; the longest bar is the largest change."""
     largest = max([REACH_MIN, *(abs(d.relative) for d in found.differences if d.relative is not None)])
-    return tuple(_row(d, number, min(largest, 2.0)) for number, d in enumerate(found.differences))
+    drawn = [d.measure.key for d in found.differences if d.relative is not None]
+    return tuple(
+        _row(d, drawn.index(d.measure.key) if d.measure.key in drawn else 0, min(largest, 2.0))
+        for d in found.differences
+    )
 
 
 def _row(d: Difference, number: int, largest: float) -> MeasureRow:
@@ -103,7 +107,7 @@ def sentence(found: Comparison) -> str:
         if found.after.id is None:
             return _("Now is as “{name}” was: nothing measured in both differs by 1 % or more.", **given)
         return _("“{other}” is as “{name}” was: nothing measured in both differs by 1 % or more.", **given)
-    parts = ", ".join(_change(d) for d in told[:WORST_TOLD])
+    parts = _(", ").join(_change(d) for d in told[:WORST_TOLD])
     if found.after.id is None:
         return _("Against “{name}”, now has: {changes}.", changes=parts, **given)
     return _("Against “{name}”, “{other}” has: {changes}.", changes=parts, **given)

@@ -172,6 +172,8 @@ def _choices(field: Field, value: str) -> tuple[Choice, ...]:
 
 
 def _words(choice: str) -> str:
+    if choice in CHOICE_WORDS:
+        return _(CHOICE_WORDS[choice])
     if choice in sentences.METRICS:
         return _("{metric} ({key})", metric=_(sentences.METRICS[choice][0]), key=choice)
-    return _(CHOICE_WORDS[choice]) if choice in CHOICE_WORDS else choice
+    return choice
