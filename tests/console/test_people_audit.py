@@ -105,7 +105,7 @@ class TestWords:
             {"a": 1, "b": {"c": "x", "d": None}, "e": 1}, {"b": {"c": "y"}, "e": 1, "f": [1]}
         )
         assert found == [
-            Difference("a", "1", ""), Difference("b.c", "x", "y"), Difference("b.d", "", ""), Difference("f", "", "[1]"),
+            Difference("a", "1", ""), Difference("b.c", "x", "y"), Difference("f", "", "[1]"),
         ]  # fmt: skip
         assert audit_read.differences(None, None) == []
         assert len(audit_read.differences(None, {"a": "x" * 1000})[0].after) == audit_read.VALUE_LENGTH_MAX + 1

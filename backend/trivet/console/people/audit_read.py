@@ -112,7 +112,11 @@ def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | Non
     """Field by field what was and what is; what stayed is left out. Nested fields by their way. Pure."""
     old, new = dict(_flat(before or {})), dict(_flat(after or {}))
     fields = list(dict.fromkeys([*old, *new]))
-    return [Difference(each, old.get(each, ""), new.get(each, "")) for each in fields if old.get(each) != new.get(each)]
+    return [
+        Difference(each, old.get(each, ""), new.get(each, ""))
+        for each in fields
+        if old.get(each, "") != new.get(each, "")
+    ]
 
 
 def after(cursor: str) -> int:
