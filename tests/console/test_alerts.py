@@ -11,6 +11,7 @@ from trivet import db
 from trivet.console.alerts import alerts_words as words
 from trivet.console.alerts.alerts_strip import Stretch, draw
 from trivet.identity.models import Audit
+from trivet.kit.interval import Interval
 from trivet.notify import alert_models as rows
 from trivet.notify.alert_tasks import judge_alerts
 from trivet.notify.rules.route import Step, Way
@@ -76,20 +77,22 @@ class TestWords:
 
 
 class TestThePicture:
+    DAY = Interval(NOW - timedelta(days=1), NOW)
+
     def test_is_solid_where_somebody_was_told_and_ends_where_the_alert_did(self):
-        strip = draw(
-            [Stretch("a", "page", ago(360), ago(180), True), Stretch("b", "page", ago(60), None, False)], NOW, UTC
-        )
-        assert [(bar.solid, bar.open, bar.x, bar.width) for bar in strip.bars] == [
-            (True, False, 777.5, 86.25),
-            (False, True, 921.25, 28.75),
+        found = [Stretch("a", "page", ago(360), ago(180), True), Stretch("b", "page", ago(60), None, False)]
+        strip = draw(found, self.DAY, NOW, UTC)
+        drawn = [(band.style, band.x, band.width, band.says) for lane in strip.lanes for band in lane.bands]
+        assert drawn == [
+            ("told", 750.0, 125.0, "a (page) is over; somebody was told"),
+            ("wanted", 958.33, 41.67, "b (page) fires; nobody was told"),
         ]
-        assert [words_ for _, words_ in strip.ticks] == ["20:00", "02:00", "08:00", "14:00"]
+        assert strip.ticks == ("14:00", "20:00", "02:00", "08:00", "14:00")
 
     def test_leaves_out_what_is_older_and_what_there_is_no_room_for(self):
         old = Stretch("old", "page", ago(3_000), ago(1_500), True)
-        strip = draw([old, *[Stretch(f"{n}", "page", ago(9), None, True) for n in range(20)]], NOW, UTC)
-        assert (len(strip.bars), strip.left_out) == (14, 6)
+        strip = draw([old, *[Stretch(f"{n}", "page", ago(9), None, True) for n in range(20)]], self.DAY, NOW, UTC)
+        assert (len(strip.lanes), strip.left_out) == (14, 6)
 
 
 class TestThePage:
@@ -114,6 +117,13 @@ class TestThePage:
         judge_alerts()
         page = client.get("/alerts").text
         assert "none of 1 routes fits its labels" in page
+        lines = client.get("/alerts.csv?severity=ticket").text.splitlines()
+        assert (
+            len(lines) == 2
+            and lines[1].startswith(f"{ticket_id},")
+            and ",rag," in lines[1]
+            and "none of 1 routes" in lines[1]
+        )
         done = client.post(f"/alerts/{page_id}/acknowledge", data={"csrf_token": token}, follow_redirects=False)
         assert done.status_code == 303
         form = {"csrf_token": token, "matchers": 'scenario="rag"\nguard="floor"', "hours": "4", "reason": "reindexing"}

@@ -1,13 +1,14 @@
-"""The picture of alerts: a bar for each from its beginning to its end; solid where somebody was told, hollow where nobody was."""
+"""The picture of alerts: a lane for each from its beginning to its end; solid where somebody was told, hollow where nobody was."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
-SHOWN = timedelta(hours=24)
-LEFT, WIDTH, STEP, TOP = 260.0, 690.0, 22.0, 24.0
-BARS_MAX = 14
-TICKS = 4  # one each six hours
+from trivet.console.control.lanes import Band, Lane, Lanes, Scale
+from trivet.console.tongue import _
+from trivet.kit.interval import Interval
+
+LANES_MAX = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,53 +22,20 @@ class Stretch:
     told: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar, in the units of the drawing."""
-
-    label: str
-    says: str
-    x: float
-    y: float
-    width: float
-    solid: bool
-    open: bool
+def draw(stretches: Sequence[Stretch], interval: Interval, now: datetime, zone: tzinfo) -> Lanes:
+    """Alerts in the order given, as far as they lie in the interval."""
+    scale = Scale(interval, zone)
+    seen = [each for each in stretches if scale.holds(each.since, each.until or now)]
+    lanes = tuple(Lane(each.name, bands=(_band(each, scale, now),)) for each in seen[:LANES_MAX])
+    return Lanes(lanes, scale.ticks, max(len(seen) - LANES_MAX, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """`ticks` are (x, words); `left_out` alerts that there is no room for."""
-
-    bars: tuple[Bar, ...]
-    ticks: tuple[tuple[float, str], ...]
-    height: float
-    left_out: int
-
-
-def draw(stretches: Sequence[Stretch], now: datetime, zone: tzinfo) -> Strip:
-    """The last 24 hours; alerts in the order given."""
-    begins = now - SHOWN
-    seen = [each for each in stretches if (each.until or now) > begins]
-    bars = tuple(_bar(each, TOP + STEP * n, begins, now) for n, each in enumerate(seen[:BARS_MAX]))
-    moments = [begins + SHOWN * n / TICKS for n in range(1, TICKS + 1)]
-    ticks = tuple((_x(at, begins), f"{at.astimezone(zone):%H:%M}") for at in moments)
-    return Strip(bars, ticks, TOP + STEP * len(bars), max(len(seen) - BARS_MAX, 0))
-
-
-def _bar(each: Stretch, y: float, begins: datetime, now: datetime) -> Bar:
-    left = _x(max(each.since, begins), begins)
-    right = _x(each.until or now, begins)
-    word = "somebody was told" if each.told else "nobody was told"
-    state = "fires" if each.until is None else "is over"
-    return Bar(
-        _short(each.name), f"{each.name} ({each.severity}) {state}; {word}", left, y, max(round(right - left, 2), 3.0),
-        each.told, each.until is None,
-    )  # fmt: skip
-
-
-def _x(at: datetime, begins: datetime) -> float:
-    return round(LEFT + WIDTH * ((at - begins) / SHOWN), 2)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 34 else name[:33] + "…"
+def _band(each: Stretch, scale: Scale, now: datetime) -> Band:
+    x, width = scale.band(each.since, each.until or now)
+    word = _("somebody was told") if each.told else _("nobody was told")
+    said = {"name": each.name, "severity": _(each.severity), "word": word}
+    if each.until is None:
+        says = _("{name} ({severity}) fires; {word}", **said)
+    else:
+        says = _("{name} ({severity}) is over; {word}", **said)
+    return Band(x, width, "told" if each.told else "wanted", says)

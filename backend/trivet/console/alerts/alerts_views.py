@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from trivet.console.alerts.alerts_strip import Strip
+from trivet.console.address import Address, Link
+from trivet.console.control.control_views import Kept
+from trivet.console.control.filters import Field
+from trivet.console.control.lanes import Lanes
 from trivet.console.views import Reader
 
 
@@ -91,8 +94,13 @@ class AlertsPage:
     """`form` None: the reader may neither acknowledge nor silence."""
 
     reader: Reader
+    address: Address
+    live_url: str
+    kept: Kept
+    fields: tuple[Field, ...]
+    chips: tuple[Link, ...]
     sentence: str
-    strip: Strip
+    strip: Lanes
     open: tuple[AlertRow, ...]
     over: tuple[AlertRow, ...]
     quiets: tuple[QuietRow, ...]

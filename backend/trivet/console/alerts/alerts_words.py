@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trivet.console.alerts.alerts_views import Block
+from trivet.console.tongue import _, _n
 from trivet.notify.rules.decide import SEVERITIES, span
 from trivet.notify.rules.route import Way
 
@@ -31,54 +32,70 @@ class Standing:
 
 def sentence(open_: Sequence[Standing], *, routes: int, failing: Sequence[str], now: datetime) -> str:
     """What is so and why: the gravest alert first, then whether anybody knows."""
-    broken = f" Channel {failing[0]} fails, so not everybody may know." if failing else ""
+    broken = _(" Channel {name} fails, so not everybody may know.", name=failing[0]) if failing else ""
     if not open_:
-        whom = "" if routes else " There is no route yet, so nobody would be told."
-        return f"Nothing is wrong now.{whom}{broken}"
+        whom = "" if routes else _(" There is no route yet, so nobody would be told.")
+        return _("Nothing is wrong now.") + whom + broken
     first = max(open_, key=lambda each: (SEVERITIES.index(each.severity), each.since < now, -each.since.timestamp()))
-    others = f", and {len(open_) - 1} more {'is' if len(open_) == 2 else 'are'} open" if len(open_) > 1 else ""
-    head = f"{first.name} fires since {_ago(now - first.since)}: {first.why}{others}."
+    said = {"name": first.name, "ago": _ago(now - first.since), "why": first.why}
+    if len(open_) == 1:
+        head = _("{name} fires since {ago}: {why}.", **said)
+    else:
+        head = _n(
+            "{name} fires since {ago}: {why}, and {n} more is open.", "{name} fires since {ago}: {why}, and {n} more are open.",
+            len(open_) - 1, **said,
+        )  # fmt: skip
     return f"{head} {_known(open_, routes)}{broken}"
 
 
 def _known(open_: Sequence[Standing], routes: int) -> str:
     if not routes:
-        return "There is no route, so nobody is told."
+        return _("There is no route, so nobody is told.")
     unknown = sum(not each.told for each in open_)
     unowned = sum(each.told and not each.acknowledged for each in open_)
     if len(open_) == 1:
         one = open_[0]
         if not one.told:
-            return "Nobody was told; why stands beside it."
-        return "Somebody has it." if one.acknowledged else "Somebody was told; nobody has acknowledged yet."
+            return _("Nobody was told; why stands beside it.")
+        return _("Somebody has it.") if one.acknowledged else _("Somebody was told; nobody has acknowledged yet.")
     if unknown:
-        return f"Of {unknown} nobody was told; why stands beside each."
+        return _("Of {n} nobody was told; why stands beside each.", n=unknown)
     if unowned:
-        return f"Somebody was told of each; {unowned} nobody has acknowledged yet."
-    return "Somebody has each of them."
+        return _("Somebody was told of each; {n} nobody has acknowledged yet.", n=unowned)
+    return _("Somebody has each of them.")
+
+
+def joined(matchers: Sequence[str]) -> str:
+    """Matchers that must all fit."""
+    return _(" and ").join(matchers)
 
 
 def _ago(gone: timedelta) -> str:
     seconds = max(int(gone.total_seconds()), 0)
     if seconds < 120:
         return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7_200 else f"{seconds // 3600} h"
+    return _("{n} min", n=seconds // 60) if seconds < 7_200 else f"{seconds // 3600} h"
 
 
 def takes(way: Way) -> str:
     """Which alerts a route takes."""
-    return " and ".join(way.matchers) if way.matchers else "every alert"
+    return joined(way.matchers) if way.matchers else _("every alert")
 
 
 def rhythm(way: Way) -> str:
     """`by scenario after 5 s, then every 5 min; again every 4 h`."""
-    by = f"by {', '.join(way.group_by)}" if way.group_by else "all together"
-    return f"{by} after {span(way.group_wait_s)}, then every {span(way.group_interval_s)}; again every {span(way.repeat_s)}"
+    stretches = {"wait": span(way.group_wait_s), "every": span(way.group_interval_s), "again": span(way.repeat_s)}
+    if way.group_by:
+        by = ", ".join(way.group_by)
+        return _("by {names} after {wait}, then every {every}; again every {again}", names=by, **stretches)
+    return _("all together after {wait}, then every {every}; again every {again}", **stretches)
 
 
 def steps(way: Way) -> str:
     """Who is told when nobody acknowledges."""
-    return "; ".join(f"{', '.join(step.channels)} after {span(step.after_s)}" for step in way.steps)
+    return "; ".join(
+        _("{names} after {span}", names=", ".join(step.channels), span=span(step.after_s)) for step in way.steps
+    )
 
 
 def matcher_of(labels: Mapping[str, str]) -> str:

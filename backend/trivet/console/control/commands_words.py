@@ -105,4 +105,4 @@ def span(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"
+    return _("{n} min", n=f"{seconds / 60:.0f}") if seconds < 7_200 else f"{seconds / 3_600:.1f} h"

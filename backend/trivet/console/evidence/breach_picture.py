@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from trivet.console import format as say
+from trivet.console.tongue import _
 from trivet.kit.interval import Interval
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT = 1000, 240, 72, 12, 34, 22
@@ -76,7 +77,7 @@ class Asked:
 
 def draw(asked: Asked, written: Callable[[float], str], zone: tzinfo) -> Picture:
     """From the values of a guard's metric; `written` puts one into words."""
-    known = [value for _, value in asked.points if value is not None]
+    known = [value for _at, value in asked.points if value is not None]
     top = max([asked.limit, *known, 0.0]) * HEAD or 1.0
     x = _across(asked.within)
 
@@ -84,7 +85,13 @@ def draw(asked: Asked, written: Callable[[float], str], zone: tzinfo) -> Picture
         return round(TOP + (HEIGHT - TOP - FOOT) * (1 - value / top), 2)
 
     until = asked.closed or asked.within.end
-    worst = f"; {written(min(known))} to {written(max(known))}" if known else "; nothing was measured"
+    said = {
+        "start": say.clock(asked.within.start, zone), "end": say.clock(asked.within.end, zone), "limit": written(asked.limit),
+    }  # fmt: skip
+    if known:
+        words = _("From {start} to {end}, limit {limit}; {low} to {high}", low=written(min(known)), high=written(max(known)), **said)  # fmt: skip
+    else:
+        words = _("From {start} to {end}, limit {limit}; nothing was measured", **said)
     return Picture(
         WIDTH,
         HEIGHT,
@@ -99,7 +106,7 @@ def draw(asked: Asked, written: Callable[[float], str], zone: tzinfo) -> Picture
         tuple(
             Tick(x(at), say.clock(at, zone, seconds=asked.within.seconds < 600)) for at in _instants(asked.within)
         ),
-        f"From {say.clock(asked.within.start, zone)} to {say.clock(asked.within.end, zone)}, limit {written(asked.limit)}{worst}",
+        words,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from trivet.console.evidence.evidence_views import (
     CarrierTable,
     CausedRow,
 )
+from trivet.console.tongue import N_, _
 from trivet.console.views import Choice, Reader
 from trivet.evidence import breaking, case, measured, record, telling
 from trivet.evidence.carriers import Carrier
@@ -30,7 +31,7 @@ from trivet.identity.models import User
 from trivet.kit.errors import TrivetError
 from trivet.report import names
 
-LIMIT_WORDS = {"900": "in 15 min", "3600": "in 1 h", "14400": "in 4 h", "": "when restored"}
+LIMIT_WORDS = {"900": N_("in 15 min"), "3600": N_("in 1 h"), "14400": N_("in 4 h"), "": N_("when restored")}
 
 
 def page(
@@ -100,9 +101,13 @@ def _how(carried: Carried, looking: Reader) -> str:
         if carried.usual.share is not None and not carried.kind.money
         else ""
     )
-    during = f"{say.clock(carried.during.start, looking.zone, seconds=True)} to {say.clock(carried.during.end, looking.zone, seconds=True)}"
+    said = {
+        "usual": carried.usual.words, "share": share,
+        "start": say.clock(carried.during.start, looking.zone, seconds=True),
+        "end": say.clock(carried.during.end, looking.zone, seconds=True),
+    }  # fmt: skip
     note = f" {carried.kind.note[:1].upper()}{carried.kind.note[1:]}." if carried.kind.note else ""
-    return f"What lies beyond {carried.usual.words}{share}, from {during}.{note}"  # fmt: skip
+    return _("What lies beyond {usual}{share}, from {start} to {end}.", **said) + note
 
 
 def _table(carried: Carried, name: str, breach_id: int, currency: str) -> CarrierTable:
@@ -111,7 +116,7 @@ def _table(carried: Carried, name: str, breach_id: int, currency: str) -> Carrie
     rows = [_row(carried, name, each, breach_id, currency) for each in found.carry]
     relieving = [words.shown(carried.label(name, each.key)) for each in found.relieve]
     relieve = words.relief(found.relieve, relieving, carried.kind, currency)
-    return CarrierTable(words.DIMENSIONS[name], tuple(rows), relieve, found.left_out)
+    return CarrierTable(_(words.DIMENSIONS[name]), tuple(rows), relieve, found.left_out)
 
 
 def _row(carried: Carried, dimension: str, each: Carrier, breach_id: int, currency: str) -> CarrierRow:
@@ -148,9 +153,10 @@ def _form(
     if not tenant:
         return None
     name = words.shown(tenant)
-    limits = tuple(Choice(value, said, "", value == expires) for value, said in LIMIT_WORDS.items())
+    limits = tuple(Choice(value, _(said), "", value == expires) for value, said in LIMIT_WORDS.items())
     if not looking.may_command:
-        refused = f"Commands are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}."
+        role = _(looking.role.replace("_", " "))
+        refused = _("Commands are for sre, product owner and admin; you are {role}.", role=role)
         return BreakForm(tenant, name, "", "", (), errors, refused)
     try:
         already = _broken(session, found, tenant)
@@ -168,8 +174,10 @@ def _broken(session: Session, found: Case, tenant: str) -> str:
     row = session.get(DesiredState, (found.breach.scenario_id, tenant_id_of(session, tenant), 0))
     if row is None or not row.broken:
         return ""
-    until = f" until {row.until:%H:%M} UTC" if row.until else ", until somebody restores it"
-    return f"{tenant} is turned away already{until}: {row.cause}"
+    said = {"tenant": tenant, "cause": row.cause}
+    if row.until:
+        return _("{tenant} is turned away already until {at} UTC: {cause}", at=f"{row.until:%H:%M}", **said)
+    return _("{tenant} is turned away already, until somebody restores it: {cause}", **said)
 
 
 def address(breach_id: int, tenant: str = "") -> str:

@@ -10,6 +10,7 @@ from trivet.card.watched import Guard
 from trivet.command.models import Command
 from trivet.console import chart
 from trivet.console.evidence.breach_picture import Asked, Mark
+from trivet.console.tongue import _
 from trivet.evidence import excess
 from trivet.evidence.case import Case, whole_buckets
 from trivet.guard.sequential import TOLERATED
@@ -69,6 +70,7 @@ def _marks(commands: Iterable[Command]) -> list[Mark]:
     marks = []
     for command in commands:
         flag = chart.flag(command)
-        words = f"{flag['words']}: {flag['why']}" + ("" if flag["solid"] else "; not proven")
+        said = {"what": flag["words"], "why": flag["why"]}
+        words = _("{what}: {why}", **said) if flag["solid"] else _("{what}: {why}; not proven", **said)
         marks.append(Mark(command.created_at, str(flag["short"]), bool(flag["solid"]), words))
     return marks

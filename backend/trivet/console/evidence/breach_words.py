@@ -9,6 +9,7 @@ from fractions import Fraction
 from trivet.console import format as say
 from trivet.console import story
 from trivet.console.evidence.evidence_views import Moment, Number
+from trivet.console.tongue import N_, _
 from trivet.evidence.carriers import Carrier, Carriers
 from trivet.evidence.excess import Kind
 from trivet.evidence.telling import decimal
@@ -16,14 +17,18 @@ from trivet.evidence.times import Times
 from trivet.guard.measures import MEASURES
 
 STEPS = {
-    "began": "Began", "detected": "Detected", "acted": "Acted", "observed": "Held by backends",
-    "effective": "Proven by telemetry", "closed": "Guard whole again", "recovered": "Recovered",
+    "began": N_("Began"), "detected": N_("Detected"), "acted": N_("Acted"), "observed": N_("Held by backends"),
+    "effective": N_("Proven by telemetry"), "closed": N_("Guard whole again"), "recovered": N_("Recovered"),
 }  # fmt: skip
 SEEN = {
-    "n": "requests since it began", "bad": "of them bad", "allowed": "bad ones that may be", "clump": "bad ones that count as one",
-    "window_s": "window", "sample": "sample", "minimum_sample": "sample needed",
+    "n": N_("requests since it began"), "bad": N_("of them bad"), "allowed": N_("bad ones that may be"),
+    "clump": N_("bad ones that count as one"), "window_s": N_("window"), "sample": N_("sample"),
+    "minimum_sample": N_("sample needed"),
 }  # fmt: skip
-DIMENSIONS = {"tenant": "Tenants", "model": "Models", "context_class": "Context lengths", "backend": "Backends"}
+LIMITS = (("value", N_("value")), ("enter", N_("breaks past")), ("leave", N_("whole again at")))
+DIMENSIONS = {
+    "tenant": N_("Tenants"), "model": N_("Models"), "context_class": N_("Context lengths"), "backend": N_("Backends"),
+}  # fmt: skip
 
 
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -48,11 +53,16 @@ def sentence(
     now: datetime, zone: tzinfo,
 ) -> str:  # fmt: skip
     """What broke, since when, how far, and who carries it."""
-    since = say.day_clock(opened, now, zone)
-    when = f"from {since} to {say.day_clock(closed, now, zone)}" if closed else f"since {since}"
-    is_ = "was" if closed else "has been"
-    far = "" if worst == say.DASH else f", {worst} at worst"
-    return shown(f"{story.spoken(guard)} of {say.title(scenario)} {is_} past its limit of {limit} {when}{far}{first}.")
+    said = {
+        "guard": story.spoken(guard), "scenario": say.title(scenario), "limit": limit,
+        "since": say.day_clock(opened, now, zone), "until": say.day_clock(closed, now, zone) if closed else "",
+        "far": "" if worst == say.DASH else _(", {worst} at worst", worst=worst), "first": first,
+    }  # fmt: skip
+    if closed:
+        return shown(
+            _("{guard} of {scenario} was past its limit of {limit} from {since} to {until}{far}{first}.", **said)
+        )
+    return shown(_("{guard} of {scenario} has been past its limit of {limit} since {since}{far}{first}.", **said))
 
 
 def who_first(found: Carriers | None, name: str) -> str:
@@ -60,22 +70,21 @@ def who_first(found: Carriers | None, name: str) -> str:
     first = found.carry[0] if found and found.carry else None
     if first is None or not first.claimed or first.key is None:
         return ""
-    said = f"{name} carries {say.share(first.excess_share)} of the excess with {say.share(first.traffic_share)} of the traffic"
-    return f"; {said}" if first.stands_out else f"; no tenant stands out: {said}"
+    said = {"name": name, "excess": say.share(first.excess_share), "traffic": say.share(first.traffic_share)}
+    if first.stands_out:
+        return _("; {name} carries {excess} of the excess with {traffic} of the traffic", **said)
+    return _("; no tenant stands out: {name} carries {excess} of the excess with {traffic} of the traffic", **said)
 
 
 def numbers(seen: Mapping[str, object] | None, metric: str, currency: str) -> tuple[Number, ...]:
     """What the verdict saw that opened the breach, by names that people use."""
     found = dict(seen or {})
     luck = found.pop("luck", None)
-    rows = [Number(word, value(metric, _float(found.get(key)), currency)) for key, word in LIMITS if key in found]
-    rows += [Number(word, _plain(found[key], key)) for key, word in SEEN.items() if found.get(key) is not None]
+    rows = [Number(_(word), value(metric, _float(found.get(key)), currency)) for key, word in LIMITS if key in found]
+    rows += [Number(_(word), _plain(found[key], key)) for key, word in SEEN.items() if found.get(key) is not None]
     if isinstance(luck, int | float):
-        rows.append(Number("chance of this by luck", "under 1 in a billion" if luck < 1e-9 else f"{luck:.2g}"))
+        rows.append(Number(_("chance of this by luck"), _("under 1 in a billion") if luck < 1e-9 else f"{luck:.2g}"))
     return tuple(rows)
-
-
-LIMITS = (("value", "value"), ("enter", "breaks past"), ("leave", "whole again at"))
 
 
 def _float(number: object) -> float | None:
@@ -95,10 +104,14 @@ def moments(told: Times) -> tuple[Moment, ...]:
     before: datetime | None = None
     for name, words in STEPS.items():
         at: datetime | None = getattr(told, name)
-        after = "" if at is None or before is None else f"{max(0.0, (at - before).total_seconds()):.1f} s later"
-        rows.append(Moment(words, at, after))
+        after = "" if at is None or before is None else _later((at - before).total_seconds())
+        rows.append(Moment(_(words), at, after))
         before = at or before
     return tuple(rows)
+
+
+def _later(seconds: float) -> str:
+    return _("{span} later", span=f"{max(0.0, seconds):.1f} s")
 
 
 def counted(kind: Kind, number: Fraction, currency: str) -> str:
@@ -118,23 +131,32 @@ def relief(found: Sequence[Carrier], names: Sequence[str], kind: Kind, currency:
     said = ", ".join(
         f"{name} {counted(kind, each.excess, currency)}" for each, name in zip(found[:3], names, strict=False)
     )
-    return f"Below what is usual: {said}" + (" and others." if len(found) > 3 else ".")
+    return (
+        _("Below what is usual: {said} and others.", said=said)
+        if len(found) > 3
+        else _("Below what is usual: {said}.", said=said)
+    )
 
 
 def money(saved: Decimal | None, low: Decimal | None, high: Decimal | None, currency: str, words: str) -> str:
     """What was saved while degraded, between which bounds and on what terms."""
     if saved is None or low is None or high is None:
-        return f"Money: {words}."
-    verb = "saved" if saved >= 0 else "spent more"
-    between = f"{say.watched(low, currency)} to {say.watched(high, currency)}"
-    return f"Money: {say.watched(abs(saved), currency)} {verb} ({between} at 95 %): {words}."
+        return _("Money: {words}.", words=words)
+    said = {
+        "amount": say.watched(abs(saved), currency), "low": say.watched(low, currency), "high": say.watched(high, currency),
+        "words": words,
+    }  # fmt: skip
+    if saved >= 0:
+        return _("Money: {amount} saved ({low} to {high} at 95 %): {words}.", **said)
+    return _("Money: {amount} spent more ({low} to {high} at 95 %): {words}.", **said)
 
 
 def quality(lost: float | None, low: float | None, high: float | None, words: str) -> str:
     """What quality was lost while degraded."""
     if lost is None or low is None or high is None:
-        return f"Quality: {words}."
-    verb = "lost" if lost >= 0 else "gained"
-    return f"Quality: {abs(lost):.3f} points {verb} ({low:+.3f} to {high:+.3f} at 95 %): {words}.".replace(
-        "-0", f"{say.MINUS}0"
-    )
+        return _("Quality: {words}.", words=words)
+    ends = {name: f"{end:+.3f}".replace("-", say.MINUS) for name, end in (("low", low), ("high", high))}
+    said = {"points": f"{abs(lost):.3f}", "words": words, **ends}
+    if lost >= 0:
+        return _("Quality: {points} points lost ({low} to {high} at 95 %): {words}.", **said)
+    return _("Quality: {points} points gained ({low} to {high} at 95 %): {words}.", **said)
