@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +16,7 @@ from trivet.kit.clock import rfc3339
 
 OCTOBER = {"range": "days", "since": "2026-10-01", "until": "2026-11-01"}
 BETWEEN = {"from": rfc3339(START), "to": rfc3339(END)}
+CENTRES = ("CC-7", "CC-9", "研发中心", "unattributed")
 ZERO = Decimal(0)
 
 
@@ -81,95 +84,93 @@ class TestTheMonthItself:
         assert len(month.total) == 2 and month.booked != month.total
 
 
-@pytest.mark.parametrize("currency", ["USD", "EUR"])
 class TestCosts:
     @pytest.mark.parametrize(
         "group", ["cost_centre", "tenant", "scenario", "model", "provider", "pool", "purchase", "account"]
     )
-    def test_are_the_same_on_the_page_in_the_api_and_in_the_file(self, month, ask, look, group, currency):
+    def test_are_the_same_on_the_page_in_the_api_and_in_the_file(self, month, ask, look, group):
         answer = ask("/costs", limit=500, group_by=group)
-        items = amounts([item for item in answer["items"] if item["currency"] == currency], group)
-        page = look("/costs", group=group, currency=currency)[0]
-        shown = on_page(page)
-        apart = {name: shown.pop(name) for name in APART_WORDS.values() if name in shown}
-        assert {(name,): amount for name, amount in shown.items()} == items
-        assert sum(shown.values()) + sum(apart.values()) == page.foot[-1].value == month.total[currency]
-        told = {each["total"]["currency"]: each for each in answer["by_currency"]}[currency]
-        assert apart == {
-            words: Decimal(told[account]["amount"])
-            for account, words in APART_WORDS.items()
-            if Decimal(told[account]["amount"])
-        }
-        rows = look.file("/costs", group=group, currency=currency)
-        assert amounts([row for row in rows if not row["kept_apart"]], group) == items
-        assert sum(Decimal(row["amount"]) for row in rows) == month.total[currency]
+        told = {each["total"]["currency"]: each for each in answer["by_currency"]}
+        rows = look.file("/costs", group=group)
+        for currency, total in month.total.items():
+            items = amounts(of(currency, answer["items"]), group)
+            page = look("/costs", group=group, currency=currency)[0]
+            shown = on_page(page)
+            apart = {name: shown.pop(name) for name in APART_WORDS.values() if name in shown}
+            assert {(name,): amount for name, amount in shown.items()} == items
+            assert sum(shown.values()) + sum(apart.values()) == page.foot[-1].value == total
+            said = {words: Decimal(told[currency][account]["amount"]) for account, words in APART_WORDS.items()}
+            assert apart == {words: amount for words, amount in said.items() if amount}
+            assert amounts([row for row in of(currency, rows) if not row["kept_apart"]], group) == items
+            assert sum(Decimal(row["amount"]) for row in of(currency, rows)) == total
 
     @pytest.mark.parametrize(
         ("group", "across"),
         [("tenant", "scenario"), ("cost_centre", "day"), ("day", "model"), ("pool", "account"), ("model", "provider")],
     )
-    def test_a_pivot_adds_up_by_rows_by_columns_and_to_the_whole(self, month, look, group, across, currency):
-        page = look("/costs", group=group, across=across, currency=currency)[0]
-        cells = [[cell.value for cell in row[1:-1]] for row in page.rows]
-        assert [sum(row) for row in cells] == [row[-1].value for row in page.rows]
-        assert [sum(column) for column in zip(*cells, strict=True)] == [cell.value for cell in page.foot[1:-1]]
-        assert sum(sum(row) for row in cells) == page.foot[-1].value == month.total[currency]
+    def test_a_pivot_adds_up_by_rows_by_columns_and_to_the_whole(self, month, look, group, across):
+        for currency, total in month.total.items():
+            page = look("/costs", group=group, across=across, currency=currency)[0]
+            cells = [[cell.value for cell in row[1:-1]] for row in page.rows]
+            assert [sum(row) for row in cells] == [row[-1].value for row in page.rows]
+            assert [sum(column) for column in zip(*cells, strict=True)] == [cell.value for cell in page.foot[1:-1]]
+            assert sum(sum(row) for row in cells) == page.foot[-1].value == total
 
-    def test_each_cell_of_a_pivot_is_what_the_api_and_the_file_say(self, month, ask, look, currency):
+    def test_each_cell_of_a_pivot_is_what_the_api_and_the_file_say(self, month, ask, look):
         by = ("tenant", "model")
-        answer = [
-            item for item in ask("/costs", limit=500, group_by=",".join(by))["items"] if item["currency"] == currency
-        ]
-        page = look("/costs", group="tenant", across="model", currency=currency)[0]
-        heads = [cell.name for cell in page.head[1:-1]]
-        shown = {
-            (row[0].name, head): cell.value
-            for row in page.rows
-            for head, cell in zip(heads, row[1:-1], strict=True)
-            if cell.value and row[0].name not in APART_WORDS.values()
-        }
-        assert shown == {key: amount for key, amount in amounts(answer, *by).items() if amount}
-        rows = look.file("/costs", group="tenant", across="model", currency=currency)
-        assert amounts([row for row in rows if not row["kept_apart"]], *by) == amounts(answer, *by)
-        assert sum(Decimal(row["amount"]) for row in rows) == month.total[currency]
+        answer = ask("/costs", limit=500, group_by=",".join(by))["items"]
+        rows = look.file("/costs", group="tenant", across="model")
+        for currency, total in month.total.items():
+            page = look("/costs", group="tenant", across="model", currency=currency)[0]
+            heads = [cell.name for cell in page.head[1:-1]]
+            shown = {
+                (row[0].name, head): cell.value
+                for row in page.rows
+                for head, cell in zip(heads, row[1:-1], strict=True)
+                if cell.value and row[0].name not in APART_WORDS.values()
+            }
+            items = amounts(of(currency, answer), *by)
+            assert shown == {key: amount for key, amount in items.items() if amount}
+            assert amounts([row for row in of(currency, rows) if not row["kept_apart"]], *by) == items
+            assert sum(Decimal(row["amount"]) for row in of(currency, rows)) == total
 
-    def test_the_postings_behind_it_are_the_month(self, month, look, currency):
-        rows = look.file("/costs/postings", currency=currency)
-        assert sum(Decimal(row["amount"]) for row in rows) == month.total[currency]
-        page = look("/costs/postings", currency=currency)[0]
-        newest = [Decimal(row["amount"]) for row in rows[: len(page.rows)]]
-        assert [row[-1].value for row in page.rows] == newest
+    def test_the_postings_behind_it_are_the_month(self, month, look):
+        for currency, total in month.total.items():
+            rows = look.file("/costs/postings", currency=currency)
+            assert sum(Decimal(row["amount"]) for row in rows) == total
+            page = look("/costs/postings", currency=currency)[0]
+            newest = [Decimal(row["amount"]) for row in rows[: len(page.rows)]]
+            assert [row[-1].value for row in page.rows] == newest
 
 
-@pytest.mark.parametrize("currency", ["USD", "EUR"])
 class TestUnitCosts:
+    COLUMNS = ("requests", "tokens", "per_request", "per_million_tokens")
+
     @pytest.mark.parametrize("group", ["cost_centre", "tenant", "model", "pool"])
-    def test_are_the_same_on_the_page_in_the_api_and_in_the_file(self, month, ask, look, group, currency):
-        answer = [item for item in ask_units(ask, group) if item["currency"] == currency]
-        page = look("/unit-costs", group=group, currency=currency)[0]
-        shown = {row[0].name: [cell.value for cell in row[2:6]] for row in page.rows}
-        columns = ("requests", "tokens", "per_request", "per_million_tokens")
-        assert shown == {item[group]: [exact(item[name]) for name in columns] for item in answer}
-        rows = look.file("/unit-costs", group=group, currency=currency)
-        assert {unsafe(row[group]): [exact(row[name]) for name in columns] for row in rows} == shown
-        assert amounts(rows, group) == amounts(answer, group)
+    def test_are_the_same_on_the_page_in_the_api_and_in_the_file(self, month, ask, look, group):
+        answer, rows = ask("/costs/unit", group_by=group)["items"], look.file("/unit-costs", group=group)
+        for currency in month.total:
+            page = look("/unit-costs", group=group, currency=currency)[0]
+            shown = {row[0].name: [cell.value for cell in row[2:6]] for row in page.rows}
+            items = of(currency, answer)
+            assert shown == {item[group]: [exact(item[name]) for name in self.COLUMNS] for item in items}
+            filed = of(currency, rows)
+            assert {unsafe(row[group]): [exact(row[name]) for name in self.COLUMNS] for row in filed} == shown
+            assert amounts(filed, group) == amounts(items, group)
 
-    def test_a_day_of_the_line_is_what_the_api_says_of_that_day(self, month, client, admin, look, currency):
-        import re
-
-        page = client.get("/unit-costs", params=OCTOBER | {"currency": currency}).text
+    def test_a_day_of_the_line_is_what_the_api_says_of_that_day(self, month, client, admin, look):
+        page = client.get("/unit-costs", params=OCTOBER | {"currency": "USD"}).text
         points = re.findall(r'href="[^"]*since=(\d{4}-\d\d-\d\d)[^"]*"[^>]*><circle[^>]*data-exact="([^"]+)"', page)
         assert points
         for day, exact_value in (points[0], points[-1]):
-            until = f"{day[:8]}{int(day[8:]) + 1:02}" if day != "2026-10-31" else "2026-11-01"
+            until = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
             params = {"from": f"{day}T00:00:00Z", "to": f"{until}T00:00:00Z", "group_by": ""}
             items = client.get("/api/v1/costs/unit", params=params, headers=admin).json()["items"]
-            (told,) = [item["per_million_tokens"] for item in items if item["currency"] == currency]
-            assert exact_value == told
+            assert [item["per_million_tokens"] for item in of("USD", items)] == [exact_value]
 
 
-def ask_units(ask, group):
-    return ask("/costs/unit", group_by=group)["items"]
+def of(currency, items):
+    return [item for item in items if item["currency"] == currency]
 
 
 def exact(value):
@@ -177,19 +178,7 @@ def exact(value):
 
 
 class TestStatements:
-    def test_say_what_is_booked_in_the_month(self, month, client, look):
-        """Of everybody together, with what nobody bears: what supply cost that is booked in October."""
-        page = client.get("/statements", params={"cost_centre": "CC-7", "month": MONTH})
-        assert page.status_code == 200
-        centres = ["CC-7", "CC-9", "研发中心", "unattributed"]  # CC-71 and CC-72 are beneath CC-7
-        for currency in month.booked:
-            of_centres = ZERO
-            for centre in centres:
-                rows = look.file("/statements", cost_centre=centre, month=MONTH)
-                of_centres += sum(Decimal(row["amount"]) for row in rows if row["currency"] == currency)
-            assert of_centres > 0
-
-    @pytest.mark.parametrize("centre", ["CC-7", "CC-9", "研发中心", "unattributed"])
+    @pytest.mark.parametrize("centre", CENTRES)
     def test_are_the_same_on_the_page_in_the_api_and_in_the_file(self, month, ask, look, centre):
         page = look("/statements", cost_centre=centre, month=MONTH)
         items = ask("/costs", limit=500, group_by="cost_centre,tenant,model", cost_centre=centre, period=MONTH)["items"]
@@ -199,6 +188,17 @@ class TestStatements:
         lines = [row for table in page for row in table.rows if table.head and "Model" in {c.words for c in table.head}]
         shown = sorted(amount for row in lines if (amount := statement_amount(row)) is not None)
         assert shown == sorted(amounts(items, *by).values())
+
+    def test_together_with_what_nobody_bears_are_all_that_is_booked_in_the_month(self, month, ask, look):
+        """CC-71 and CC-72 stand beneath CC-7, and on its statement."""
+        booked = ask("/costs", **{"from": "2026-09-01T00:00:00Z", "period": MONTH, "group_by": "account", "limit": 500})
+        filed = [row for centre in CENTRES for row in look.file("/statements", cost_centre=centre, month=MONTH)]
+        assert totals_by_currency(booked) == month.booked
+        for currency, total in month.booked.items():
+            stated = sum(Decimal(row["amount"]) for row in of(currency, filed))
+            assert stated == sum(Decimal(item["amount"]) for item in of(currency, booked["items"]))
+            told = next(each for each in booked["by_currency"] if each["total"]["currency"] == currency)
+            assert stated + sum(Decimal(told[account]["amount"]) for account in APART_WORDS) == total
 
 
 def statement_amount(row):

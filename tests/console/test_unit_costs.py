@@ -114,18 +114,11 @@ class TestThePivot:
 def of_tenant(client):
     """`of_tenant("acme")` -> the client, signed in as somebody of that tenant."""
 
-    def enter(tenant, role="viewer"):
+    def enter(tenant):
+        given = {"email": "own@example.com", "password": PASSWORD}
         with db.transaction() as session:
-            service.create_user(
-                session,
-                email=f"{role}@own.example",
-                name="Own",
-                role=role,
-                password=PASSWORD,
-                actor="test",
-                tenant=tenant,
-            )
-        client.post("/sign-in", data={"email": f"{role}@own.example", "password": PASSWORD}, follow_redirects=False)
+            service.create_user(session, name="Own", role="viewer", actor="test", tenant=tenant, **given)
+        client.post("/sign-in", data=given, follow_redirects=False)
         return client
 
     return enter
