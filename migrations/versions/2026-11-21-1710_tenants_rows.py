@@ -33,8 +33,8 @@ POLICIES = {
 }  # fmt: skip
 # Secrets, other people, what was said to them, and answers kept for others.
 WITHHELD = (
-    "alembic_version", "audit", "backend_webhook", "channel", "idempotency_key", "message", "message_attachment",
-    "notice_delivery", "outbox", "signal_sample", "user_account", "web_session", "webhook_delivery",
+    "alembic_version", "audit", "audit_check", "backend_webhook", "channel", "idempotency_key", "message", "message_attachment",
+    "notice_delivery", "outbox", "sign_in_try", "signal_sample", "user_account", "web_session", "webhook_delivery",
 )  # fmt: skip
 KEY_COLUMNS = "id, name, tenant_id, scopes, created_at, revoked_at"  # of `api_key`: not the hash
 
