@@ -32,7 +32,7 @@ def sentence(
     if not away:
         if not scenarios:
             return _("There is no scenario with a ladder yet.")
-        return _n("The one scenario stands at level 0.", "All {n} scenarios stand at level 0.", scenarios) + longest
+        return _n("{n} scenario stands at level 0.", "All {n} scenarios stand at level 0.", scenarios) + longest
     name, level, since = min(away, key=lambda each: (-each[1], each[2], each[0]))
     at = say.day_clock(since, now, zone)
     others, said = len(away) - 1, {"scenario": say.title(name), "level": level, "at": at}
