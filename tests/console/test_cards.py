@@ -17,10 +17,11 @@ from trivet import db
 from trivet.card import service as cards
 from trivet.card.models import CardRevision, CardSchedule, CardTrial
 from trivet.command.models import Command
+from trivet.compare.service import freeze
 from trivet.console.cards import cards_words as words
 from trivet.console.cards.cards_strip import draw
 from trivet.identity.auth import person as principal
-from trivet.kit.clock import utc_now
+from trivet.kit.clock import rfc3339, utc_now
 from trivet.tenant.models import Scenario
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -170,6 +171,32 @@ class TestACard:
         text = unescape(page.text).replace("\N{NO-BREAK SPACE}", " ")
         assert "When P95 latency over 20 s is above 1 s, the ladder climbs towards level 1" in text
         assert "From revision 1 to 2, 1 field changed." in text and "criticality: core → experimental" in text
+        assert "no longer:" in text and "then quality and latency; the scenario is experimental." in text
+        assert "Where revision 2 stands" in text and "approved for operations" in text
+
+    def test_shows_what_the_last_day_used_and_a_baseline_over_it(self, sign_in, chat):
+        now = utc_now()
+        ingest(*(call(now - timedelta(seconds=30 + s), seconds=1.5) for s in range(40)), now=now)
+        page = sign_in("viewer").get("/cards/chat")
+        assert "P95 1.5" in page.text and "glyph__baseline" not in page.text
+        with db.transaction() as session:
+            freeze(
+                session,
+                scenario="chat",
+                name="calm",
+                start=now - timedelta(minutes=2),
+                end=now,
+                reason="t",
+                actor="t",
+                now=now,
+            )
+        again = sign_in("sre").get("/cards/chat").text
+        assert 'class="glyph__baseline"' in again and "the baseline calm" in again
+
+    def test_is_told_in_chinese_too(self, sign_in, chat):
+        page = sign_in("viewer").get("/cards/chat", headers={"Accept-Language": "zh"})
+        text = unescape(page.text).replace("\N{NO-BREAK SPACE}", " ")
+        assert "当 20 s 内的P95 延迟高于 1 s 时，阶梯逐级升向 1 级" in text
 
     def test_offers_nothing_to_do_to_who_may_only_look(self, sign_in, chat):
         drafted()
@@ -229,6 +256,16 @@ class TestTheButtons:
         assert self.press(sre, "schedule", 2, reason="at night", at=when).status_code == 303
         assert self.press(sre, "cancel", 2, reason="no").status_code == 303
         assert newest(CardSchedule).state == "cancelled"
+        assert "called off" in sre.get("/cards/chat").text
+
+    def test_schedules_are_listed_by_the_api_with_what_came_of_them(self, client, admin, chat):
+        drafted(approved=(PAT, principal("ole@example.com", "sre")))
+        at = rfc3339(utc_now() + timedelta(days=1))
+        path = "/api/v1/cards/chat/revisions/2/schedule"
+        assert client.post(path, headers=admin, json={"at": at, "reason": "at night"}).status_code == 201
+        assert client.post(f"{path}/cancel", headers=admin, json={"reason": "no"}).status_code == 200
+        items = client.get("/api/v1/cards/chat/schedules", headers=admin).json()["items"]
+        assert [(one["revision"], one["state"]) for one in items] == [(2, "cancelled")]
 
     def test_break_the_glass_and_another_person_reviews(self, sign_in, client, chat):
         drafted(submitted=False)

@@ -36,7 +36,7 @@ class Scores(Times):
 
 @router.get("/scores")
 def page(looking: Looking, asked: Annotated[Scores, Query()]) -> HTMLResponse:
-    """One scenario's scores; the one that was scored most where the address names none."""
+    """One scenario's scores; the one that was scored last where the address names none."""
     address = settle("/scores", asked, looking.now, looking.zone, default="7d")
     with db.transaction() as session:
         return show("scores/page.html", _page(session, looking, asked, address))
@@ -53,7 +53,7 @@ def csv(looking: Looking, asked: Annotated[Scores, Query()]) -> StreamingRespons
     return files.csv_answer("scores", COLUMNS, [(rfc3339(s.at), s.scores, s.mean, s.low, s.high) for s in rows])
 
 
-def _chosen(found: list[tuple[int, str, int]], name: str) -> tuple[int, str, int] | None:
+def _chosen(found: list[tuple[int, str]], name: str) -> tuple[int, str] | None:
     return next((each for each in found if each[1] == name), None if name else next(iter(found), None))
 
 
@@ -66,7 +66,7 @@ def _page(session: Session, looking: Reader, asked: Scores, address: Address) ->
     chosen = _chosen(found, asked.scenario)
     links = tuple(
         Link(name, address.url(scenario=name, metric="", source=""), chosen is not None and name == chosen[1])
-        for _id, name, _n_ in found
+        for _id, name in sorted(found, key=lambda each: each[1])
     )
     if chosen is None:
         return ScoresPage(looking, address, _nothing(asked.scenario), links, (), asked.scenario, None, (), False, (), None)  # fmt: skip

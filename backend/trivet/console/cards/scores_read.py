@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 from trivet.card.models import Activation
 from trivet.ingest.models import Score
 from trivet.kit.interval import Interval
-from trivet.rollup import read
 from trivet.tenant.models import Scenario, Tenant
 
-SCENARIOS_MAX = 200
+SCENARIOS_MAX, LOOKED_AT_MAX = 200, 1_000
 METRICS_MAX = 50
 LOW_MAX = 20
 FLAGS_MAX = 40
@@ -56,14 +55,18 @@ def step_s(interval: Interval) -> int:
     return next((step for step in STEPS_S if interval.seconds / step <= POINTS_MAX), STEPS_S[-1])
 
 
-def scenarios(session: Session, interval: Interval) -> list[tuple[int, str, int]]:
-    """(id, name, scores) of the scenarios that were scored, most first."""
-    found = read.counts(session, interval, ["scenario_id"], ["scores"])
-    scored = sorted(((n, id_) for (id_,), (n,) in found.items() if n > 0), reverse=True)[:SCENARIOS_MAX]
-    names = dict(
-        session.execute(select(Scenario.id, Scenario.name).where(Scenario.id.in_([i for _, i in scored]))).all()
+def scenarios(session: Session, interval: Interval) -> list[tuple[int, str]]:
+    """(id, name) of the scenarios that were scored, the one scored last first: one look into the index for each."""
+    newest = (
+        select(Score.scored_at)
+        .where(Score.scenario_id == Scenario.id, Score.scored_at >= interval.start, Score.scored_at < interval.end)
+        .order_by(Score.scored_at.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    return [(id_, names[id_], n) for n, id_ in scored if id_ in names]
+    scored = select(Scenario.id, Scenario.name, newest.label("newest")).limit(LOOKED_AT_MAX).subquery()
+    query = select(scored.c.id, scored.c.name).where(scored.c.newest.is_not(None)).order_by(scored.c.newest.desc())
+    return [(id_, name) for id_, name in session.execute(query.limit(SCENARIOS_MAX))]
 
 
 def stretches(session: Session, asked: Asked) -> list[Stretch]:
