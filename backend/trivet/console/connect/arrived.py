@@ -26,7 +26,7 @@ LONGEST_CALL = timedelta(hours=1)
 DAY_S = 86_400
 TEST_FINISH = "trivet_connect"  # how the test call says what it is
 
-_OF_KEY = """
+_OF_KEY = text("""
     SELECT r.*, coalesce(p.currency, 'USD') AS currency FROM unnest(CAST(:tenants AS int4[])) AS t(id)
     CROSS JOIN LATERAL (
         SELECT * FROM request
@@ -36,7 +36,7 @@ _OF_KEY = """
     ) AS r
     LEFT JOIN price p ON p.id = r.price_id
     ORDER BY r.received_at DESC LIMIT :limit
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _calls(session: Session, key_id: int, since: datetime, now: datetime) -> lis
         "tenants": of, "key": key_id, "since": since, "start": since - LONGEST_CALL,
         "end": now + timedelta(minutes=15), "limit": LOOKED_AT,
     }  # fmt: skip
-    found = [dict(row) for row in session.execute(text(_OF_KEY), values).mappings()]
+    found = [dict(row) for row in session.execute(_OF_KEY, values).mappings()]
     labels = names.labels(session, rows.REQUEST_BY, found)
     return [rows.request_item(row, labels) for row in found]
 

@@ -14,6 +14,7 @@ ARRIVED, MISSING, WRONG = "arrived", "missing", "wrong"
 STATES: Final = (N_("arrived"), N_("missing"), N_("wrong"))
 OVERFLOW: Final = "overflow"
 NOBODY: Final = "unattributed"
+ENTER: Final = ("trivet", "prices", "enter")
 Call = Mapping[str, Any]
 
 
@@ -61,7 +62,7 @@ ATTRIBUTES: Final = (
     Attribute(
         sc.TRIVET_SCENARIO, lambda call: _named(call["scenario"]),
         N_("Says which card, guards and ladder hold for the call."), True,
-        {"": SPAN, "litellm": "trivet.toml: scenario=…", "vllm": RESOURCE, "client": "Obeying(default_scenario=…)"},
+        {"": SPAN, "litellm": "trivet.toml:scenario=…", "vllm": RESOURCE, "client": "Obeying(default_scenario=…)"},
     ),
     Attribute(
         sc.TRIVET_BACKEND, lambda call: _named(call["backend"]),
@@ -109,13 +110,13 @@ ATTRIBUTES: Final = (
     Attribute(
         sc.TRIVET_POLICY_GENERATION, lambda call: call["generation"] or None,
         N_("Proves under which state it ran: without it no command ever becomes effective."), True,
-        {"": "span.set_attributes(attributes_of(flags))", "client": "annotate(span)", "litellm": "callbacks: trivet_collectors.litellm.handler"},
+        {"": "span.set_attributes(attributes_of(flags))", "client": "annotate(span)", "litellm": "callbacks:trivet_collectors.litellm.handler"},
         of=POLICY,
     ),
     Attribute(
         sc.TRIVET_POLICY_REVISION, lambda call: call["revision"] or None,
         N_("Says which revision of the card it ran under: baselines and rollbacks compare by it."), True,
-        {"": "span.set_attributes(attributes_of(flags))", "client": "annotate(span)", "litellm": "callbacks: trivet_collectors.litellm.handler"},
+        {"": "span.set_attributes(attributes_of(flags))", "client": "annotate(span)", "litellm": "callbacks:trivet_collectors.litellm.handler"},
         of=POLICY,
     ),
 )  # fmt: skip
@@ -189,7 +190,7 @@ def _priced(found: Arrived) -> list[Check]:
     if call["cost"] is not None:
         words = f"{call['cost']['amount']} {call['cost']['currency']}"
         return [Check("cost", ARRIVED, words, _("From the price book, at the price of its time."), "", True)]
-    line = f"trivet prices enter {call['provider']} {call['model']} --input … --output … --currency USD"
+    line = " ".join((*ENTER, call["provider"], call["model"], "--input=…", "--output=…"))
     return [Check("cost", WRONG, call["unpriced_reason"], _("It is in no cost, so no budget sees it."), line, True)]
 
 

@@ -50,7 +50,7 @@ def _said(wish: Wish) -> dict[str, str]:
         "endpoint": wish.endpoint,
         "traces": f"{wish.endpoint}/v1/traces",
         "key": key,
-        "authorization": f"Authorization=Bearer {key}",
+        "authorization": "Authorization=Bearer " + key,
         "backend": wish.backend,
         "scenario": wish.scenario,
         "scenario_header": f"X-Trivet-Scenario: {wish.scenario}",

@@ -51,7 +51,7 @@ KINDS: Final[Mapping[str, Kind]] = {kind.key: kind for kind in (
         "app-1", ("ingest", "policy"), (("terminal", "client.sh"), ("app.py", "client.python")), (CALLS, POLICY),
     ),
     Kind(
-        "collector", "OpenTelemetry Collector",
+        "collector", N_("OpenTelemetry Collector"),
         N_("A collector in front: it takes what others send, keeps it on disk while Trivet is away, and passes it on."),
         "gateway-1", ("ingest",), (("terminal", "collector.sh"), ("otel-collector.yaml", "collector.yaml")), (CALLS,),
     ),

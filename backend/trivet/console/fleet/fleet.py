@@ -26,7 +26,7 @@ from trivet_collectors import semconv as sc
 
 router = APIRouter()
 RANGES: Final = ("1h", "24h", "7d")
-SHOWN, FILE_PAGE = 100, 500
+SHOWN, FILE_PAGE = 50, 500
 OFFSET_MAX = 100_000
 COLUMNS: Final = (
     Column("card"), Column("model"), Column("host"), Column("pool"), Column("part_of"), Column("last_seen_at"),

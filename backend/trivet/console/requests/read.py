@@ -26,12 +26,12 @@ from trivet.rollup import read as rollup
 SPAN_DIGITS = 16
 SHOWN, FILE_PAGE, FILE_MAX = 50, 500, 20_000
 MEASURES = ("requests", "errors", "timeouts", "refusals", "rejections")
-_ONE = """
+_ONE = text("""
     SELECT r.*, coalesce(p.currency, 'USD') AS currency FROM request r LEFT JOIN price p ON p.id = r.price_id
     WHERE uuid_hash(trace_id) = uuid_hash(:trace) AND trace_id = :trace AND span_id = :span
       AND (CAST(:tenant AS int4) IS NULL OR tenant_id = :tenant)
     ORDER BY started_at DESC LIMIT 1
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def one(session: Session, id_: str, looking: Reader) -> One:
         values = {"trace": trace_id(trace), "span": span_number(bytes.fromhex(span)), "tenant": looking.tenant_id}
     except (Invalid, ValueError, OverflowError) as bad:
         raise NotFound("There is no request of this id.") from bad
-    kept = session.execute(text(_ONE), values).mappings().first() if len(span) == SPAN_DIGITS else None
+    kept = session.execute(_ONE, values).mappings().first() if len(span) == SPAN_DIGITS else None
     if kept is None:
         raise NotFound("There is no request of this id.")
     row = dict(kept)

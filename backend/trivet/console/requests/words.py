@@ -17,7 +17,7 @@ def of_list(shown: int, picture: Picture | None, *, more: bool, partial: bool) -
         return _("No request matches.")
     if picture is None or partial:
         return (
-            _n("The newest request that matches.", "The newest {n} requests that match.", shown)
+            _n("The newest {n} request that matches.", "The newest {n} requests that match.", shown)
             if more
             else _n("{n} request matches.", "{n} requests match.", shown)
         )

@@ -41,6 +41,7 @@ HEADS: Final = (
 NUMBERS: Final = (3, 6, 9)
 PURCHASE_WORDS: Final = (N_("on demand"), N_("reserved"), N_("spot"), N_("owned"), N_("provisioned"))
 STATES: Final = (N_("holds"), N_("past"), N_("to come"), N_("only seen"))
+HOLDS, PAST, TO_COME, ONLY_SEEN = STATES
 COLUMNS: Final = (
     Column("pool"), Column("effective_from"), Column("state"), Column("gpus", "count"), Column("gpu_type"), Column("purchase"),
     Column("price_per_gpu_hour", "money"), Column("currency"), Column("purchase_price", "money"), Column("commitment_cost", "money"),
@@ -183,10 +184,10 @@ def _read(session: Session, query: Query, now: datetime, limit: int) -> list[Hel
 def held(pool: Pool, terms: Sequence[PoolTerm], seen: int, now: datetime) -> list[Held]:
     """Each term with its state, newest first; a pool without any is only seen. Pure."""
     if not terms:
-        return [Held(pool, None, "only seen", seen)]
+        return [Held(pool, None, ONLY_SEEN, seen)]
     holds = next((term.id for term in terms if term.effective_from <= now), None)
     return [
-        Held(pool, term, "to come" if term.effective_from > now else "holds" if term.id == holds else "past", seen)
+        Held(pool, term, TO_COME if term.effective_from > now else HOLDS if term.id == holds else PAST, seen)
         for term in terms
     ]
 
