@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from trivet import db
-from trivet.identity import audit, provided, service, sessions
+from trivet.identity import audit, people, provided, service, sessions
 from trivet.identity.models import User
 from trivet.identity.refusal import SignInRefused
 from trivet.settings import Settings
@@ -98,6 +98,9 @@ class TestWhoComes:
         assert self.come().id == ada
         assert self.come({"email": "ada@new.test"}).id == ada
         assert self.refused({"sub": "2"}) == "other_person"
+        with db.transaction() as session:
+            people.forget_provider(session, ada, actor="test")
+        assert self.come({"sub": "2"}).id == ada
 
     def test_is_added_only_where_that_is_allowed(self) -> None:
         assert self.refused() == "unknown"

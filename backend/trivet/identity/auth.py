@@ -135,8 +135,10 @@ class Needs(SecurityBase):
 
     async def __call__(self, request: Request) -> Principal:
         """No thread is needed where whoever stands in front has looked the caller up, or it was a moment ago."""
-        principal: Principal | None = getattr(request.state, "principal", None) or known(secret_of(request.headers))
-        principal = having(principal or await run_in_threadpool(authenticate, request), *self.scopes)
+        found: Principal | None = getattr(request.state, "principal", None) or known(secret_of(request.headers))
+        if found is None:
+            found = await run_in_threadpool(authenticate, request)
+        principal = having(found, *self.scopes)
         if self.whole and principal.tenant_id is not None:
             raise Forbidden(f"{principal.actor} is bound to one tenant; this concerns the platform as a whole.")
         return principal

@@ -37,7 +37,9 @@ class Front:
         bound = None
         if path.startswith(API) and path not in OPEN:
             # A key that was looked up a moment ago needs no thread to be looked up again.
-            principal = known(secret_of(request.headers)) or await run_in_threadpool(authenticate, request)
+            principal = known(secret_of(request.headers))
+            if principal is None:
+                principal = await run_in_threadpool(authenticate, request)
             request.state.principal = principal
             bound = principal.tenant_id if scope["method"] in READS else None
         limit = self.file_limit if path in FILES else self.limit

@@ -1,7 +1,7 @@
 """Lists of people, keys and changes, each with a bound: what the API tells and the pages show."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -10,7 +10,7 @@ from trivet.identity import service
 from trivet.identity.models import ApiKey, Audit, User
 from trivet.kit.interval import Interval
 
-T = TypeVar("T", bound=tuple[Any, ...])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)

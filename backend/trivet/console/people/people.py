@@ -114,6 +114,14 @@ def end_sessions(looking: Looking, user_id: Id, given: SentForm) -> Response:
     )
 
 
+@router.post(f"{PATH}/{{user_id}}/forget-provider")
+def forget_provider(looking: Looking, user_id: Id, given: SentForm) -> Response:
+    """Whoever comes from the provider next under their address, verified, is them."""
+    return _done(
+        looking, given.csrf_token, user_id, lambda session: acts.forget_provider(session, user_id, actor=looking.email)
+    )
+
+
 @router.post(f"{PATH}/{{user_id}}/link")
 def link(looking: Looking, user_id: Id, given: SentForm) -> Response:
     """A one-time link to a new password; it is in this answer and nowhere else."""

@@ -67,7 +67,8 @@ def person(
     return PersonPage(
         reader=looking, sentence=words.person(shown.name, shown.role, shown.tenant, disabled), person=shown,
         choices=choices(shown.role), sessions=sessions_of(session, user.id, looking),
-        changes_url=f"/audit?{urlencode({'subject': acts.subject(user), 'range': '90d'})}", once=once,
+        changes_url=f"/audit?{urlencode({'subject': acts.subject(user), 'range': '90d'})}",
+        by_provider=user.provider_subject is not None, once=once,
         problems=problems or {},
     )  # fmt: skip
 

@@ -117,6 +117,7 @@ class PersonPage:
     choices: tuple[Choice, ...]
     sessions: tuple[SessionRow, ...]
     changes_url: str
+    by_provider: bool
     once: Once | None
     problems: dict[str, str]
 
