@@ -141,6 +141,7 @@ def flag(command: Command, who: str = "") -> dict[str, Any]:
         "kind": command.kind,
         "level": level,
         "solid": command.effective_at is not None,
+        "state": "" if command.effective_at is not None else _("not yet proven"),
         "short": revision if level is None else f"L{level}{some}",
         "words": story.what(command),
         "who": who,
@@ -161,7 +162,7 @@ def _flags(session: Session, scenario: int, interval: Interval) -> list[dict[str
 def price_flag(price: Price) -> dict[str, Any]:
     """A new price on the time axis: it holds from then on, so it is solid."""
     return {
-        "at": price.effective_from.timestamp(), "kind": "price", "level": None, "solid": True, "short": _("price"),
+        "at": price.effective_from.timestamp(), "kind": "price", "level": None, "solid": True, "state": "", "short": _("price"),
         "words": changes.words(price.provider, [price.model]), "who": price.author, "why": price.source,
     }  # fmt: skip
 

@@ -3,6 +3,7 @@ export interface Flag {
   at: number; // seconds since the epoch
   kind: string;
   level: number | null;
+  state?: string; // in words where it is not proven
   solid: boolean; // proven by telemetry; hollow until then
   short: string; // L2, r3
   words: string;

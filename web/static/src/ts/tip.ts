@@ -41,6 +41,6 @@ function said(flag: Flag): HTMLElement {
   const line = document.createElement("p");
   const what = document.createElement("strong");
   what.textContent = flag.words;
-  line.append(what, `${flag.solid ? "" : ", not yet proven"} · ${flag.who}: ${flag.why}`);
+  line.append(what, `${flag.state ? `, ${flag.state}` : ""} · ${flag.who}: ${flag.why}`);
   return line;
 }
