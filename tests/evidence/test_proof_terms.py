@@ -30,8 +30,9 @@ class TestTerms:
 
     def test_what_answers_a_breach_is_held_against_the_breach_and_not_the_calm_before(self):
         assert terms(DEGRADE, [], None, at(900), LATER).before == Interval(at(900), at(1_000))
+        assert terms(DEGRADE, [], None, at(900), LATER).since_breach
         just_begun = terms(DEGRADE, [], at(1_333), at(980), LATER)
-        assert just_begun.before.seconds > 800
+        assert just_begun.before.seconds > 800 and not just_begun.since_breach
 
     def test_a_step_on_a_quick_climb_is_passed_over_for_what_stood_before_it(self):
         base = Change(0, "activate", None, 1, None, at(0), at(1), at(980))

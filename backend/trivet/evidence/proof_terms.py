@@ -38,7 +38,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Half-open stretches of whole buckets, never of two levels; `missing` says why there are none. `running`: it still grows."""
+    """Half-open stretches of whole buckets, never of two levels; `missing` says why there are none.
+
+    `running`: the one after still grows; `since_breach`: the one before begins with the breach that the command answers.
+    """
 
     level_before: int
     level_after: int
@@ -48,6 +51,7 @@ class Terms:
     after: Interval | None = None
     grain_s: int = 10
     running: bool = False
+    since_breach: bool = False
     missing: str = ""
 
 
@@ -94,7 +98,7 @@ def terms(
             return replace(
                 bare, level_before=stood.level, revision_before=stood.revision, grain_s=grain_s,
                 before=_within(before.start, before.end, grain_s), after=_within(after.start, after.end, grain_s),
-                running=end >= now,
+                running=end >= now, since_breach=began is not None and before.start >= began,
             )  # fmt: skip
     return replace(bare, running=end >= now, missing=BEFORE_SHORT)
 

@@ -109,7 +109,7 @@ def one(session: Session, looking: Reader, command_id: int) -> ProofPage:
         reason=command.reason,
         breach_id=command.breach_id,
         sentence=words.sentence(what, " · ".join(part for part in row[1:] if part), proof),
-        terms=words.terms(proof, command.breach_id is not None) if proof.effects else "",
+        terms=words.terms(proof) if proof.effects else "",
         missing=words.missing(proof),
         before=_stretch(proof.terms.before, proof.terms.level_before, proof.terms.revision_before),
         after=_stretch(proof.terms.after, proof.terms.level_after, proof.terms.revision_after),

@@ -141,12 +141,12 @@ def of_list(count: int, told: int, still: int) -> str:
     return _("{told} of the {count} newest commands can be told from what ran.", told=told, count=count)
 
 
-def terms(found: Proof, answers_breach: bool) -> str:
+def terms(found: Proof) -> str:
     """On what terms the two sides stand."""
     fixed = _(
         "Each tenant counts before as much as it does after; models may differ, as that is part of what a level does."
     )
-    began = _(" The time before begins with the breach that it answers.") if answers_breach else ""
+    began = _(" The time before begins with the breach that it answers.") if found.terms.since_breach else ""
     still = _(" The time after still grows.") if found.terms.running else ""
     return fixed + began + still
 
