@@ -18,6 +18,7 @@ TOP = {
     "cli",
     "cli_alerts",
     "cli_cards",
+    "cli_connect",
     "cli_keys",
     "cli_prices",
     "doctor",
