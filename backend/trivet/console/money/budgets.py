@@ -58,7 +58,9 @@ def make(looking: Looking, given: Annotated[Given, Form()]) -> Response:
                 now=looking.now,
             )  # fmt: skip
     except TrivetError as refused:
-        return _shown(looking, Query.model_validate({}), given, {refused.field or "form": refused.detail}, refused.status)
+        return _shown(
+            looking, Query.model_validate({}), given, {refused.field or "form": refused.detail}, refused.status
+        )
     return RedirectResponse(PATH, 303)
 
 

@@ -31,7 +31,7 @@ from trivet.kit.page import from_cursor, to_cursor
 from trivet.report.files.table import Column
 from trivet.settings import get_settings
 
-SHOWN = 200
+SHOWN = 100
 FILE_MAX = 1_000  # as many as there may be
 HISTORY_MAX = 30
 OVER_MAX = 10  # budgets whose requests over them are listed
