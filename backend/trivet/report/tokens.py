@@ -1,7 +1,7 @@
 """Requests and tokens of an interval by some ids, cost centres among them as tenants were mapped at the time."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -14,6 +14,7 @@ from trivet.ledger.service import posted_until
 from trivet.report import kept, limits
 from trivet.report.gathered import CENTRE
 from trivet.report.grain import DAY
+from trivet.report.kept import Rows
 from trivet.report.provisional import segments
 from trivet.rollup import read
 from trivet.tenant.models import Tenant
@@ -112,15 +113,35 @@ def _parts(session: Session, interval: Interval) -> Iterator[tuple[Interval, boo
         yield Interval(last, interval.end), False
 
 
-def _kept(
-    session: Session, part: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]
-) -> Sequence[Sequence[Any]]:
-    asked = tuple(sorted((name, tuple(sorted(values))) for name, values in where.items()))
-    question = ("tokens", part.start, part.end, tuple(by), asked)
-    marker = _marker(session, part)
+def by_bucket(
+    session: Session, interval: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]], grain_s: int
+) -> Rows:
+    """Rows of (bucket, values of `by`, `MEASURES`); of what is posted they are read once, as those of whole days are."""
+
+    def read_() -> Rows:
+        found = read.sums(session, interval, ["bucket", *by], MEASURES, where, grain_s=grain_s)
+        return [(*key, *sums) for key, sums in found.items()]
+
+    until = posted_until(session)
+    if until is None or interval.end > until:
+        return read_()
+    return _once(session, interval, ("buckets", grain_s, tuple(by), _plain(where)), read_)
+
+
+def _kept(session: Session, part: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]) -> Rows:
+    return _once(session, part, ("tokens", tuple(by), _plain(where)), lambda: _counted(session, part, by, where))
+
+
+def _plain(where: Mapping[str, Collection[Any]]) -> tuple[Any, ...]:
+    return tuple(sorted((name, tuple(sorted(values))) for name, values in where.items()))
+
+
+def _once(session: Session, part: Interval, asked: tuple[Any, ...], read_: Callable[[], Rows]) -> Rows:
+    """What is kept of a question about an interval; else what it says now, which is kept where nothing waits to change it."""
+    question, marker = (part.start, part.end, *asked), _marker(session, part)
     found = kept.answers.find(question, marker) if marker else None
     if found is None:
-        found = _counted(session, part, by, where)
+        found = read_()
         if marker and _marker(session, part) == marker:
             kept.answers.keep(question, marker, found)
     return found

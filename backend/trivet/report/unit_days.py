@@ -13,7 +13,6 @@ from trivet.report.gathered import CENTRE
 from trivet.report.provisional import begins
 from trivet.report.tokens import Counts
 from trivet.report.unit import UnitCost
-from trivet.rollup import read
 from trivet.tenant.models import TenantCostCentre
 from trivet.tenant.service import cost_centres_at
 
@@ -33,13 +32,13 @@ def unit_days(
 def counts(session: Session, interval: Interval, where: Mapping[str, Collection[Any]]) -> dict[date, Counts]:
     """Requests and tokens by UTC day."""
     own = {name: values for name, values in where.items() if name != CENTRE}
-    by = ["bucket", *(["tenant_id"] if CENTRE in where else [])]
+    by = ["tenant_id"] if CENTRE in where else []
     mapped = _Mapped(session, interval, where) if CENTRE in where else None
     found: dict[date, Counts] = {}
     for part, grain_s in _parts(interval, by_hour=mapped is not None):
-        rows = read.sums(session, part, by, tokens.MEASURES, own, grain_s=grain_s)
-        for (bucket, *tenant), sums in rows.items():
-            if mapped is None or mapped.wants(tenant[0], bucket):
+        for bucket, *rest in tokens.by_bucket(session, part, by, own, grain_s):
+            sums = rest[len(by) :]
+            if mapped is None or mapped.wants(rest[0], bucket):
                 day = bucket.date()
                 found[day] = found.get(day, Counts()) + Counts(*map(int, sums))
     return found
