@@ -26,8 +26,8 @@ class TestTheSentence:
     @pytest.mark.parametrize(
         ("stretches", "floor", "says"),
         [
-            ([stretch(1, 0.9), stretch(2, 0.8, 60)], 0.7, "Support chat scored 0.82 on average of 80 scores, and never fell below its floor of 0.70."),
-            ([stretch(1, 0.9), stretch(2, 0.6)], 0.7, "Support chat scored 0.75 on average of 40 scores; in 1 stretch it was below its floor of 0.70."),
+            ([stretch(1, 0.9), stretch(2, 0.8, 60)], 0.7, "Support chat scored 0.82 on average of 80 scores; in no stretch was the mean below its floor of 0.70."),
+            ([stretch(1, 0.9), stretch(2, 0.6)], 0.7, "Support chat scored 0.75 on average of 40 scores; in 1 stretch the mean was below its floor of 0.70."),
             ([stretch(1, 0.9)], None, "Support chat scored 0.90 on average of 20 scores; no card gives it a floor."),
         ],
     )  # fmt: skip

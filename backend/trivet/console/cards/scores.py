@@ -112,9 +112,12 @@ def sentence(name: str, stretches: list[Stretch], floor: float | None) -> str:
         return _("{name} scored {mean} on average of {n} scores; no card gives it a floor.", **given)
     given["floor"] = say.floor(floor)
     if not low:
-        return _("{name} scored {mean} on average of {n} scores, and never fell below its floor of {floor}.", **given)
+        return _(
+            "{name} scored {mean} on average of {n} scores; in no stretch was the mean below its floor of {floor}.",
+            **given,
+        )
     times = _n("{n} stretch", "{n} stretches", low)
-    return _("{name} scored {mean} on average of {n} scores; in {times} it was below its floor of {floor}.", times=times, **given)  # fmt: skip
+    return _("{name} scored {mean} on average of {n} scores; in {times} the mean was below its floor of {floor}.", times=times, **given)  # fmt: skip
 
 
 def _nothing(name: str) -> str:

@@ -13,6 +13,7 @@ from trivet.kit.interval import Interval
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT = 1000, 220, 44, 8, 24, 24
 ENOUGH = 10  # scores of a stretch that is drawn solid
 TICKS = 6
+FLAG_ROOM = 90  # between two labels
 PART = 0.1  # of the span above and below
 
 
@@ -52,14 +53,22 @@ def draw(  # noqa: PLR0917  # what the picture is made of
     return Line(
         WIDTH, HEIGHT, _points(band), _points([(dot.x, dot.y) for dot in dots]), dots,
         None if floor is None else y(floor), "" if floor is None else say.floor(floor),
-        tuple(
-            Mark(x(when), f"{number}", _("revision {number} since {at}", number=number, at=say.day_clock(when, now, zone)))
-            for number, when in revisions
-        ),
+        _flags([(number, x(when), say.day_clock(when, now, zone)) for number, when in revisions]),
         tuple(Mark(x(t), f"{t.astimezone(zone):%m-%d}" if long else say.clock(t, zone), "") for t in ticks),
         tuple((y(v), say.score(v)) for v in (least, (least + most) / 2, most)),
         _("Mean score from {first} to {last}", first=say.score(stretches[0].mean), last=say.score(stretches[-1].mean)),
     )  # fmt: skip
+
+
+def _flags(found: Sequence[tuple[int, Decimal, str]]) -> tuple[Mark, ...]:
+    """Each revision as a flag; from right to left, one whose label would lie over the next has none."""
+    marks: list[Mark] = []
+    free = Decimal(WIDTH) + FLAG_ROOM
+    for number, x, at in reversed(found):
+        roomy = free - x >= FLAG_ROOM
+        free = x if roomy else free
+        marks.append(Mark(x, f"{number}" if roomy else "", _("revision {number} since {at}", number=number, at=at)))
+    return tuple(marks[::-1])
 
 
 def _said(each: Stretch, now: datetime, zone: tzinfo) -> str:
