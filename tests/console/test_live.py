@@ -32,6 +32,7 @@ class Page:
     """What a browser is to a stream: it takes what is sent and goes when it wants."""
 
     def __init__(self, listener, told=None):
+        assert events._enter(listener.session) is None
         self.sent, self.left = asyncio.Queue(), asyncio.Event()
         self.stream = events.Stream(listener, told)
         self.task = asyncio.create_task(self.stream({}, self._receive, self._send))
@@ -154,7 +155,6 @@ class TestAStream:
         monkeypatch.setattr(events, "HEARTBEAT_S", QUICK_S)
 
         async def story():
-            assert events._enter(session_of) is None
             await asyncio.wait_for(Page(Listener(frozenset({"policy"}), session_of)).task, 5)
 
         asyncio.run(story())
