@@ -18,6 +18,7 @@ from trivet.job.service import Came, Wanted
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Invalid
 from trivet.report.files.schedule_models import ReportSchedule
+from trivet.tenant.models import Tenant
 
 EVIL = '"><img src=x onerror=alert(1)>'
 
@@ -178,3 +179,24 @@ class TestSchedules:
         page = client.get("/exports").text
         assert "/exports/schedules" not in page
         assert client.post("/exports/schedules", data={"name": "x"} | form(page)).status_code == 403
+
+
+class TestSomebodyOfOneTenant:
+    def test_sees_what_concerns_that_tenant_and_no_schedule(self, sign_in):
+        client = sign_in("viewer", tenant="acme")
+        with db.transaction() as session:
+            acme = session.scalar(select(Tenant.id).where(Tenant.name == "acme"))
+            mine = Wanted("export", "Costs of acme", "no.task", {"n": 1}, acme)
+            own = api.begun(session, mine, "finance@example.com")
+        others = begun(title="Of everybody")
+        page = client.get("/jobs").text
+        assert "Costs of acme" in page and "Of everybody" not in page
+        assert client.get(f"/jobs/{own.id}").status_code == 200
+        assert client.get(f"/jobs/{others.id}").status_code == 404
+        exports = client.get("/exports").text
+        assert 'id="schedules"' not in exports and "statement.pdf" not in exports
+        token = form(exports)
+        assert client.post("/exports", data=DAYS | {"file": "supply.parquet"} | token).status_code == 403
+        made = client.post("/exports", data=DAYS | {"file": "costs.csv", "by": "tenant"} | token)
+        assert made.status_code == 200 and made.url.path.startswith("/jobs/")
+        assert client.post("/exports/schedules", data={"name": "x"} | token).status_code == 403
