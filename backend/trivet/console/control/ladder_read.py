@@ -27,7 +27,7 @@ from trivet.kit.interval import Interval
 from trivet.tenant.models import Scenario
 
 SHOWN, LANES_MAX, SCENARIOS_MAX = 50, 12, 1_000
-CHANGES_MAX = 2_000  # of all lanes together
+CHANGES_MAX, FLAGS_MAX = 2_000, 300  # of all lanes together, the newest
 RANGES = ("1h", "6h", "24h", "7d", "30d")
 
 
@@ -124,10 +124,10 @@ def _flags(session: Session, ids: Collection[int], interval: Interval) -> dict[i
     breaches = select(Breach).where(Breach.scenario_id.in_(ids), Breach.shadow.is_(False))
     breaches = breaches.where(Breach.opened_at >= interval.start, Breach.opened_at < interval.end)
     found: dict[int, list[Flag]] = {}
-    for row in session.scalars(commands.order_by(Command.id.desc()).limit(CHANGES_MAX)):
+    for row in session.scalars(commands.order_by(Command.id.desc()).limit(FLAGS_MAX)):
         flag = Flag(row.created_at, row.effective_at is not None, ladder_words.of_command(row), f"/commands/{row.id}")
         found.setdefault(row.scenario_id, []).append(flag)
-    for breach in session.scalars(breaches.order_by(Breach.id.desc()).limit(CHANGES_MAX)):
+    for breach in session.scalars(breaches.order_by(Breach.id.desc()).limit(FLAGS_MAX)):
         says = _("{guard} broke", guard=story.spoken(breach.guard))
         flag = Flag(breach.opened_at, True, says, f"/breaches/{breach.id}", breach=True)
         found.setdefault(breach.scenario_id, []).append(flag)

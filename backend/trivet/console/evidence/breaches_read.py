@@ -28,7 +28,7 @@ from trivet.guard.models import Breach
 from trivet.kit.body import Asked
 from trivet.tenant.models import Scenario
 
-SHOWN, LANES_MAX, DRAWN_MAX, GUARDS_MAX = 20, 12, 2_000, 100
+SHOWN, LANES_MAX, DRAWN_MAX, GUARDS_MAX = 20, 12, 600, 100
 CARRIERS_A_LOOK = 3  # not known yet that one answer looks for; the page asks for the others one by one
 SEVERITIES = {"page": N_("page"), "ticket": N_("ticket"), "info": N_("info")}
 STATES = {"open": N_("open"), "closed": N_("over")}
@@ -73,7 +73,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> B
         kept=filters.kept(address),
         fields=_fields(session, query),
         chips=filters.chips(address, {name: _(said) for name, said in NAMED.items()}),
-        picture=picture(session, asked, address, looking),
+        picture=picture(session, asked, open_ + over, looking, address),
         rows=tuple(_row(each, governing, now) for each in shown),
         next_url=address.url(cursor=_cursor(last)) if last and len(rows) > SHOWN else "",
     )
@@ -86,8 +86,8 @@ def look(session: Session, shown: Iterable[Listed], now: datetime) -> None:
         breach_list.carrier(session, id_, now)
 
 
-def picture(session: Session, asked: Wanted, address: Address, looking: Reader) -> Lanes:
-    """A lane a scenario: bands from when to when, dots where a command was given for one."""
+def picture(session: Session, asked: Wanted, total: int, looking: Reader, address: Address) -> Lanes:
+    """A lane a scenario: bands from when to when, dots where a command was given for one. What has no band is counted."""
     scale = Scale(address.interval, looking.zone)
     found = breach_list.drawn(session, asked, DRAWN_MAX)
     by_scenario: dict[str, list[Breach]] = {}
@@ -104,7 +104,7 @@ def picture(session: Session, asked: Wanted, address: Address, looking: Reader) 
         )
         for name in shown
     )  # fmt: skip
-    return Lanes(lanes, scale.ticks, max(0, len(by_scenario) - LANES_MAX))
+    return Lanes(lanes, scale.ticks, total - sum(len(by_scenario[name]) for name in shown))
 
 
 def _band(breach: Breach, scale: Scale, looking: Reader) -> Band:
