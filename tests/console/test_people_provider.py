@@ -173,3 +173,10 @@ def bounded(inner):
     made = conversation.Bounded()
     made._inner = inner
     return made
+
+
+class TestWithoutAProvider:
+    def test_there_is_no_button_and_no_way(self, client):
+        assert "Sign in with" not in client.get("/sign-in").text
+        assert client.get("/sign-in/provider").status_code == 404
+        assert client.get("/sign-in/callback?code=x&state=y").status_code == 403

@@ -24,7 +24,7 @@ from joserfc.jwk import KeySet
 from trivet import db
 from trivet.identity import id_token
 from trivet.identity.refusal import SignInRefused
-from trivet.kit.errors import TrivetError
+from trivet.kit.errors import NotFound, TrivetError
 from trivet.kit.ids import new_token
 from trivet.kit.sealed import seal, unseal
 from trivet.settings import Settings
@@ -75,6 +75,8 @@ def is_set(settings: Settings) -> bool:
 
 def begin(settings: Settings, redirect_uri: str, next_path: str, now: datetime) -> tuple[str, Begun]:
     """Where to send the browser, and what it must bring back."""
+    if not is_set(settings):
+        raise NotFound("Nobody can sign in with a provider here: TRIVET_OIDC_ISSUER is not set.")
     told = about(settings)
     begun = Begun(new_token(), new_token(), new_token(), redirect_uri, next_path, now.timestamp())
     url = prepare_grant_uri(
@@ -87,6 +89,8 @@ def begin(settings: Settings, redirect_uri: str, next_path: str, now: datetime) 
 
 def begun_of(settings: Settings, cookie: str, state: str, now: datetime) -> Begun:
     """What a browser brings back, where it is what it was given for this very sign-in."""
+    if not is_set(settings):
+        raise SignInRefused("begun_elsewhere", "No provider is set any more.")
     try:
         begun = Begun(**json.loads(unseal(settings.secret_key.get_secret_value(), PURPOSE, cookie.encode())))
     except (TrivetError, InvalidToken, ValueError, TypeError) as bad:
@@ -96,6 +100,12 @@ def begun_of(settings: Settings, cookie: str, state: str, now: datetime) -> Begu
     if not 0 <= now.timestamp() - begun.at <= BEGUN_FOR.total_seconds():
         raise SignInRefused("begun_elsewhere", "It was begun too long ago.")
     return begun
+
+
+def check_said(code: str, error: str) -> None:
+    """`SignInRefused` where the provider sent somebody back without a code."""
+    if error or not code:
+        raise SignInRefused("denied", f"The provider said {error[:100]!r}.")
 
 
 def claims(settings: Settings, begun: Begun, code: str, now: datetime) -> Mapping[str, Any]:

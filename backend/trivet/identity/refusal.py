@@ -1,5 +1,6 @@
 """Why somebody who comes from the sign-in service is not let in."""
 
+import logging
 from typing import Final
 
 from trivet.kit.errors import Forbidden
@@ -9,6 +10,7 @@ WHY: Final = (
     "away", "clock", "unproven", "begun_elsewhere", "denied", "unverified", "domain", "unknown", "disabled", "no_role",
     "tenant", "other_person",
 )  # fmt: skip
+_log = logging.getLogger(__name__)
 
 
 class SignInRefused(Forbidden):
@@ -17,3 +19,7 @@ class SignInRefused(Forbidden):
     def __init__(self, why: str, detail: str) -> None:
         super().__init__(detail)
         self.why = why
+
+    def log(self) -> None:
+        """Write down why, for whoever runs Trivet; the page says less."""
+        _log.warning("sign-in refused (%s): %s", self.why, self.detail)

@@ -79,7 +79,7 @@ def make(looking: Looking, given: MadeForm) -> HTMLResponse:
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:
-            needed(given.name, "name", "Write what the key is for.")
+            needed(given.name, "name", _("Write what the key is for."))
             tenant = given.tenant.strip() or None
             made = service.create_key(
                 session, name=given.name.strip(), scopes=given.scopes, tenant=tenant, actor=looking.email
@@ -108,7 +108,7 @@ def revoke(looking: Looking, key_id: Id, given: WhyForm) -> Response:
     """Revoke it, here at once and everywhere within `auth.KEY_CACHE_S`."""
     check_token(looking, given.csrf_token)
     try:
-        needed(given.reason, "reason", "Say why, in a few words.")
+        needed(given.reason, "reason", _("Say why, in a few words."))
         with db.transaction() as session:
             service.revoke_key(session, key_id, actor=looking.email, now=looking.now, reason=given.reason.strip())
     except Invalid as refused:

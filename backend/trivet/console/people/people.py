@@ -54,7 +54,7 @@ def add(looking: Looking, given: AddedForm) -> HTMLResponse:
     said = given.model_dump(include={"email", "name", "role", "tenant"})
     try:
         with db.transaction() as session:
-            needed(given.name, "name", "Write a name.")
+            needed(given.name, "name", _("Write a name."))
             user = service.create_user(
                 session, email=given.email, name=given.name.strip(), role=given.role, password="",
                 actor=looking.email, tenant=given.tenant.strip() or None, signs_in_here=False,
@@ -81,7 +81,7 @@ def change(looking: Looking, user_id: Id, given: ChangedForm) -> Response:
     """Another name, role or tenant."""
 
     def do(session: Session) -> None:
-        needed(given.name, "name", "Write a name.")
+        needed(given.name, "name", _("Write a name."))
         acts.change(
             session, user_id, actor=looking.email, now=looking.now, name=given.name.strip(), role=given.role,
             tenant=given.tenant.strip() or None,

@@ -1,6 +1,5 @@
 """Signing in with the provider: there and back. A refusal is a sentence on the page to sign in on."""
 
-import logging
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -14,13 +13,12 @@ from trivet.identity import brake, provided, provider, sessions
 from trivet.identity.auth import cookie_name
 from trivet.identity.refusal import SignInRefused
 from trivet.kit.clock import utc_now
-from trivet.kit.errors import NotFound, TrivetError
+from trivet.kit.errors import TrivetError
 from trivet.settings import get_settings
 
 router = APIRouter()
 COOKIE: Final = "trivet_begun"
 CALLBACK: Final = "/sign-in/callback"
-_log = logging.getLogger(__name__)
 WORDS: Final = {
     "away": N_("The sign-in service does not answer as it should. Nobody was signed in; try again in a minute, or sign in with a password."),
     "clock": N_("The clock of the sign-in service and the one here do not agree. Nobody was signed in; an admin can set them right."),
@@ -41,8 +39,6 @@ WORDS: Final = {
 def go_there(request: Request, next: Annotated[str, Query(max_length=1024)] = "/") -> Response:  # noqa: A002  # the name in the address
     """To the provider, with what must come back kept sealed in this browser."""
     settings = get_settings()
-    if not provider.is_set(settings):
-        raise NotFound("Nobody can sign in with a provider here: TRIVET_OIDC_ISSUER is not set.")
     if not _allowed(request):
         return door_page("", TOO_OFTEN, next, status=429)
     now = utc_now()
@@ -77,11 +73,8 @@ def come_back(
 
 def _signed_in(request: Request, code: str, state: str, error: str) -> Response:
     settings, now = get_settings(), utc_now()
-    if not provider.is_set(settings):
-        raise SignInRefused("begun_elsewhere", "No provider is set.")
     begun = provider.begun_of(settings, request.cookies.get(cookie_name(request, COOKIE), ""), state, now)
-    if error or not code:
-        raise SignInRefused("denied", f"The provider said {error[:100]!r}.")
+    provider.check_said(code, error)
     who = provided.wanted(settings, provider.claims(settings, begun, code, now))
     with db.transaction() as session:
         user = provided.let_in(session, settings, who, now)
@@ -94,7 +87,7 @@ def _signed_in(request: Request, code: str, state: str, error: str) -> Response:
 
 
 def _refused(refused: SignInRefused, next_path: str) -> Response:
-    _log.warning("sign-in refused (%s): %s", refused.why, refused.detail)
+    refused.log()
     return door_page("", WORDS[refused.why], next_path, status=503 if refused.why == "away" else 403)
 
 

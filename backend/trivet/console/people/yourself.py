@@ -57,7 +57,7 @@ def change_name(request: Request, looking: Looking, given: NamedForm) -> Respons
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:
-            needed(given.name, "name", "Write a name.")
+            needed(given.name, "name", _("Write a name."))
             me = _me(session, looking)
             people.change(session, me.id, actor=looking.email, now=looking.now, name=given.name.strip())
     except TrivetError as refused:
