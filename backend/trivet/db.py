@@ -96,9 +96,16 @@ def bound_to(tenant_id: int | None) -> Iterator[None]:
         _bound.reset(token)
 
 
-def bind(tenant_id: int | None) -> None:
-    """The same until this context ends, which is that of one request."""
+# Whether transactions of this context only read.
+_looks: ContextVar[bool] = ContextVar("looks", default=False)
+
+
+def look(tenant_id: int | None) -> None:
+    """Until this context ends, which is that of one request, transactions change nothing, and read one tenant's rows alone
+    where one is named: to look at a page is never to do something.
+    """
     _bound.set(tenant_id)
+    _looks.set(True)
 
 
 @contextmanager
@@ -109,11 +116,12 @@ def transaction() -> Iterator[Session]:
     """
     own = reserved_engine() if _in_reserve.get() else engine()
     with Session(own, expire_on_commit=False) as session, session.begin():
-        tenant_id = _bound.get()
-        if tenant_id is not None:
-            # No query, so that the transaction may still choose its isolation.
-            statement = f"SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL trivet.tenant = '{int(tenant_id)}'"
-            session.connection().execution_options(no_parameters=True).exec_driver_sql(statement)
+        # No query, so that the transaction may still choose its isolation.
+        statements = ["SET TRANSACTION READ ONLY"] if _looks.get() else []
+        if (tenant_id := _bound.get()) is not None:
+            statements += [f"SET LOCAL ROLE {TENANT_ROLE}", f"SET LOCAL trivet.tenant = '{int(tenant_id)}'"]
+        if statements:
+            session.connection().execution_options(no_parameters=True).exec_driver_sql("; ".join(statements))
         yield session
         last = at_commit.get()
         if last is not None:

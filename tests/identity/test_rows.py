@@ -123,28 +123,42 @@ class TestTheRequest:
 
 
 class TestThePage:
-    def test_of_a_person_of_one_tenant_reads_under_the_policies(self, client, two_tenants, monkeypatch):
-        from trivet.console import overview
+    @pytest.fixture
+    def visit(self, client, monkeypatch):
+        """`visit("acme", what)`: do something with a page's session, as somebody of that tenant who looks at it."""
+        from trivet.console.money import costs
         from trivet.identity import service
-        from trivet.kit.clock import utc_now
 
-        seen = []
+        def go(tenant, what):
+            def settle(*_):
+                with db.transaction() as session:
+                    what(session)
+                raise NotFound("enough was seen")
 
-        def page(looking, span):
-            with db.transaction() as session:
-                seen.append((looking.tenant, set(session.scalars(select(Request.tenant_id)))))
-            raise NotFound("enough was seen")
-
-        monkeypatch.setattr(overview, "page", page)
-        for email, tenant in (("one@example.com", "acme"), ("all@example.com", None)):
+            monkeypatch.setattr(costs, "settle", settle)
+            email = f"{tenant}@example.com"
             with db.transaction() as session:
                 service.create_user(
                     session, email=email, name="N", role="viewer", password="three legs", actor="t", tenant=tenant
                 )
-                made = service.sign_in(session, email=email, password="three legs", now=utc_now(), hours=1)
-            client.cookies.set("trivet_session", made.token)
-            client.get("/")
-        assert seen == [("acme", {two_tenants["acme"]}), ("", set(two_tenants.values()))]
+            client.cookies.clear()
+            client.post("/sign-in", data={"email": email, "password": "three legs"})
+            return client.get("/costs").status_code
+
+        return go
+
+    def test_of_a_person_of_one_tenant_reads_under_the_policies(self, visit, two_tenants):
+        seen = []
+        for tenant in ("acme", None):
+            assert visit(tenant, lambda session: seen.append(set(session.scalars(select(Request.tenant_id))))) == 404
+        assert seen == [{two_tenants["acme"]}, set(two_tenants.values())]
+
+    def test_changes_nothing_by_being_looked_at(self, visit, two_tenants):
+        def change(session):
+            with pytest.raises(DBAPIError, match="read-only transaction"):
+                session.execute(text("UPDATE tenant SET name = 'x'"))
+
+        assert visit(None, change) == 404
 
 
 class TestTheTables:

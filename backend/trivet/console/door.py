@@ -41,10 +41,12 @@ class SignedOut(Exception):  # a state, not a failure: the handler sends to the 
 async def reader(request: Request) -> Reader:
     """Dependency: who is signed in; `SignedOut` where nobody is.
 
-    Of the event loop, so that what it binds holds for the page: somebody of one tenant reads under row-level security.
+    Of the event loop, so that what it sets holds for the page: to look changes nothing, and somebody of one tenant
+    reads under row-level security.
     """
     looking = await run_in_threadpool(_looking, request)
-    db.bind(looking.tenant_id if request.method in SAFE_METHODS else None)
+    if request.method in SAFE_METHODS:
+        db.look(looking.tenant_id)
     return looking
 
 
