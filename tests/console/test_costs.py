@@ -12,7 +12,8 @@ from trivet.console.money import costs_picture as picture
 from trivet.console.money.costs_asked import Query, settle
 from trivet.console.money.costs_flags import Flag
 from trivet.console.money.costs_picture import Part
-from trivet.console.money.costs_words import Spent, nothing, sentence, when
+from trivet.console.money.costs_words import Spent, called, nothing, sentence, when
+from trivet.console.tongue import speaking
 from trivet.kit.interval import Interval
 
 
@@ -68,6 +69,20 @@ class TestTheSentence:
     )
     def test_names_stretches_of_time_as_people_do(self, start, end, words):
         assert when(Interval(at(start), at(end))) == words
+
+
+class TestWhatStandsForNone:
+    @pytest.mark.parametrize(
+        ("dimension", "name", "words"),
+        [
+            ("cost_centre", "unattributed", "未归属"), ("tenant", "no tenant", "无租户"), ("pool", "none", "无"),
+            ("purchase", "metered", "按量"), ("tenant", "none", "none"), ("scenario", "unattributed", "unattributed"),
+        ],
+    )  # fmt: skip
+    def test_is_in_the_readers_language_and_a_name_that_was_given_is_not(self, dimension, name, words):
+        assert called(dimension, name) == name
+        with speaking("zh"):
+            assert called(dimension, name) == words
 
 
 class TestTheAddress:

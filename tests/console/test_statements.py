@@ -14,7 +14,7 @@ from trivet import db
 from trivet.console.money import statements_words as words
 from trivet.console.money.statements_bars import draw
 from trivet.identity.models import Audit
-from trivet.notify.models import Message
+from trivet.notify.models import STATES, Message
 from trivet.notify.tasks import deliver
 from trivet.report.files.schedule_models import ReportSchedule
 from trivet.report.files.statement import Day
@@ -169,3 +169,6 @@ class TestWords:
     def test_the_last_twelve_months_newest_first(self):
         assert words.months(books.DAY)[:2] == ["2026-11", "2026-10"]
         assert words.months(books.DAY)[-1] == "2025-12"
+
+    def test_every_state_of_a_message_has_a_word_and_a_mark(self):
+        assert set(words.SAID) == set(words.STATES) == set(STATES)

@@ -11,12 +11,13 @@ from trivet.console.money.costs_asked import TIMES, Asked, word
 from trivet.console.money.costs_picture import Bars, Day, Key, Part, bars
 from trivet.console.money.costs_read import Facts, name_of
 from trivet.console.money.costs_views import AnomalyLine, CostLine, CostTable, PivotTable
-from trivet.console.money.costs_words import when
+from trivet.console.money.costs_words import called, when
 from trivet.console.tongue import N_, _, _n
 from trivet.kit.money import EXACT
 from trivet.report.names import NONE
 
 ROWS_MAX = 40
+DRIVERS = {"model": N_("model"), "scenario": N_("scenario"), "tenant": N_("tenant")}  # of days that stand out
 ZERO = Decimal(0)
 
 
@@ -77,7 +78,7 @@ def _line(asked: Asked, name: str, amount: Decimal, provisional: Decimal, beside
     kind = "unattributed" if name == NONE.get(asked.group) else "payer"
     posted = EXACT.subtract(amount, provisional)
     return CostLine(
-        name, kind, posted, provisional, amount, other, _change(asked, amount, other), asked.into(name),
+        called(asked.group, name), kind, posted, provisional, amount, other, _change(asked, amount, other), asked.into(name),
         asked.behind(**{asked.group: name}),
     )  # fmt: skip
 
@@ -125,7 +126,7 @@ def _parts(asked: Asked, facts: Facts, day: date, own: Mapping[str, Decimal]) ->
     for n, (name, by_day) in enumerate(facts.stacked.items()):
         amount = by_day.get(at, ZERO)
         rest = EXACT.subtract(rest, amount)
-        found.append(Part(f"top{n}", amount, name, asked.cell_of_day(name, at)))
+        found.append(Part(f"top{n}", amount, called(asked.group, name), asked.cell_of_day(name, at)))
     whole = asked.into(at, "day")
     found.append(Part("others" if facts.stacked else "borne", rest, "", whole))
     found += [Part(kind, own.get(kind, ZERO), "", whole) for kind in ("apart", "provisional")]
@@ -141,7 +142,7 @@ _KEYS = {
 def _keys(asked: Asked, facts: Facts, days: Sequence[Day]) -> list[Key]:
     """What each shade is, of those that are drawn."""
     drawn = {part.kind for day in days for part in day.parts if part.amount > 0}
-    named = [Key(f"top{n}", name, asked.into(name)) for n, name in enumerate(facts.stacked)]
+    named = [Key(f"top{n}", called(asked.group, name), asked.into(name)) for n, name in enumerate(facts.stacked)]
     return [key for key in [*named, *(Key(kind, _(words)) for kind, words in _KEYS.items())] if key.kind in drawn]
 
 
@@ -195,7 +196,8 @@ def _driver(drivers: Sequence[dict[str, Any]], currency: str) -> str:
     for each in drivers[:2]:
         amount = Decimal(each["amount"])
         sign = "+" if amount > 0 else ""
-        name = each["by"] if each["by"] == each["name"] else f"{each['by']} {each['name']}"
+        by = _(DRIVERS.get(each["by"], each["by"]))
+        name = by if each["by"] == each["name"] else f"{by} {each['name']}"
         said.append(f"{name}, {sign}{say.amount(amount, say.watched_places([amount]))} {currency}")
     return "; ".join(said) or _("not explained")
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from trivet.console import format as say
 from trivet.console.tongue import N_, _
 from trivet.kit.interval import Interval
+from trivet.report import names
 from trivet.report.grain import MONTH
 
 DAY = timedelta(days=1)
@@ -17,6 +18,8 @@ NAMED = {
     "volume": N_("volume"), "price": N_("price"), "mix": N_("mix"), "efficiency": N_("efficiency"), "idle": N_("idle"),
     "shared": N_("shared cost"), "bill": N_("bills"), "utilisation": N_("utilisation"),
 }  # fmt: skip
+# Names that are words of ours and no name that somebody gave.
+OURS = (N_("unattributed"), N_("no tenant"), N_("none"), N_("metered"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +157,11 @@ def _others(spent: Spent) -> str:
     if not spent.others:
         return ""
     return _("{currencies} beside it", currencies=_(" and ").join(spent.others))
+
+
+def called(dimension: str, name: str) -> str:
+    """A name of a dimension as it is shown: as it was given, and in the reader's language where it stands for none. Pure."""
+    stands_for_none = {names.said(dimension, None), names.TEXTS.get(dimension, "")}
+    if dimension == "tenant":
+        stands_for_none.add(names.NO_TENANT)
+    return _(name) if name in stands_for_none else name

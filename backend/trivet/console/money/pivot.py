@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trivet.console.money.costs_asked import TIMES, Asked
+from trivet.console.money.costs_words import called
 from trivet.console.tongue import N_, _, _n
 from trivet.kit.money import EXACT
 
@@ -123,7 +124,7 @@ def _drawn(
         if has_nobody:
             every.append(beyond)
         drawn.append(_line(asked, (name, kind, whole, every), columns, scale))
-    heads = [Column(name, "payer", total(line.cells[n].amount for line in drawn), asked.into(name, asked.across))
+    heads = [Column(called(asked.across, name), "payer", total(line.cells[n].amount for line in drawn), asked.into(name, asked.across))
              for n, name in enumerate(columns)]  # fmt: skip
     for kind, there in (("more", bool(left)), ("nobody", has_nobody)):
         if there:
@@ -147,7 +148,8 @@ def _line(asked: Asked, raw: Raw, columns: Sequence[str], scale: Decimal) -> Lin
             )
         )  # fmt: skip
     postings = asked.behind(**({asked.group: name} if payer else {"account": account})) if kind != "more" else ""
-    return Line(name, kind.partition(":")[0], tuple(cells), whole, asked.into(name) if payer else "", postings)
+    shown = called(asked.group, name) if payer else name
+    return Line(shown, kind.partition(":")[0], tuple(cells), whole, asked.into(name) if payer else "", postings)
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

@@ -28,8 +28,13 @@ KINDS: Mapping[str, str] = {
     "allocation.focus.csv": N_("Allocation (FOCUS, CSV)"),
     "supply.focus.csv": N_("Supply (FOCUS, CSV)"),
 }
-STATES = {"queued": "pending", "sent": "effective", "failed": "expired", "no_channel": "missing"}
-SAID = {"queued": N_("waiting"), "sent": N_("sent"), "failed": N_("failed"), "no_channel": N_("no mail server")}
+STATES = {
+    "queued": "pending", "sent": "effective", "failed": "expired", "no_channel": "missing", "digested": "effective",
+}  # fmt: skip
+SAID = {
+    "queued": N_("waiting"), "sent": N_("sent"), "failed": N_("failed"), "no_channel": N_("no mail server"),
+    "digested": N_("sent with others"),
+}  # fmt: skip
 MONTHS_SHOWN = 12
 
 

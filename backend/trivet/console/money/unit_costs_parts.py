@@ -6,7 +6,7 @@ from decimal import Decimal
 from trivet.console import format as say
 from trivet.console.address import Link
 from trivet.console.money.costs_asked import Asked, word
-from trivet.console.money.costs_words import NAMED, when
+from trivet.console.money.costs_words import NAMED, called, when
 from trivet.console.money.unit_costs_line import Course, Told, course
 from trivet.console.money.unit_costs_picture import scatter, waterfall
 from trivet.console.money.unit_costs_read import QUADRANTS_OF, Facts, Why, by_of
@@ -54,7 +54,7 @@ def table(asked: Asked, facts: Facts) -> UnitTable | None:
     shown = own[:ROWS_MAX]
     by = by_of(asked)[0]
     dearest = max((row.per_million_tokens or Decimal(0) for row in shown), default=Decimal(0))
-    lines = tuple(_line(str(row.key[0]), asked.into(str(row.key[0]), by), row, dearest) for row in shown)
+    lines = tuple(_line(called(by, str(row.key[0])), asked.into(str(row.key[0]), by), row, dearest) for row in shown)
     whole = _line(_("All"), "", facts.whole, Decimal(0)) if facts.whole is not None else None
     every = [*lines, *([whole] if whole else [])]
     places = Columns(
