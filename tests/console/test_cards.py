@@ -1,5 +1,6 @@
 """Pages of cards: how each stands, one card in sentences, and what its buttons do."""
 
+import csv
 import json
 import re
 import shlex
@@ -132,6 +133,29 @@ class TestTheStrip:
 
     def test_of_nothing_is_none(self):
         assert draw([], [], NOW, UTC) is None
+
+
+class TestProgressOfATrial:
+    def test_is_told_against_what_a_verdict_takes(self):
+        assert words.progress(312, 1000) == "312 of 1,000 requests"
+        assert words.progress(1200, 1000) == "1,200 requests, 1,000 were needed"
+
+
+class TestThePreviewOfARollback:
+    def test_says_what_comes_back_and_what_goes(self):
+        said = "Revision 3 is retired with your reason and revision 2 governs at once, for everyone"
+        assert words.back_to(3, 2, 1) == f"{said}: 1 field is as it was before."
+        assert words.back_to(3, 2, 12) == f"{said}: 12 fields are as they were before."
+
+
+class TestTheFile:
+    def test_has_the_rows_of_the_page(self, sign_in, chat):
+        drafted()
+        drafted(submitted=False)
+        heads, line = csv.reader(sign_in("viewer").get("/cards.csv").text.splitlines())
+        row = dict(zip(heads, line, strict=True))
+        assert (row["scenario"], row["revision"], row["since"]) == ("chat", "1", "2026-11-21T08:00:00Z")
+        assert (row["guards"], row["in_shadow"], row["waiting"], row["on_trial"]) == ("3", "0", "2 3", "")
 
 
 class TestTheList:

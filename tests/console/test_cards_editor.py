@@ -62,6 +62,11 @@ class TestTheForm:
         assert "above 2.5 s" in said(page) and "1 thing is to be put right" in page.text
         assert "<input" not in page.text  # what is typed meanwhile is left alone
 
+    def test_a_word_where_a_number_belongs_is_told_so(self, owner, form):
+        page = owner.post(f"{EDIT}/live", data=form(guards__0__enter="1000x", guards__1__window_s="2.5"))
+        assert 'id="p-f-guards-0-enter" hx-swap-oob="true">this is not a number<' in page.text
+        assert 'id="p-f-guards-1-window_s" hx-swap-oob="true">this is not a whole number<' in page.text
+
     def test_a_button_adds_a_guard_and_keeps_all_that_was_typed(self, owner, form):
         page = owner.post(EDIT, data=form("add-guard", quality__floor="0.9x"))
         assert 'value="0.9x"' in page.text and 'name="guards.3.name"' in page.text

@@ -17,6 +17,10 @@ from trivet.card.whole import complaints
 
 Problem = tuple[str, str]  # the field, and what is wrong with it
 PROBLEMS_MAX = 200
+_PLAIN = {
+    "float_type": "this is not a number", "float_parsing": "this is not a number", "int_type": "this is not a whole number",
+    "int_parsing": "this is not a whole number", "int_from_float": "this is not a whole number",
+}  # fmt: skip
 _NAMED = re.compile(r"^([a-z_]+(?:\.[\w-]+)*)(?: \(|: )")  # `leave (1200) must lie …`, `burn: …`
 _QUOTED = re.compile(r"^`([a-z_.]+)`")  # `tools.mode` is one of …
 # What complains of a whole part, and the field of it that is meant.
@@ -58,7 +62,7 @@ def _of(error: Mapping[str, Any], body: Any) -> Iterator[Problem]:
     if error["type"] == "too_short" and _at(body, error["loc"]):
         return  # what follows from items that are wrong themselves
     at = ".".join(str(part) for part in error["loc"] if part != "function-after")
-    words = error["msg"].removeprefix("Value error, ")
+    words = _PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     if not at:  # the card's own complaints, one after the other
         for each in words.split("; "):
             named = _NAMED.match(each)

@@ -6,7 +6,7 @@ from fastapi.staticfiles import StaticFiles
 
 from trivet.console import door, overview, pages, search, steer
 from trivet.console.alerts import alerts
-from trivet.console.cards import baselines, cards, editor, scores
+from trivet.console.cards import baselines, cards, cards_file, editor, scores
 from trivet.console.connect import connect
 from trivet.console.control import backends, commands, ladder
 from trivet.console.evidence import breach, breaches, drills, proofs, readiness
@@ -80,6 +80,7 @@ def create_site() -> FastAPI:
     site.include_router(baselines.router)
     site.include_router(editor.router)
     site.include_router(cards.router)
+    site.include_router(cards_file.router)
     site.include_router(commands.router)
     site.include_router(ladder.router)
     site.include_router(backends.router)

@@ -32,9 +32,9 @@ class Standing:
     owed: tuple[CardRevision, ...]
 
 
-def standings(session: Session) -> tuple[list[Standing], int]:
+def standings(session: Session, limit: int = SCENARIOS_SHOWN) -> tuple[list[Standing], int]:
     """Scenarios by name, and how many more there are."""
-    found = session.scalars(select(Scenario).order_by(Scenario.name).limit(SCENARIOS_SHOWN)).all()
+    found = session.scalars(select(Scenario).order_by(Scenario.name).limit(limit)).all()
     total = session.scalar(select(func.count()).select_from(Scenario)) or 0
     ids = [row.id for row in found]
     active = cards.active(session, ids)

@@ -44,7 +44,7 @@ SECTIONS: Final[tuple[tuple[str, str, tuple[Field, ...]], ...]] = (
         (
             Field("gives_way.0", N_("Gives way first"), "choice", optional=True, choices=LEGS),
             Field("gives_way.1", N_("Then"), "choice", optional=True, choices=LEGS),
-            Field("gives_way.2", N_("Last"), "choice", optional=True, choices=LEGS),
+            Field("gives_way.2", N_("Last to give way"), "choice", optional=True, choices=LEGS),
             Field("criticality", N_("Criticality"), "choice", choices=CRITICALITIES),
         ),
     ),

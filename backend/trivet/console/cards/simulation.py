@@ -14,6 +14,7 @@ from trivet.guard.simulated import Beside, Held
 WIDTH = 1000
 LEAST = Decimal(2)  # a bar is never thinner, so that a minute in a week is still seen
 MOVES_SHOWN = 30
+LABEL_ROOM = 20  # to each side of a day's mark
 TICKS_MAX = 8
 MINUTE_S = 60
 CAUTION = N_(
@@ -123,7 +124,8 @@ def _ticks(run: Simulated, zone: tzinfo) -> tuple[Tick, ...]:
     """The midnights of the reader's days."""
     midnight = run.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [midnight + timedelta(days=n) for n in range(1, TICKS_MAX + 1)]
-    return tuple(Tick(_x(day, run), f"{day.month}-{day.day:02d}") for day in days if run.start <= day < run.end)
+    found = [(_x(day, run), f"{day.month}-{day.day:02d}") for day in days if run.start <= day < run.end]
+    return tuple(Tick(x, words if LABEL_ROOM <= x <= WIDTH - LABEL_ROOM else "") for x, words in found)
 
 
 def _row(run: GuardRun, of: Simulated) -> GuardRunRow:
