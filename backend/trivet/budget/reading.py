@@ -23,10 +23,11 @@ CROSSINGS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class OneWindow:
-    """A window, whose it is in words, and where it ends at this pace."""
+    """A window, whose it is in words and by name alone ("" for everyone), and where it ends at this pace."""
 
     row: BudgetWindow
     whose: str
+    subject: str
     pace: Pace
 
 
@@ -159,7 +160,9 @@ def _over(session: Session, ids: Collection[int]) -> dict[int, int]:
 
 def _one(budget: Budget, row: BudgetWindow, found: Names, now: datetime) -> OneWindow:
     of = whose(budget.scope, found, row.subject_id, row.interaction)
-    return OneWindow(row, of, pace(Interval(row.starts_at, row.ends_at), row.spent, now))
+    return OneWindow(
+        row, of, found.of(budget.scope, row.subject_id), pace(Interval(row.starts_at, row.ends_at), row.spent, now)
+    )
 
 
 def windows(

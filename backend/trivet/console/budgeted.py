@@ -20,7 +20,7 @@ def budgets(session: Session, now: datetime, tenant_id: int | None = None) -> tu
     found = reading.current(session, now, SCOPES, tenant_id=tenant_id, limit=READ_MAX)
     return tuple(
         BudgetShare(
-            name=budget.name, scope=budget.scope, whose=one.whose, spent=one.row.spent, limit=one.row.limit,
+            name=budget.name, scope=budget.scope, whose=one.subject, spent=one.row.spent, limit=one.row.limit,
             currency=budget.currency, window=budget.window, url=f"/budgets?name={quote(budget.name, safe='')}",
         )
         for budget, one in found
