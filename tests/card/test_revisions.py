@@ -263,6 +263,22 @@ class TestApproval:
         with db.transaction() as session:
             assert session.scalars(select(WebSession)).all() == []
 
+    def test_with_a_password_is_tried_as_seldom_as_a_sign_in(self, client, admin, chat):
+        number = draft()
+        submit(number)
+        made = {"email": "ole@example.com", "name": "Ole", "role": "sre", "password": "a long word"}
+        assert client.post("/api/v1/users", json=made, headers=admin).status_code == 201
+        url = f"/api/v1/cards/chat/revisions/{number}/approve"
+
+        def said(password):
+            return client.post(url, json={"email": "ole@example.com", "password": password}, headers=admin)
+
+        assert [said("wrong").status_code for _ in range(10)] == [403] * 10
+        refused = said("a long word")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+        with db.transaction() as session:
+            assert service.revision_named(session, "chat", number).approved_operations_by is None
+
     def test_of_keys_that_made_each_other_ends(self, chat, database):
         with db.transaction() as session:
             key(session, "a", by="key:b")

@@ -4,14 +4,14 @@ import re
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.console.conftest import PASSWORD
 
 from trivet import db
 from trivet.console import door
 from trivet.console.shield import is_own
-from trivet.identity import brake
-from trivet.identity.models import WebSession
+from trivet.identity import audit, brake
+from trivet.identity.models import Audit, WebSession
 from trivet.kit.clock import utc_now
 
 
@@ -46,6 +46,17 @@ class TestTheDoor:
             answer = client.post("/sign-in", data={"email": email, "password": "x"})
             assert answer.status_code in {401, 422}
             assert answer.headers["content-type"].startswith("text/html")
+
+    def test_who_came_in_is_in_the_audit_log_and_who_did_not_is_only_counted(self, client, person):
+        form = {"email": person("sre"), "password": PASSWORD}
+        client.post("/sign-in", data=form | {"password": "wrong"})
+        client.post("/sign-in", data=form)
+        with db.transaction() as session:
+            rows = session.scalars(select(Audit).where(Audit.action == "user.sign_in")).all()
+            assert [(row.actor, row.subject, row.reason) for row in rows] == [
+                (form["email"], f"user:{form['email']}", "by password")
+            ]
+            assert audit.first_broken(session) is None
 
     def test_guessing_is_slowed_down(self, client):
         tries = [client.post("/sign-in", data={"email": "a@b.c", "password": "x"}).status_code for _ in range(11)]

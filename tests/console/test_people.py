@@ -63,6 +63,12 @@ class TestYourself:
         assert client.cookies["trivet_session"] != first
         assert ("user.password", "viewer@example.com") in changes()
 
+    def test_is_asked_for_the_password_that_holds_as_seldom_as_at_the_door(self, sign_in):
+        client = sign_in("viewer")
+        given = {"csrf_token": csrf_token(), "old": "wrong", "new": "another long one"}
+        said = [client.post("/settings/password", data=given).status_code for _ in range(11)]
+        assert said == [403] * 10 + [429]
+
     def test_signs_out_elsewhere_and_everywhere(self, client, person):
         form = {"email": person("viewer"), "password": PASSWORD}
         client.post("/sign-in", data=form)

@@ -4,15 +4,15 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import exists, select
-from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.card import answers, service
 from trivet.card.models import Activation, CardRevision
 from trivet.card.presets import DEFAULT, presets
+from trivet.identity import brake
 from trivet.identity import service as identity
 from trivet.identity.auth import Principal, person, platform
 from trivet.kit.answer import answers as answer
@@ -161,27 +161,35 @@ def submit(scenario: str, number: Number, principal: Write) -> dict[str, Any]:
 
 
 @router.post("/cards/{scenario}/revisions/{number}/approve", responses=answer(answers.Revision))
-def approve(scenario: str, number: Number, principal: Write, body: Approval | None = None) -> dict[str, Any]:
+def approve(
+    request: Request, scenario: str, number: Number, principal: Write, body: Approval | None = None
+) -> dict[str, Any]:
     """For the caller's side; who may speak for both says which: `{"for": "product"}`.
 
     A person approves through any key that may with their `email` and `password`: two keys of one maker are one person.
+    Wrong passwords count as tries to sign in do: 429 after too many.
     """
     said = body or Approval.model_validate({})
+    who = approver(said, principal, request.client.host if request.client else "")
     with db.transaction() as session:
-        who = approver(session, said, principal)
         done = service.approve(session, scenario=scenario, number=number, side=said.side, principal=who)
         return revision_body(done, scenario)
 
 
-def approver(session: Session, said: Approval, principal: Principal) -> Principal:
-    """Who approves: the person whose email and password the body carries, else the caller."""
+def approver(said: Approval, principal: Principal, address: str) -> Principal:
+    """Who approves: the person whose email and password the body carries, else the caller; `address`: where from."""
     if said.email is None and said.password is None:
         return principal
     given = said.password.get_secret_value() if said.password else ""
-    user = identity.right_password(session, _clean(said.email or ""), given)
-    if user is None:
-        raise Forbidden("This is not the email and the password of a person with an account.")
-    return person(user.email, user.role, user.tenant_id)
+    email = _clean(said.email or "")
+    counts = (brake.from_address(address), brake.at_account(email))
+    brake.check(counts, utc_now())
+    with db.transaction() as session:
+        user = identity.right_password(session, email, given)
+        if user is None:
+            raise Forbidden("This is not the email and the password of a person with an account.")
+        brake.give_back(session, counts)
+        return person(user.email, user.role, user.tenant_id)
 
 
 def _clean(email: str) -> str:

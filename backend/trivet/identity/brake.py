@@ -6,7 +6,7 @@ it is full, whoever is new shares one count.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
@@ -16,13 +16,21 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from trivet import db
 from trivet.identity.models import SignInTry
+from trivet.kit.errors import TrivetError
 
 LONGEST = timedelta(minutes=15)
 ROWS_MAX = 10_000
 SWEPT_MAX = 500  # rows of the past that one try clears away
 NETWORK_BITS = 64  # of IPv6, that one customer has to themselves
 refused = Counter("trivet_sign_ins_refused", "Tries to sign in that came too often, by what was counted.", ["counted"])
+
+
+class TooOften(TrivetError):
+    """Too many tries at a password, whether it was right or not."""
+
+    status = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,15 @@ def allows(session: Session, counts: Iterable[Count], now: datetime) -> bool:
     for kind in full:
         refused.labels(kind).inc()
     return not full
+
+
+def check(counts: Sequence[Count], now: datetime) -> None:
+    """`allows` in a transaction of its own, so that no refusal that comes later takes the try back; `TooOften`."""
+    with db.transaction() as session:
+        allowed = allows(session, counts, now)
+    if not allowed:
+        said = "Too many tries at a password, from here or at this account. Nothing was changed; wait a few minutes."
+        raise TooOften(said, retry_after_s=60)
 
 
 def give_back(session: Session, counts: Iterable[Count]) -> None:

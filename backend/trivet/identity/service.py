@@ -122,8 +122,12 @@ def sign_in(
 ) -> SignIn | None:
     """A session of at most `hours` for the right password; None for anything else, after the same work."""
     user = right_password(session, email, password)
+    if user is None:
+        return None
     rules = replace(sessions.rules_of(get_settings()), most=timedelta(hours=hours))
-    return sessions.begin(session, user, now, rules, browser) if user is not None else None
+    made = sessions.begin(session, user, now, rules, browser)
+    audit.record(session, actor=user.email, action="user.sign_in", subject=f"user:{user.email}", reason="by password")
+    return made
 
 
 def create_key(

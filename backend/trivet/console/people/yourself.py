@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.console import files
 from trivet.console.address import Times, settle
-from trivet.console.door import Looking, check_token
+from trivet.console.door import Looking, check_token, counts
 from trivet.console.pages import show
 from trivet.console.people import browser, cookies, people_words
 from trivet.console.people.forms import EndedForm, NamedForm, PasswordsForm, needed, problem
 from trivet.console.people.people_views import SessionRow, YourselfPage
 from trivet.console.tongue import N_, _
 from trivet.console.views import Reader
-from trivet.identity import people, service, sessions
+from trivet.identity import brake, people, service, sessions
 from trivet.identity.auth import COOKIE, cookie_name
 from trivet.identity.models import User
 from trivet.kit.clock import rfc3339
@@ -69,13 +69,16 @@ def change_name(request: Request, looking: Looking, given: NamedForm) -> Respons
 def change_password(request: Request, looking: Looking, given: PasswordsForm) -> Response:
     """Another password; every other session ends."""
     check_token(looking, given.csrf_token)
+    mine = counts(request, looking.email)
     try:
+        brake.check(mine, looking.now)
         with db.transaction() as session:
             me = _me(session, looking)
             keep = _family(session, request, looking)
             people.change_password(
                 session, me.id, old=given.old, new=given.new, keep=keep, actor=looking.email, now=looking.now
             )
+            brake.give_back(session, mine)
     except TrivetError as refused:
         field = {"password": "new"}.get(refused.field or "", refused.field)
         problems = {field if field in ("old", "new") else "form": refused.detail}
