@@ -14,6 +14,7 @@ from trivet.console.cards import baselines_views, cards_views, editor_views, sco
 from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
 from trivet.console.evidence import breaches_views, drills_views, evidence_views, proofs_views
+from trivet.console.fleet import views as fleet_views
 from trivet.console.jobs import exports_views, jobs_views
 from trivet.console.money import (
     bills_views,
@@ -25,7 +26,6 @@ from trivet.console.money import (
     unit_costs_views,
 )
 from trivet.console.people import people_views
-from trivet.console.fleet import views as fleet_views
 from trivet.console.requests import receipts_views
 from trivet.console.requests import views as request_views
 from trivet.console.settings import parts as settings_parts

@@ -12,11 +12,13 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 
-from trivet.console.tongue import N_
+from trivet.console.tongue import N_, _
 from trivet.kit.body import EARLIEST, LATEST
 from trivet.kit.body import Asked as Text
 from trivet.kit.clock import floor
+from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
+from trivet.kit.page import Kind, from_cursor
 
 TEN_S = 10
 HOME_FILE: Final = "/overview"  # what is at `/` has a name as a file
@@ -70,6 +72,11 @@ class Address:
             Link(WORDS[key], self.url(range=key, since="", until="", cursor=""), key == self.range) for key in keys
         )
 
+    def choices(self, name: str, words: Mapping[str, str], chosen: str) -> tuple[Link, ...]:
+        """One filter as links: all, then each of `words` by its key. What is not among them is all."""
+        each = (Link(_(said), self.url(**{name: key, "cursor": ""}), key == chosen) for key, said in words.items())
+        return (Link(_("All"), self.url(**{name: "", "cursor": ""}), chosen not in words), *each)
+
     @property
     def csv(self) -> str:
         """Where the same comes as CSV."""
@@ -109,3 +116,19 @@ def instant(text: str, zone: tzinfo, *, last: bool = False) -> datetime | None:
     if last and len(text) == len("2026-11-21"):
         found = datetime.combine(found.date() + timedelta(days=1), time())
     return found if found.tzinfo else found.replace(tzinfo=zone)
+
+
+def number_after(cursor: str, kind: Kind = int) -> int | None:
+    """The number that a table goes on after; None, which is the beginning, for a cursor that is none of ours."""
+    try:
+        return int(from_cursor(cursor, kind)[0]) if cursor else None
+    except Invalid:
+        return None
+
+
+def name_after(cursor: str) -> str:
+    """The name that a table goes on after; empty, which is the beginning, for a cursor that is none of ours."""
+    try:
+        return str(from_cursor(cursor, str)[0]) if cursor else ""
+    except Invalid:
+        return ""

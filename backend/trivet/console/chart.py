@@ -44,7 +44,6 @@ SPANS = {
 # For a stretch of any length: the finest step of which there are at most `POINTS_MAX`.
 STEPS = ((10, 10), (30, 10), (60, 60), (180, 60), (600, 60), (3_600, 3_600), (21_600, 3_600), (86_400, 3_600))
 POINTS_MAX = 200
-DEFAULT_SPAN = "15m"
 
 
 def interval_of(span: Span, now: datetime) -> Interval:

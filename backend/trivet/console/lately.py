@@ -107,5 +107,7 @@ def total(usages: Iterable[Usage]) -> Usage:
     if len(found) < 2:  # nothing to add
         return found[0] if found else Usage()
     counts: dict[str, Any] = {name: fold.total(getattr(each, name) for each in found) for name in COUNTS}
-    merged = {name: histogram.compact(b"".join(getattr(each, name) for each in found)) for name in HISTOGRAMS}
+    merged: dict[str, Any] = {
+        name: histogram.compact(b"".join(getattr(each, name) for each in found)) for name in HISTOGRAMS
+    }
     return Usage(**counts, **merged)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -74,7 +75,8 @@ def file(looking: Looking, asked: Asked) -> StreamingResponse:
 
 def _lines(brief: Brief) -> Iterator[list[Any]]:
     budget, changed = brief.budget, brief.changed
-    for currency, cost in [(m.currency, m.amount) for m in brief.today] or [("", None)]:
+    today: list[tuple[str, Decimal | None]] = [(m.currency, m.amount) for m in brief.today]
+    for currency, cost in today or [("", None)]:
         yield [
             brief.name, brief.criticality, brief.level.proven, brief.level.wanted, ", ".join(brief.burning),
             brief.requests_per_s, currency, cost, budget.name if budget else "", budget.window if budget else "",

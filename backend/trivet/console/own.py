@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -100,5 +101,6 @@ def words(rows: Sequence[OwnRow], tenant: str) -> str:
 def lines(page_: OwnPage) -> Iterator[list[Any]]:
     """The table as a file, each currency of a row's spend a line."""
     for row in page_.rows:
-        for currency, cost in [(m.currency, m.amount) for m in row.today] or [("", None)]:
+        today: list[tuple[str, Decimal | None]] = [(m.currency, m.amount) for m in row.today]
+        for currency, cost in today or [("", None)]:
             yield [row.name, row.requests, row.errors, row.p50, row.p95, currency, cost]

@@ -8,7 +8,7 @@ from datetime import datetime
 from trivet.command.models import Command
 from trivet.command.service import AUTOMATIC
 from trivet.console.tongue import N_, _, _n
-from trivet.console.views import LEVEL_WORDS, Event
+from trivet.console.views import Event
 from trivet.guard.ladder import STEPPING_BACK
 from trivet.guard.models import Breach
 from trivet.guard.service import ANOTHER_REVISION
@@ -160,11 +160,6 @@ def is_automatic(actor: str) -> bool:
 def status_at(command: Command) -> datetime | None:
     """When the command came to its present status."""
     return {"observed": command.observed_at, "effective": command.effective_at}.get(command.status, command.ended_at)
-
-
-def level_words(level: int) -> str:
-    """`level 2 (medium)`."""
-    return _("level {n} ({word})", n=level, word=_(LEVEL_WORDS[level]))
 
 
 def spoken(guard: str) -> str:

@@ -47,9 +47,6 @@ __all__ = [
     "GpuRow",
     "Gpus",
     "Holding",
-    "InteractionPage",
-    "InteractionRow",
-    "InteractionsPage",
     "Level",
     "Measure",
     "Money",
@@ -60,7 +57,6 @@ __all__ = [
     "Policy",
     "Range",
     "Reader",
-    "RequestRow",
     "ScenarioRow",
     "Spend",
     "SpendRow",
@@ -68,7 +64,7 @@ __all__ = [
 ]
 
 LEVEL_WORDS = (N_("normal"), N_("light"), N_("medium"), N_("heavy"))
-STATE_WORDS = (
+STATE_WORDS = (  # of pills and verdicts, for the catalogues
     N_("ok"), N_("breach"), N_("stall"), N_("no data"),
     N_("pending"), N_("observed"), N_("effective"), N_("superseded"), N_("expired"), N_("missing"),
 )  # fmt: skip
@@ -182,60 +178,6 @@ class OwnPage:
     rows: tuple[OwnRow, ...]
     left_out: int
     live_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class InteractionRow:
-    """One conversation or trace with its totals. `failed` counts errors, timeouts and refusals; `cost` is in words."""
-
-    id: str
-    url: str
-    tenants: str
-    models: str
-    requests: str
-    failed: int
-    tokens: int
-    cost: str
-    lasted: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RequestRow:
-    """One request of an interaction. `repeats`: another span tells the same call, and that one counts."""
-
-    id: str
-    at: datetime
-    model: str
-    outcome: str
-    tokens: int
-    latency: str
-    level: int
-    cost: str
-    repeats: bool
-
-
-@dataclass(frozen=True, slots=True)
-class InteractionsPage:
-    """templates/interactions/list.html. `kinds` are the two ways to see them."""
-
-    reader: Reader
-    sentence: str
-    kinds: tuple[Range, ...]
-    scenario: str
-    rows: tuple[InteractionRow, ...]
-    older_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class InteractionPage:
-    """templates/interactions/one.html."""
-
-    reader: Reader
-    kind: str
-    id: str
-    sentence: str
-    rows: tuple[RequestRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

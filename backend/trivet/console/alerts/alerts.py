@@ -39,6 +39,7 @@ from trivet.notify import alert_models as rows
 from trivet.notify import alerts
 from trivet.notify.alert import keep, standing
 from trivet.notify.alert.alerts_api import notices_of
+from trivet.notify.rules.decide import END_TOLD
 from trivet.notify.rules.windows import in_force
 from trivet.paths import shipped
 from trivet.report.files.table import Column
@@ -60,7 +61,7 @@ COLUMNS = tuple(
 )  # fmt: skip
 EMPTY = SilenceForm("", "4", "", {})
 HOURS = Literal["1", "4", "24", "168"]
-END_TOLD = " ".join(("end", "was", "told"))  # as a decision's reason has it
+END_TOLD = " ".join(("end", "was", "told"))  # noqa: FLY002 - as a decision's reason has it, not words of a page
 _RUNBOOK = re.compile(r"[a-z0-9_]{1,64}")
 
 

@@ -16,7 +16,7 @@ from trivet.console.door import Looking
 from trivet.console.files import csv_answer
 from trivet.console.fleet import read as reading
 from trivet.console.fleet import words
-from trivet.console.fleet.heat import groups
+from trivet.console.fleet.heat import Card, groups
 from trivet.console.fleet.multiples import multiples
 from trivet.console.fleet.views import FleetPage
 from trivet.console.pages import show
@@ -91,7 +91,7 @@ def _page(looking: Reader, address: Address, facts: reading.Facts, rows: tuple[G
     )  # fmt: skip
 
 
-def _rows(told: Sequence[dict[str, Any]], some: Sequence[reading.Card], now: datetime) -> tuple[GpuRow, ...]:
+def _rows(told: Sequence[dict[str, Any]], some: Sequence[Card], now: datetime) -> tuple[GpuRow, ...]:
     seen = {card.id: card.seen_at for card in some}
     return tuple(gpus.row(said, seen[said["id"]], now) for said in told)
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from trivet.console.address import Address, Times
+from trivet.console.address import Address, Times, number_after
 from trivet.console.jobs import exports_words as words
 from trivet.console.jobs import jobs_read
 from trivet.console.jobs.exports_views import ExportForm, ExportsPage, ScheduleForm, ScheduleRow
@@ -66,7 +66,7 @@ class Scheduled(Times):
 def listed(session: Session, looking: Reader, query: Query, address: Address, count: int) -> list[Job]:
     """Exports that the reader may see, newest first."""
     return jobs.listed(
-        session, looking.tenant_id, kind=later.KIND, after=jobs_read.after(query.cursor), count=count,
+        session, looking.tenant_id, kind=later.KIND, after=number_after(query.cursor), count=count,
         interval=address.interval,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
-from trivet.console.address import Address, Link, Times
+from trivet.console.address import Address, Link, Times, number_after
 from trivet.console.jobs import jobs_words as words
 from trivet.console.jobs.jobs_views import JobFile, JobPage, JobRow, JobsPage
 from trivet.console.tongue import _
@@ -17,8 +17,7 @@ from trivet.console.views import Reader
 from trivet.job import answers, service
 from trivet.job import api as jobs
 from trivet.job.models import DONE, FAILED, OPEN, RUNNING, WAITING, Job
-from trivet.kit.errors import TrivetError
-from trivet.kit.page import from_cursor, to_cursor
+from trivet.kit.page import to_cursor
 from trivet.settings import get_settings
 
 SHOWN = 50
@@ -42,7 +41,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> J
         reader=looking,
         sentence=words.sentence(waiting, running, failed, len(found)),
         address=address,
-        states=_states(query, address),
+        states=address.choices("state", words.STATES, query.state),
         chips=_chips(query, address),
         jobs=rows(session, found[:SHOWN], looking),
         next_url=more,
@@ -54,7 +53,7 @@ def listed(session: Session, looking: Reader, query: Query, address: Address, co
     """The jobs that an address asks for."""
     state = query.state if query.state in words.STATES else ""
     return jobs.listed(
-        session, looking.tenant_id, state=state, kind=query.kind, after=after(query.cursor), count=count,
+        session, looking.tenant_id, state=state, kind=query.kind, after=number_after(query.cursor), count=count,
         interval=address.interval,
     )  # fmt: skip
 
@@ -106,23 +105,7 @@ def _counts(session: Session, looking: Reader, address: Address) -> tuple[int, i
     return found.get(WAITING, 0), found.get(RUNNING, 0), found.get(FAILED, 0)
 
 
-def _states(query: Query, address: Address) -> tuple[Link, ...]:
-    every = Link(_("All"), address.url(state="", cursor=""), query.state not in words.STATES)
-    each = (
-        Link(_(said), address.url(state=state, cursor=""), state == query.state) for state, said in words.STATES.items()
-    )
-    return (every, *each)
-
-
 def _chips(query: Query, address: Address) -> tuple[Link, ...]:
     if not query.kind:
         return ()
     return (Link(_(words.KINDS.get(query.kind, query.kind)), address.url(kind="", cursor="")),)
-
-
-def after(cursor: str) -> int | None:
-    """The id that a cursor names; None for one that is none."""
-    try:
-        return int(from_cursor(cursor, int)[0]) if cursor else None
-    except TrivetError:
-        return None

@@ -15,15 +15,15 @@ from trivet.bill.names import SAME
 from trivet.bill.read.formats import providers
 from trivet.bill.telling import Told
 from trivet.console import format as say
-from trivet.console.address import Address, Link, Times
+from trivet.console.address import Address, Link, Times, number_after
 from trivet.console.money import bills_words as words
 from trivet.console.money.bills_draw import draw
 from trivet.console.money.bills_views import BillRow, BillsPage, CauseRow, Chosen, DayRow, NameRow, PostForm
 from trivet.console.tongue import N_, _
 from trivet.console.views import Reader
-from trivet.kit.errors import NotFound, TrivetError
+from trivet.kit.errors import NotFound
 from trivet.kit.money import EXACT, plain
-from trivet.kit.page import INT4, from_cursor, to_cursor
+from trivet.kit.page import INT4, to_cursor
 from trivet.ledger.periods import shut
 from trivet.report.files.table import Column
 
@@ -34,7 +34,8 @@ NAMES_SHOWN = 50
 MODELS_OFFERED = 200
 ZERO = Decimal(0)
 WAITING = ("imported", "matched")
-STATE_CHOICES: Final = {"waiting": (N_("To post"), WAITING), "posted": (N_("posted"), ("posted",)), "replaced": (N_("replaced"), ("replaced",))}  # fmt: skip
+STATE_CHOICES: Final = {"waiting": N_("To post"), "posted": N_("posted"), "replaced": N_("replaced")}
+STATES_OF: Final = {"waiting": WAITING, "posted": ("posted",), "replaced": ("replaced",)}
 COLUMNS = (
     Column("day"), Column("model"), Column("billed", "money"), Column("measured", "money"), Column("difference", "money"),
     Column("currency"), Column("billed_tokens", "count"), Column("measured_tokens", "count"), Column("causes"),
@@ -74,7 +75,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address, prob
         reader=looking,
         sentence=words.sentence(of, waiting),
         address=address,
-        states=_states(query, address),
+        states=address.choices("state", STATE_CHOICES, query.state),
         chips=_chips(query, address),
         bills=tuple(_row(each, *sums.get(each.id, (ZERO, ZERO)), address, chosen=each is bill) for each in newest),
         next_url=address.url(cursor=to_cursor([newest[-1].id])) if len(found) > SHOWN else "",
@@ -122,29 +123,13 @@ def listed(session: Session, query: Query, address: Address, count: int) -> list
     """Bills, newest first, as the address narrows them."""
     found = select(Bill).order_by(Bill.id.desc()).limit(count)
     if query.state in STATE_CHOICES:
-        found = found.where(Bill.state.in_(STATE_CHOICES[query.state][1]))
+        found = found.where(Bill.state.in_(STATES_OF[query.state]))
     if query.provider:
         found = found.where(Bill.provider == query.provider)
     if address.range == "between":
         found = found.where(Bill.starts_on < address.interval.end.date(), Bill.ends_on > address.interval.start.date())
-    before = _before(query.cursor)
+    before = number_after(query.cursor, INT4)
     return list(session.scalars(found.where(Bill.id < before) if before is not None else found))
-
-
-def _before(cursor: str) -> int | None:
-    try:
-        return int(from_cursor(cursor, INT4)[0]) if cursor else None
-    except TrivetError:
-        return None
-
-
-def _states(query: Query, address: Address) -> tuple[Link, ...]:
-    every = Link(_("All"), address.url(state="", cursor=""), query.state not in STATE_CHOICES)
-    each = (
-        Link(_(said), address.url(state=key, cursor=""), key == query.state)
-        for key, (said, _in) in STATE_CHOICES.items()
-    )
-    return (every, *each)
 
 
 def _chips(query: Query, address: Address) -> tuple[Link, ...]:

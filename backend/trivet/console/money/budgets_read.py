@@ -17,7 +17,7 @@ from trivet.budget.draft import Identity
 from trivet.budget.lines import FULL, drawn
 from trivet.budget.reading import Crossing, OneBudget
 from trivet.console import format as say
-from trivet.console.address import Address, Link, Times
+from trivet.console.address import Address, Link, Times, name_after
 from trivet.console.money import budgets_course, budgets_form
 from trivet.console.money import budgets_words as words
 from trivet.console.money.budgets_bars import Shape, draw
@@ -25,9 +25,8 @@ from trivet.console.money.budgets_form import SCOPES, Asking
 from trivet.console.money.budgets_views import BudgetRow, BudgetsPage, BudgetTable, CrossingRow, OverRow
 from trivet.console.tongue import N_, _
 from trivet.console.views import Reader
-from trivet.kit.errors import TrivetError
 from trivet.kit.money import EXACT
-from trivet.kit.page import from_cursor, to_cursor
+from trivet.kit.page import to_cursor
 from trivet.report.files.table import Column
 from trivet.settings import get_settings
 
@@ -54,7 +53,7 @@ class Query(Asking, Times):
 def listed(session: Session, query: Query, now: datetime, count: int) -> list[OneBudget]:
     """Budgets by name, the same as the API lists."""
     scope = query.whose if query.whose in SCOPES else ""
-    return reading.budgets(session, now, after=_after(query.cursor), limit=count, scope=scope)
+    return reading.budgets(session, now, after=name_after(query.cursor), limit=count, scope=scope)
 
 
 def lines(session: Session, query: Query, now: datetime) -> list[tuple[Any, ...]]:
@@ -99,7 +98,7 @@ def page(
         reader=looking,
         sentence=words.sentence([_standing(one, now) for one in ordered]),
         address=address,
-        scopes=_scopes(query, address),
+        scopes=address.choices("whose", SCOPES, query.whose),
         chips=(Link(wanted.row.name, address.url(budget="")),) if wanted else (),
         course=_course(session, shown, now, looking) if shown else None,
         course_of=_label(shown) if shown else "",
@@ -138,19 +137,6 @@ def _course(session: Session, one: OneBudget, now: datetime, looking: Reader) ->
         told,
         looking.zone,
     )  # fmt: skip
-
-
-def _scopes(query: Query, address: Address) -> tuple[Link, ...]:
-    every = Link(_("All"), address.url(whose="", cursor=""), query.whose not in SCOPES)
-    each = (Link(_(said), address.url(whose=key, cursor=""), key == query.whose) for key, said in SCOPES.items())
-    return (every, *each)
-
-
-def _after(cursor: str) -> str:
-    try:
-        return str(from_cursor(cursor, str)[0]) if cursor else ""
-    except TrivetError:
-        return ""
 
 
 def _unheard(every: Iterable[OneBudget]) -> str:

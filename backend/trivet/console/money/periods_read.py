@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from trivet.console.address import Address, Link, Times
+from trivet.console.address import Address, Link, Times, name_after
 from trivet.console.money import periods_words as words
 from trivet.console.money.periods_strip import draw
 from trivet.console.money.periods_views import (
@@ -25,9 +25,8 @@ from trivet.console.views import Reader
 from trivet.identity.approval import same_person
 from trivet.identity.models import User
 from trivet.kit.clock import rfc3339
-from trivet.kit.errors import TrivetError
 from trivet.kit.interval import month_of
-from trivet.kit.page import from_cursor, to_cursor
+from trivet.kit.page import to_cursor
 from trivet.ledger import month as months
 from trivet.ledger import period_checks, period_figures, period_list
 from trivet.ledger.period_checks import Found
@@ -58,7 +57,7 @@ class Query(Times):
 def lines(session: Session, query: Query, now: datetime) -> list[tuple[Any, ...]]:
     """Months as a file has them, a row for each currency: the figures that the API answers."""
     found = _of_state(
-        period_list.told(session, period_list.months(session, now, FILE_MAX, before(query.cursor))), query
+        period_list.told(session, period_list.months(session, now, FILE_MAX, name_after(query.cursor))), query
     )
     return [_line(told, currency) for told in found for currency in sorted(told.totals) or [NOTHING]]
 
@@ -76,19 +75,11 @@ def _of_state(found: list[Told], query: Query) -> list[Told]:
     return [told for told in found if told.state == query.state] if query.state in words.STATES else found
 
 
-def before(cursor: str) -> str:
-    """The month that a cursor names; "" for one that is none."""
-    try:
-        return str(from_cursor(cursor, str)[0]) if cursor else ""
-    except TrivetError:
-        return ""
-
-
 def page(
     session: Session, looking: Reader, query: Query, address: Address, *, reason: str = "", problem: str = ""
 ) -> PeriodsPage:
     """The page; `reason` is what was written in a form that was refused, for `problem`."""
-    found = period_list.told(session, period_list.months(session, looking.now, SHOWN + 1, before(query.cursor)))
+    found = period_list.told(session, period_list.months(session, looking.now, SHOWN + 1, name_after(query.cursor)))
     every, more = found[:SHOWN], len(found) > SHOWN
     names = _names(session, every)
     wanted = months.parsed(query.month) if query.month else _next(every, looking.now)
@@ -97,7 +88,7 @@ def page(
         reader=looking,
         sentence=_sentence(session, every, names, looking),
         address=address,
-        states=_states(query, address),
+        states=address.choices("state", words.STATES, query.state),
         chips=(Link(words.month_words(wanted), address.url(month="")),) if query.month else (),
         tables=tuple(_tables(_of_state(every, query), names, wanted, looking, address)),
         next_url=address.url(cursor=to_cursor([every[-1].month])) if more else "",
@@ -107,14 +98,6 @@ def page(
             for each in period_figures.adjustments(session, wanted)
         ),
     )
-
-
-def _states(query: Query, address: Address) -> tuple[Link, ...]:
-    every = Link(_("All"), address.url(state="", cursor=""), query.state not in words.STATES)
-    each = (
-        Link(_(said), address.url(state=state, cursor=""), state == query.state) for state, said in words.STATES.items()
-    )
-    return (every, *each)
 
 
 def _next(every: list[Told], now: datetime) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
-from trivet.console.address import Address, Link, Times, instant
+from trivet.console.address import Address, Link, Times, instant, number_after
 from trivet.console.money import prices_changes as changing
 from trivet.console.money import prices_others
 from trivet.console.money import prices_words as words
@@ -28,9 +28,9 @@ from trivet.console.tongue import _
 from trivet.console.views import Reader
 from trivet.ingest.request.fact import NO_PRICE
 from trivet.kit.clock import rfc3339
-from trivet.kit.errors import NotFound, TrivetError
+from trivet.kit.errors import NotFound
 from trivet.kit.interval import Interval
-from trivet.kit.page import from_cursor, to_cursor
+from trivet.kit.page import to_cursor
 from trivet.pricing import service
 from trivet.pricing.book import ENTERED, IMPORTED, LAYERS, Key, PriceBook, PriceLine
 from trivet.pricing.dated import plain
@@ -92,7 +92,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> P
     book, found = held(session, query, at)
     lacking = gaps.gaps(session, Interval(now - LOOK_BACK, now))
     every = found if not (query.q or query.provider or query.model or query.on) else book.held(now)
-    start = _start(query.cursor)
+    start = max(number_after(query.cursor) or 0, 0)
     shown = found[start : start + SHOWN]
     return PricesPage(
         reader=looking,
@@ -110,13 +110,6 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> P
         next_url=address.url(cursor=to_cursor([start + SHOWN])) if len(found) > start + SHOWN else "",
         others=tuple(prices_others.others(session)),
     )
-
-
-def _start(cursor: str) -> int:
-    try:
-        return max(int(from_cursor(cursor, int)[0]), 0) if cursor else 0
-    except TrivetError:
-        return 0
 
 
 def _chips(query: Query, address: Address, at: datetime, now: datetime) -> tuple[Link, ...]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trivet.console import files
 from trivet.console import format as say
-from trivet.console.address import Address, Link, Times, settle
+from trivet.console.address import Address, Link, Times, number_after, settle
 from trivet.console.people import people_words as words
 from trivet.console.people.people_views import AuditPage, Bar, ChangeRow, Difference
 from trivet.console.tongue import _, _n
@@ -19,8 +19,7 @@ from trivet.console.views import Reader
 from trivet.identity import answers, chain, reading
 from trivet.identity.models import Audit
 from trivet.kit.body import Asked
-from trivet.kit.errors import Invalid
-from trivet.kit.page import from_cursor, to_cursor
+from trivet.kit.page import to_cursor
 
 PATH: Final = "/audit"
 SHOWN: Final = 50
@@ -42,7 +41,7 @@ def page(session: Session, looking: Reader, query: Query) -> AuditPage:
     """`SHOWN` changes, the bars of the whole range, and what is known of the chain."""
     address = settle(PATH, query, looking.now, looking.zone, default="7d")
     asked = wanted(query, address)
-    found = reading.changes(session, asked, SHOWN + 1, after(query.cursor))
+    found = reading.changes(session, asked, SHOWN + 1, number_after(query.cursor) or 0)
     standing = chain.standing(session)  # a page that is only looked at verifies nothing
     drawn = bars(counted(session, asked, address), address, looking)
     more = len(found) > SHOWN
@@ -117,14 +116,6 @@ def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | Non
         for each in fields
         if old.get(each, "") != new.get(each, "")
     ]
-
-
-def after(cursor: str) -> int:
-    """The number that a cursor goes on before; the newest for what is none."""
-    try:
-        return int(from_cursor(cursor, int)[0]) if cursor else 0
-    except Invalid:
-        return 0
 
 
 def _row(row: Audit, address: Address, broken: int | None) -> ChangeRow:

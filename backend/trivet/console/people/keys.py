@@ -12,19 +12,18 @@ from sqlalchemy.orm import Session
 from trivet import db
 from trivet.console import files
 from trivet.console import format as say
-from trivet.console.address import Link, Times, settle
+from trivet.console.address import Link, Times, number_after, settle
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
 from trivet.console.people import people_words as words
 from trivet.console.people.forms import Id, MadeForm, WhyForm, needed, problem
-from trivet.console.people.people_read import after
 from trivet.console.people.people_views import KeyRow, KeysPage, Life, Once, RevokePage
 from trivet.console.tongue import N_, _
 from trivet.console.views import Choice, Reader
 from trivet.identity import answers, auth, reading, service
 from trivet.identity.models import SCOPES, ApiKey
 from trivet.kit.errors import Invalid, NotFound, TrivetError
-from trivet.kit.page import to_cursor
+from trivet.kit.page import INT4, to_cursor
 from trivet.report.files.table import Column
 
 router = APIRouter()
@@ -134,7 +133,7 @@ def _page(
     problems: dict[str, str] | None = None,
 ) -> KeysPage:
     address = settle(PATH, query, looking.now, looking.zone)
-    found = _listed(session, query, SHOWN + 1, after(query.cursor))
+    found = _listed(session, query, SHOWN + 1, number_after(query.cursor, INT4) or 0)
     shown, counts = found[:SHOWN], reading.counts(session)
     oldest = min((each.key.created_at for each in shown), default=looking.now)
     return KeysPage(

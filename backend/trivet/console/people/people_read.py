@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from trivet.console.address import Times, settle
+from trivet.console.address import Times, number_after, settle
 from trivet.console.people import people_words as words
 from trivet.console.people.people_views import Once, PeoplePage, PersonPage, PersonRow, RoleRow
 from trivet.console.people.yourself import sessions_of
@@ -16,8 +16,7 @@ from trivet.identity import answers, reading, service
 from trivet.identity import people as acts
 from trivet.identity.models import PLATFORM_WIDE, ROLES
 from trivet.kit.body import Asked
-from trivet.kit.errors import Invalid
-from trivet.kit.page import INT4, from_cursor, to_cursor
+from trivet.kit.page import INT4, to_cursor
 
 SHOWN = 50
 
@@ -40,7 +39,7 @@ def people(
 ) -> PeoplePage:
     """Everybody, `SHOWN` at once."""
     address = settle("/people", query, looking.now, looking.zone)
-    found = reading.people(session, SHOWN + 1, after(query.cursor), query.q)
+    found = reading.people(session, SHOWN + 1, number_after(query.cursor, INT4) or 0, query.q)
     roles = reading.roles(session)
     said = given or {"email": "", "name": "", "role": "viewer", "tenant": ""}
     return PeoplePage(
@@ -93,11 +92,3 @@ def choices(chosen: str) -> tuple[Choice, ...]:
         )
         for role in ROLES
     )  # fmt: skip
-
-
-def after(cursor: str) -> int:
-    """The number that a cursor goes on after; the beginning for what is none."""
-    try:
-        return int(from_cursor(cursor, INT4)[0]) if cursor else 0
-    except Invalid:
-        return 0

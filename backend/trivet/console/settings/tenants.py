@@ -58,7 +58,7 @@ def file(looking: Looking, query: Annotated[Query, Ask()]) -> StreamingResponse:
     with db.transaction() as session:
         found = _read(session, query, parts.FILE_MAX)
         charged = _charges(session, [row.id for row in found])
-    return csv_answer("tenants", COLUMNS, (_values(row, charged.get(row.id, ()), looking.now) for row in found))
+    return csv_answer("tenants", COLUMNS, (list(_values(row, charged.get(row.id, ()), looking.now)) for row in found))
 
 
 @router.post("/tenants")

@@ -16,6 +16,7 @@ from trivet.notify.rules.windows import Window
 
 SEVERITIES = ("info", "ticket", "page")  # rising
 Word = Literal["send", "wait", "told", "acknowledged", "silenced", "maintenance", "inhibited", "over"]
+END_TOLD = "its end was told"  # at …, as the reason of an alert that is over
 MUTED: frozenset[str] = frozenset({"silenced", "maintenance", "inhibited"})
 
 
@@ -125,7 +126,7 @@ def _ended(way: Way, told: Told, group: Group, now: datetime) -> Decision:
     if told.at is None:
         return Decision("over", "it ended before anybody was told")
     if not told.firing:
-        return Decision("over", f"its end was told at {told.at:%H:%M} UTC", told.steps)
+        return Decision("over", f"{END_TOLD} at {told.at:%H:%M} UTC", told.steps)
     return _gathered(way, group, "it ended", told, now)
 
 
