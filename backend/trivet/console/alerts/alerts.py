@@ -61,7 +61,6 @@ COLUMNS = tuple(
 )  # fmt: skip
 EMPTY = SilenceForm("", "4", "", {})
 HOURS = Literal["1", "4", "24", "168"]
-END_TOLD = " ".join(("end", "was", "told"))  # noqa: FLY002 - as a decision's reason has it, not words of a page
 _RUNBOOK = re.compile(r"[a-z0-9_]{1,64}")
 
 
