@@ -39,7 +39,7 @@ class TestThePicture:
 
     def test_a_flag_is_hollow_until_it_is_proven_and_labels_keep_apart(self):
         marks = [breach_picture.Mark(at(s), f"L{s}", s == 30, "why") for s in (30, 31, 60)]
-        assert [(f.label, f.solid) for f in picture([], marks).flags] == [("L30", True), ("", False), ("L60", False)]
+        assert [(f.label, f.solid) for f in picture([], marks).flags] == [("", True), ("L31", False), ("L60", False)]
 
     @given(st.lists(st.one_of(st.none(), st.floats(0, 1e9)), max_size=10))
     def test_whatever_was_measured_lies_inside(self, values):
@@ -64,6 +64,13 @@ class TestTheSentence:
             "P95 latency of Support chat has been past its limit of 1.5 s since 08:00, 2.3 s at worst; acme carries 90 % "
             "of the excess with 10 % of the traffic."
         )
+
+    def test_one_that_was_over_within_the_minute_says_for_how_long(self):
+        said = words.sentence(
+            "support-chat", "p95-latency", opened=at(0), closed=at(19), worst="2.3 s", limit="1.5 s", first="", now=at(60),
+            zone=START.tzinfo,
+        )  # fmt: skip
+        assert said == "P95 latency of Support chat was past its limit of 1.5 s for 19 s at 08:00, 2.3 s at worst."
 
     def test_money_that_cannot_be_measured_says_why(self):
         assert (

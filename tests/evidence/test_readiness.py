@@ -55,9 +55,6 @@ class TestAReadyScenario:
     def test_holds_every_line_with_its_reason_and_nothing_to_do(self):
         told = readiness.lines(facts())
         assert all(each.holds and each.reason and not each.to_do for each in told)
-        assert readiness.sentence([("chat", told)]) == (
-            "1 of 1 scenario is ready: every line of the checklist is verified from data."
-        )
 
 
 class TestCardWritten:

@@ -101,7 +101,7 @@ def pages(sections: Iterable[places.Section], asked: str) -> list[Hit]:
     """Pages open to the reader whose name has the text, in their language or in English. Pure."""
     wanted = asked.casefold()
     return [
-        Hit(N_("page"), place.words, place.path)
+        Hit(N_("place"), place.words, place.path)
         for section in sections
         for place in section.places
         if wanted in _(place.words).casefold() or wanted in place.words.casefold()

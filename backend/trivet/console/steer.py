@@ -180,7 +180,7 @@ def _notes(found: preview.Preview) -> Iterator[str]:
 
 def _said(value: object) -> str:
     if isinstance(value, bool):
-        return _("yes") if value else _("no")
+        return _("on") if value else _("off")
     return _(", ").join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -246,21 +246,3 @@ CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("drilled", "Has been drilled", _drilled),
     ("rolled_back", "And rolled back", _rolled_back),
 )
-
-
-def sentence(scenarios: Sequence[tuple[str, Sequence[Line]]]) -> str:
-    """How many are ready, and what is missing most."""
-    if not scenarios:
-        return "No scenario is registered yet, so there is nothing to be ready."
-    ready = [name for name, told in scenarios if all(line.holds for line in told)]
-    of = f"{len(ready)} of {len(scenarios)} scenario{'s' if len(scenarios) > 1 else ''}"
-    verb = "is" if 1 in (len(ready), len(scenarios)) else "are"
-    missing: dict[str, int] = {}
-    for _, told in scenarios:
-        for line in told:
-            if not line.holds:
-                missing[line.label] = missing.get(line.label, 0) + 1
-    if not missing:
-        return f"{of} {verb} ready: every line of the checklist is verified from data."
-    label, count = max(missing.items(), key=lambda item: item[1])
-    return f"{of} {verb} ready; “{label.lower()}” is missing most, for {count}."

@@ -142,7 +142,7 @@ def _changed(session: Session, command: Command, scenario: str) -> tuple[tuple[s
 
 def _value(value: Any) -> str:
     if isinstance(value, bool):
-        return _("yes") if value else _("no")
+        return _("on") if value else _("off")
     return "–" if value is None else str(value)
 
 

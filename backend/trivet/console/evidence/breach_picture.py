@@ -14,12 +14,12 @@ from trivet.kit.interval import Interval
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, FOOT = 1000, 240, 72, 12, 34, 22
 TICKS = 5
 HEAD = 1.15  # of the largest value: room above it
-FLAG_ROOM = 44.0  # between two labels
+FLAG_ROOM = 64.0  # a flag and its label
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A command on the time axis. `label` is empty where another one stands too near."""
+    """A command on the time axis. `label` is empty where the next one stands in its room."""
 
     x: float
     label: str
@@ -134,16 +134,12 @@ def _lines(
 
 
 def _flags(marks: Sequence[Mark], within: Interval, x: Callable[[datetime], float]) -> list[Flag]:
-    flags: list[Flag] = []
-    last = -FLAG_ROOM
-    for mark in marks:
-        if not within.contains(mark.at):
-            continue
-        at = x(mark.at)
-        room = at - last >= FLAG_ROOM
-        flags.append(Flag(at, mark.label if room else "", mark.solid, mark.says))
-        last = at if room else last
-    return flags
+    seen = [(x(mark.at), mark) for mark in sorted(marks, key=lambda each: each.at) if within.contains(mark.at)]
+    nexts = [at for at, _mark in seen[1:]] + [float(WIDTH)]
+    return [
+        Flag(at, mark.label if after - at >= FLAG_ROOM else "", mark.solid, mark.says)
+        for (at, mark), after in zip(seen, nexts, strict=False)
+    ]
 
 
 def _instants(within: Interval) -> list[datetime]:

@@ -102,7 +102,7 @@ def _how(carried: Carried, looking: Reader) -> str:
         else ""
     )
     said = {
-        "usual": carried.usual.words, "share": share,
+        "usual": _(carried.usual.words), "share": share,
         "start": say.clock(carried.during.start, looking.zone, seconds=True),
         "end": say.clock(carried.during.end, looking.zone, seconds=True),
     }  # fmt: skip
@@ -126,8 +126,8 @@ def _row(carried: Carried, dimension: str, each: Carrier, breach_id: int, curren
     if dimension == "tenant" and each.key is not None and name != names.NONE["tenant"]:
         url = f"/breaches/{breach_id}?{urlencode({'tenant': name})}#break"
     return CarrierRow(
-        name=words.shown(name), n=f"{say.count(int(each.n))} {kind.of}", traffic=say.share(each.traffic_share),
-        bad=f"{words.counted(kind, each.bad, currency)} {kind.unit}", excess=words.counted(kind, each.excess, currency),
+        name=words.shown(name), n=words.of(say.count(int(each.n)), kind.of), traffic=say.share(each.traffic_share),
+        bad=words.of(words.counted(kind, each.bad, currency), kind.unit), excess=words.counted(kind, each.excess, currency),
         share=say.share(each.excess_share), width=round(100 * min(1.0, each.excess_share), 2), claimed=each.claimed, url=url,
     )  # fmt: skip
 

@@ -31,6 +31,15 @@ DIMENSIONS = {
 }  # fmt: skip
 
 
+COUNTED = (
+    N_("{n} requests"), N_("{n} priced requests"), N_("{n} scores"), N_("{n} prompt tokens"), N_("{n} slower than the limit"),
+    N_("{n} failed"), N_("{n} timed out"), N_("{n} were refused"), N_("{n} spent"), N_("{n} points lost"),
+    N_("{n} not found in a cache"), N_("{n} tokens"),
+)  # fmt: skip
+USUAL = (
+    N_("each one's own rate before"), N_("the time before the breach"),
+    N_("what the guard allows, as too little was measured before"),
+)  # fmt: skip
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -54,10 +63,19 @@ def sentence(
 ) -> str:  # fmt: skip
     """What broke, since when, how far, and who carries it."""
     said = {
-        "guard": story.spoken(guard), "scenario": say.title(scenario), "limit": limit,
-        "since": say.day_clock(opened, now, zone), "until": say.day_clock(closed, now, zone) if closed else "",
-        "far": "" if worst == say.DASH else _(", {worst} at worst", worst=worst), "first": first,
-    }  # fmt: skip
+        "guard": story.spoken(guard),
+        "scenario": say.title(scenario),
+        "limit": limit,
+        "since": say.day_clock(opened, now, zone),
+        "until": say.day_clock(closed, now, zone) if closed else "",
+        "far": "" if worst == say.DASH else _(", {worst} at worst", worst=worst),
+        "first": first,
+    }
+    if closed and said["since"] == said["until"]:
+        said["span"] = say.elapsed((closed - opened).total_seconds())
+        return shown(
+            _("{guard} of {scenario} was past its limit of {limit} for {span} at {since}{far}{first}.", **said)
+        )
     if closed:
         return shown(
             _("{guard} of {scenario} was past its limit of {limit} from {since} to {until}{far}{first}.", **said)
@@ -122,6 +140,12 @@ def counted(kind: Kind, number: Fraction, currency: str) -> str:
     return (
         say.count(round(exact)) if abs(exact) >= 100 or exact == int(exact) else f"{exact:.1f}".replace("-", say.MINUS)
     )
+
+
+def of(number: str, what: str) -> str:
+    """`150 requests`: a number of what a metric counts."""
+    known = f"{{n}} {what}"
+    return _(known, n=number) if known in COUNTED else f"{number} {what}"
 
 
 def relief(found: Sequence[Carrier], names: Sequence[str], kind: Kind, currency: str) -> str:

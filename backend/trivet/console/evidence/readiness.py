@@ -14,10 +14,11 @@ from trivet.console import format as say
 from trivet.console.address import Times, settle
 from trivet.console.door import Looking
 from trivet.console.evidence.evidence_views import LineRow, ReadinessPage, ReadyRow
+from trivet.console.evidence.readiness_words import sentence
 from trivet.console.pages import show
 from trivet.console.tongue import N_, _
 from trivet.evidence import checklist
-from trivet.evidence.readiness import CHECKS, Line, sentence
+from trivet.evidence.readiness import CHECKS, Line
 from trivet.report.files.table import Column
 from trivet.tenant.models import Scenario
 
