@@ -32,9 +32,9 @@ class Link:
     expires_at: datetime
 
 
-def find(session: Session, user_id: int) -> User:
-    """Somebody by number; `NotFound` for nobody."""
-    user = session.get(User, user_id, with_for_update=True)
+def find(session: Session, user_id: int, *, changes: bool = True) -> User:
+    """Somebody by number; `NotFound` for nobody. `changes` false: to look only, which holds nobody up."""
+    user = session.get(User, user_id, with_for_update=changes)
     if user is None:
         raise NotFound(f"There is nobody with the number {user_id}.")
     return user

@@ -60,7 +60,7 @@ def person(
     problems: dict[str, str] | None = None,
 ) -> PersonPage:
     """One of them; `NotFound` for nobody."""
-    user = acts.find(session, user_id)
+    user = acts.find(session, user_id, changes=False)
     shown = row(reading.Person(user, service.tenant_name(session, user.tenant_id)))
     disabled = words.day(user.disabled_at, looking.zone) if user.disabled_at else ""
     return PersonPage(
