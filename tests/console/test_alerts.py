@@ -8,6 +8,7 @@ from tests.notify.alerting import channel, every, fire, route, turn_back
 from tests.notify.conftest import use
 
 from trivet import db
+from trivet.console.alerts import alerts as page_of_alerts
 from trivet.console.alerts import alerts_words as words
 from trivet.console.alerts.alerts_strip import Stretch, draw
 from trivet.identity.models import Audit
@@ -151,6 +152,13 @@ class TestThePage:
     def test_a_silence_that_cannot_be_is_refused_in_its_form(self, client, token, form, says):
         refused = client.post("/alerts/silences", data={"csrf_token": token, "hours": "1"} | form)
         assert (refused.status_code, says in refused.text) == (422, True)
+
+    def test_what_is_left_out_is_said_and_the_file_has_it(self, client, token, monkeypatch):
+        monkeypatch.setattr(page_of_alerts, "SHOWN", 1)
+        fire("page"), fire("ticket", scenario="rag", guard="floor")
+        page = client.get("/alerts").text
+        assert "Only the newest 1 that are open" in page and page.count('id="alert-') == 1
+        assert len(client.get("/alerts.csv").text.splitlines()) == 3
 
     def test_who_only_looks_changes_nothing(self, client, sign_in):
         sign_in("viewer")

@@ -44,6 +44,11 @@ class TestThePage:
     def test_an_empty_page_teaches_how_to_start_a_backend(self, form):
         assert "trivet drill-backend --name drill-1" in unescape(self.browser.get("/drills").text)
 
+    def test_the_plan_is_of_the_scenario_that_is_chosen(self, form):
+        page = unescape(self.browser.get("/drills?scenario=rag").text)
+        assert 'id="plan" aria-live="polite">rag has no ladder to drill.' in page
+        assert 'hx-include="#drill [name=scenario]" hx-select="#plan"' in page
+
     def test_a_drill_is_begun_and_aborted_and_its_steps_are_in_the_file(self, form):
         refused = self.browser.post("/drills", data=form, follow_redirects=False)
         assert refused.status_code == 409 and "No backend drill-1 is in sight" in unescape(refused.text)

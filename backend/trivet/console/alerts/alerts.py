@@ -178,7 +178,8 @@ def _found(session: Session, query: Query, address: Address, limit: int) -> list
 
 def _page(session: Session, looking: Reader, query: Query, form: SilenceForm) -> AlertsPage:
     address = _address(looking, query)
-    found = _found(session, query, address, SHOWN)
+    asked = _found(session, query, address, SHOWN + 1)
+    found = [*[row for row in asked if row.ended_at is None][:SHOWN], *[row for row in asked if row.ended_at][:SHOWN]]
     said = notices_of(session, [row.id for row in found])
     every = [_alert(row, said.get(row.id, [])) for row in found]
     ways = standing.ways(session)
@@ -203,6 +204,7 @@ def _page(session: Session, looking: Reader, query: Query, form: SilenceForm) ->
         strip=draw([_stretch(row) for row in every], address.interval, looking.now, looking.zone),
         open=tuple(firing),
         over=tuple(row for row in every if not row.open),
+        more=SHOWN if len(asked) > len(found) else 0,
         quiets=tuple(_quiets(session, looking.now)),
         routes=tuple(
             RouteRow(w.name, words.takes(w), ", ".join(w.channels), words.rhythm(w), words.steps(w)) for w in ways

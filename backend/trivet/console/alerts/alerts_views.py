@@ -91,7 +91,7 @@ class SilenceForm:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """`form` None: the reader may neither acknowledge nor silence."""
+    """`form` None: the reader may neither acknowledge nor silence. `more`: only so many of a kind are shown; 0: all are."""
 
     reader: Reader
     address: Address
@@ -103,6 +103,7 @@ class AlertsPage:
     strip: Lanes
     open: tuple[AlertRow, ...]
     over: tuple[AlertRow, ...]
+    more: int
     quiets: tuple[QuietRow, ...]
     routes: tuple[RouteRow, ...]
     channels: tuple[ChannelRow, ...]
