@@ -1,31 +1,31 @@
 """What pages say that a language has no words for yet: `scripts/tongue.py [path part …]` prints it as PO entries to fill in."""
 
+import re
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).resolve().parent.parent
 KEYWORDS = {"_": None, "N_": None, "_n": (1, 2)}
-METHODS = (("web/templates/**.html", "jinja2"), ("backend/trivet/**.py", "python"))
+METHODS = (("web/templates", "*.html", "jinja2"), ("backend/trivet", "*.py", "python"))
+MARKED = re.compile(rb"\bN?_n?\(")  # most modules say nothing: they are not read by the letter
+OPTIONS = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
 
 
 def said() -> Iterator[tuple[str, tuple[str, int, str]]]:
     """Every text marked for translation: its key, and where it stands."""
-    for folder, method in METHODS:
-        start = folder.split("/**")[0]
-        found = extract_from_dir(
-            ROOT / start,
-            method_map=[(folder.removeprefix(f"{start}/"), method)],
-            options_map={"**": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}},
-            keywords=KEYWORDS,
-            directory_filter=lambda _: True,  # Babel leaves out what begins with an underscore
-        )
-        for name, line, message, _, _ in found:
-            one, many = (message[0], message[1]) if isinstance(message, tuple) else (message, "")
-            yield one, (f"{start}/{name}", line, many)
+    for start, names, method in METHODS:
+        for path in sorted((ROOT / start).rglob(names)):
+            text = path.read_bytes()
+            if not MARKED.search(text):
+                continue
+            for line, message, _, _ in extract(method, BytesIO(text), keywords=KEYWORDS, options=OPTIONS):
+                one, many = (message[0], message[1]) if isinstance(message, tuple) else (message, "")
+                yield one, (str(path.relative_to(ROOT)), line, many)
 
 
 def known(language: str) -> dict[str, str]:

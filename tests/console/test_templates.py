@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from functools import cache
 from html import unescape as html_unescaped
 
 import pytest
@@ -105,6 +106,7 @@ def env():
     return made
 
 
+@cache  # what pages share is read once
 def used_of_page(env, template):
     """Fields of `page` that a template and everything it extends, includes or imports reads."""
     tree = env.parse((WEB / "templates" / template).read_text())
@@ -113,9 +115,7 @@ def used_of_page(env, template):
         for node in tree.find_all(nodes.Getattr)
         if isinstance(node.node, nodes.Name) and node.node.name == "page"
     }
-    for other in meta.find_referenced_templates(tree):
-        found |= used_of_page(env, other)
-    return found
+    return frozenset(found).union(*(used_of_page(env, other) for other in meta.find_referenced_templates(tree)))
 
 
 class TestContexts:
