@@ -75,7 +75,9 @@ def sentence(told: Told, _: Say = english, days: Days = days) -> str:
         return _("{opening}; it is compared with nothing.", opening=opening)
     why = causes(told.parts, _)
     if any(cause == "no_rate" for cause, _kind in told.parts):
-        return _("{opening}; what we measured is in a currency that no rate leads from: {why}.", opening=opening, why=why)
+        return _(
+            "{opening}; what we measured is in a currency that no rate leads from: {why}.", opening=opening, why=why
+        )
     if not told.measured:
         return _("{opening}; we measured nothing of it: {why}.", opening=opening, why=why or _("it bills nothing"))
     if not any(told.parts.values()):
