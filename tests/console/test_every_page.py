@@ -1,6 +1,9 @@
 """What holds for every page alike: who may see it, both languages, its file, and that no name is ever more than a name."""
 
+import csv
+import re
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import pytest
 from tests.console.conftest import PASSWORD
@@ -18,7 +21,15 @@ PLACES = [place for section in SECTIONS for place in section.places]
 PATHS = [place.path for place in PLACES]
 # Of what is no list: the settings of oneself, a page of steps.
 NO_FILE = {"/", "/settings", "/connect", "/exports", "/jobs"}
-NASTY = ('"><img src=x onerror=alert(1)>', "a hx-get=/x b", "{{7*7}}", "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe")
+NASTY = (
+    '"><img src=x onerror=alert(1)>',
+    "a hx-get=/x b",
+    "{{7*7}}",
+    "\N{RIGHT-TO-LEFT OVERRIDE}gnp.exe",
+    "=1+cmd|' /C calc'!A0",
+)
+# A spreadsheet runs what begins so, unless it is a number.
+RUNS = re.compile(r"[=+\-@\t\r](?![\d.,]+$)")
 
 
 @pytest.fixture
@@ -124,17 +135,66 @@ def hostile(client, admin):
         )  # fmt: skip
 
 
+def markup(page: str) -> list[object]:
+    """What of a page only a name that became markup could have brought there."""
+    tags = Tags()
+    tags.feed(page)
+    attributes = [(name, value) for _, given in tags.found for name, value in given.items()]
+    return [tag for tag, _ in tags.found if tag == "img"] + [
+        (name, value) for name, value in attributes if name.startswith("on") or (name, value) == ("hx-get", "/x")
+    ]
+
+
+def links(page: str) -> dict[str, str]:
+    """Where a page leads within the site: one link of each kind, and each that has a name of ours in it."""
+    tags = Tags()
+    tags.feed(page)
+    found = {}
+    for _, given in tags.found:
+        url = given.get("href") or given.get("hx-get") or ""
+        if url.startswith("/") and not url.startswith("/static"):
+            found.setdefault(re.sub(r"\d+|[0-9a-f]{16,}|=[^&]*", "*", urlsplit(url).path), url)
+    return found
+
+
 class TestNames:
     def test_are_names_on_every_page_and_never_markup(self, hostile, enter):
         client = enter("admin")
-        named = 0
+        named, behind = 0, {}
         for path in PATHS:
             page = client.get(path)
             assert page.status_code == 200, path
-            tags = Tags()
-            tags.feed(page.text)
-            assert [tag for tag, _ in tags.found if tag == "img"] == [], path
-            assert [a for _, given in tags.found for a in given if a.startswith("on")] == [], path
-            assert [v for _, given in tags.found for a, v in given.items() if a == "hx-get" and v == "/x"] == [], path
+            assert markup(page.text) == [], path
             named += "{{7*7}}" in page.text or "%7B%7B7" in page.text
+            behind |= links(page.text)
         assert named > len(PATHS) // 3
+        beyond = [url for url in behind.values() if urlsplit(url).path not in PATHS and ".csv" not in url]
+        assert len(beyond) > 10
+        for url in beyond:
+            page = client.get(url)
+            assert page.status_code < 500, url
+            if page.headers["content-type"].startswith("text/html"):
+                assert markup(page.text) == [], url
+
+    def test_are_run_by_no_spreadsheet(self, hostile, enter):
+        client = enter("admin")
+        named, runs = 0, {}
+        for path in PATHS:
+            if path in NO_FILE:
+                continue
+            text = client.get(f"{path}.csv").text
+            named += "calc'!A0" in text
+            if cells := [cell for row in csv.reader(text.splitlines()) for cell in row if RUNS.match(cell)]:
+                runs[path] = cells[:3]
+        assert runs == {}
+        assert named > 8
+
+    def test_in_an_address_come_back_as_names(self, enter):
+        client, name = enter("admin"), " ".join(NASTY)
+        for path in (*PATHS, "/sign-in", "/search", "/nowhere", "/cards/x", "/requests/x"):
+            asked = {"tenant": name, "scenario": name, "model": name, "backend": name, "q": name, "next": name,
+                     "actor": name, "pool": name, "open": name, "kind": name, "session": name, "subject": name}  # fmt: skip
+            page = client.get(path, params=asked)
+            assert page.status_code < 500, path
+            assert markup(page.text) == [], path
+            assert "frame-ancestors 'none'" in page.headers["content-security-policy"], path
