@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, ClassVar
+from functools import lru_cache, wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import DateTime, Engine, MetaData, Text, create_engine, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from trivet.settings import get_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -28,11 +31,17 @@ class Base(DeclarativeBase):
 
 
 def make_engine(url: str, **options: Any) -> Engine:
-    """An engine on psycopg 3 whose sessions speak UTC and never wait for a lock or a statement without end."""
+    """An engine on psycopg 3 whose sessions speak UTC and never wait for a lock or a statement without end.
+
+    Nothing is compiled for a statement: that takes longer than the longest of ours gain by it.
+    """
     if url.startswith(("postgresql://", "postgres://")):
         url = "postgresql+psycopg://" + url.split("://", 1)[1]
     connect_args = {
-        "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+        "options": (
+            "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+            " -c jit=off"
+        ),
         "connect_timeout": 3,
         "application_name": "trivet",
     }
@@ -108,6 +117,28 @@ def look(tenant_id: int | None) -> None:
     _looks.set(True)
 
 
+ANSWERS = "answers"  # in `Session.info` of a transaction that only reads
+
+
+def once(read: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate[Session, P], R]:
+    """A question that many parts of one page ask: where a transaction only reads, the database is asked once.
+
+    Its arguments can be hashed, and nobody changes what comes back.
+    """
+
+    @wraps(read)
+    def answer(session: Session, /, *args: P.args, **words: P.kwargs) -> R:
+        kept: dict[Any, R] | None = session.info.get(ANSWERS)
+        if kept is None:
+            return read(session, *args, **words)
+        question = (read, args, *words.items())
+        if question not in kept:
+            kept[question] = read(session, *args, **words)
+        return kept[question]
+
+    return answer
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One transaction: commits when the block ends, rolls back when it raises.
@@ -117,7 +148,9 @@ def transaction() -> Iterator[Session]:
     own = reserved_engine() if _in_reserve.get() else engine()
     with Session(own, expire_on_commit=False) as session, session.begin():
         # No query, so that the transaction may still choose its isolation.
-        statements = ["SET TRANSACTION READ ONLY"] if _looks.get() else []
+        statements = []
+        if _looks.get():
+            statements, session.info[ANSWERS] = ["SET TRANSACTION READ ONLY"], {}
         if (tenant_id := _bound.get()) is not None:
             statements += [f"SET LOCAL ROLE {TENANT_ROLE}", f"SET LOCAL trivet.tenant = '{int(tenant_id)}'"]
         if statements:

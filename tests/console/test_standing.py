@@ -8,7 +8,8 @@ import pytest
 
 from trivet.card.presets import preset
 from trivet.card.service import ActiveCard
-from trivet.command.models import BackendHolding, Command
+from trivet.command.models import Command
+from trivet.command.scope import Held
 from trivet.console.measures import Now
 from trivet.console.queries import ScenarioFacts
 from trivet.console.sentence import scenario
@@ -132,9 +133,7 @@ class TestWhoAsked:
     def test_a_key_is_said_in_words(self):
         degraded = facts(
             proven_by=Command(kind="degrade", level=1, actor="key:bootstrap", reason="a drill", created_at=ago(5)),
-            present=(
-                BackendHolding(effective_generation=2, effective_at=ago(3), level=1, revision=3, observed_generation=2),
-            ),
+            present=(Held(1, 1, 2, ago(4), 2, ago(3), 1, 3),),
         )
         assert "because the key bootstrap asked for it (a drill)" in said(degraded)
 
@@ -147,6 +146,6 @@ class TestALevelThatSilenceCaused:
     def test_says_the_silence_and_no_limit_that_nothing_has_passed(self):
         silent = breach("error-rate", value=None, threshold=0.05)
         silent.reason = "nothing finished in 30 s while 5 run"
-        proven = BackendHolding(level=1, effective_generation=2, effective_at=ago(10))
+        proven = Held(1, 1, 2, ago(12), 2, ago(10), 1, 1)
         of = facts(proven_by=command("degrade", 3, actor="ladder", level=1), because_of=silent, present=(proven,))
         assert "because nothing finished in 30 s while 5 run" in said(of)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.archive.models import ArchivedDay, KeptSince
+from trivet.db import once
 from trivet.kit.clock import rfc3339
 from trivet.kit.errors import Conflict, Invalid
 from trivet.kit.interval import Interval
@@ -44,6 +45,7 @@ def must_have_rows(session: Session, interval: Interval) -> None:
         )
 
 
+@once
 def since(session: Session) -> dict[int, datetime]:
     """By grain in seconds, from when on its rollups are whole; a grain that was never pruned is not there."""
     return dict(session.execute(select(KeptSince.grain_s, KeptSince.since)).all())

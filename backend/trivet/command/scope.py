@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import case, func, or_, select, tuple_
+from sqlalchemy import ARRAY, Integer, any_, case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from trivet.command.models import BackendHolding, BackendPoll, Command, TenantProof
@@ -41,7 +42,20 @@ class Present:
         return self.serves(scenario_id) and not self.drills
 
 
-Holdings = dict[tuple[int, int], BackendHolding]
+class Held(NamedTuple):
+    """A row of `BackendHolding` as it was read: a firm has ten thousand of them."""
+
+    backend_id: int
+    scenario_id: int
+    observed_generation: int
+    observed_at: datetime | None
+    effective_generation: int
+    effective_at: datetime | None
+    level: int
+    revision: int
+
+
+Holdings = dict[tuple[int, int], Held]  # by backend and scenario
 Proofs = dict[tuple[int, int], dict[int, TenantProof]]  # by tenant and scenario, by backend
 
 
@@ -64,8 +78,9 @@ def present(session: Session, now: datetime, seen_s: float) -> list[Present]:
 
 def holdings(session: Session, scenario_ids: Collection[int]) -> Holdings:
     """What each backend was seen to hold of these scenarios."""
-    rows = session.scalars(select(BackendHolding).where(BackendHolding.scenario_id.in_(scenario_ids)))
-    return {(row.backend_id, row.scenario_id): row for row in rows}
+    wanted = BackendHolding.scenario_id == any_(literal(list(scenario_ids), ARRAY(Integer)))
+    query = select(*(getattr(BackendHolding, name) for name in Held._fields)).where(wanted)
+    return {(row[0], row[1]): Held(*row) for row in session.execute(query)}
 
 
 def proofs(session: Session, commands: Iterable[Command]) -> Proofs:
@@ -94,7 +109,7 @@ def strangers(backends: Sequence[Present], command: Command) -> list[str]:
     return [b.name for b in backends if not (b.registered or b.drills or b.serves(command.scenario_id))]
 
 
-def _seen(backend: Present, held: BackendHolding | None, own: TenantProof | None) -> Seen:
+def _seen(backend: Present, held: Held | None, own: TenantProof | None) -> Seen:
     # Generation -1: not even the state before the first command was proven.
     found = Seen(backend.name, -1, None, -1, None)
     if held is not None:

@@ -14,7 +14,7 @@ from trivet.archive.facts import NotKept
 from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command import scope as scopes
-from trivet.command.models import BackendHolding, BackendPoll, Command, DesiredState, PolicyGeneration
+from trivet.command.models import BackendPoll, Command, DesiredState, PolicyGeneration
 from trivet.console.lately import AHEAD_S, BUCKET_S, lately
 from trivet.console.measures import Now
 from trivet.console.tongue import _
@@ -58,7 +58,7 @@ class ScenarioFacts:
     now: Now
     proven_by: Command | None  # the command that brought it to its proven level
     because_of: Breach | None
-    present: tuple[BackendHolding | None, ...]  # what each backend in sight was seen to hold, None for nothing
+    present: tuple[scopes.Held | None, ...]  # what each backend in sight was seen to hold, None for nothing
     open: tuple[Breach, ...] = ()  # of the card that governs
     turned: Command | None = None  # the newest that changed its revision
     left: Breach | None = None  # of the revision that was left by a roll back
@@ -76,7 +76,7 @@ class ScenarioFacts:
         return wanted.level if wanted and wanted.arm_share and level == wanted.arm_level else level
 
     @property
-    def proven_policy(self) -> BackendHolding | None:
+    def proven_policy(self) -> scopes.Held | None:
         """What the backend furthest behind was proven to hold; None while nothing is proven of one."""
         proven = [held for held in self.present if held is not None and held.effective_at is not None]
         return min(proven, key=lambda held: held.effective_generation) if len(proven) == len(self.present) > 0 else None
@@ -89,7 +89,7 @@ class ScenarioFacts:
         return self.ladder.since if self.ladder and not self.proven_level and not self.wanted_level else None
 
 
-def proven_level(present: Iterable[BackendHolding | None]) -> int:
+def proven_level(present: Iterable[scopes.Held | None]) -> int:
     """The level that telemetry proves of the backend furthest behind; 0 while nothing is proven."""
     proven = [held for held in present if held is not None and held.effective_at is not None]
     return min(proven, key=lambda held: (held.effective_generation, held.effective_at)).level if proven else 0
@@ -103,7 +103,7 @@ class Facts:
     breaches: tuple[Breach, ...]
     commands: tuple[Command, ...]
     backends: tuple[tuple[Backend, datetime | None], ...]
-    holdings: Mapping[tuple[int, int], BackendHolding]
+    holdings: Mapping[tuple[int, int], scopes.Held]
     scenario_names: Mapping[int, str]
     tenant_names: Mapping[int, str]
     people: Mapping[str, str]
@@ -300,8 +300,8 @@ def _priced(session: Session, scenario_id: int, currency: str, level: int, inter
 
 def unpriced_today(session: Session, now: datetime) -> tuple[int, tuple[str, ...]]:
     """Requests of the UTC day that no price was found for, and the models they went to, most requests first."""
-    found = read.usage(session, today(now), ["model_id"])
-    gaps = sorted(((u.unpriced_requests, id_) for (id_,), u in found.items() if u.unpriced_requests), reverse=True)
+    found = read.counts(session, today(now), ["model_id"], ["unpriced_requests"])
+    gaps = sorted(((count, id_) for (id_,), (count,) in found.items() if count), reverse=True)
     ids = [id_ for _, id_ in gaps[:MODELS_NAMED]]
     names = dict(session.execute(select(Model.id, Model.name).where(Model.id.in_(ids))).all()) if ids else {}
     return sum(count for count, _ in gaps), tuple(names.get(id_, "unnamed") for id_ in ids)

@@ -3,16 +3,19 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from trivet.db import once
 from trivet.ledger.models import Period
 
 OPEN, CLOSING, CLOSED = "open", "closing", "closed"
 
 
+@once
 def shut(session: Session) -> str:
     """The last closed month, "" where none is: it and every month before it take no posting any more."""
     return session.scalar(select(func.max(Period.month)).where(Period.state == CLOSED)) or ""
 
 
+@once
 def state(session: Session, month: str) -> str:
     """`open`, `closing` (somebody asked, a second person has not agreed yet) or `closed`."""
     if month <= shut(session):

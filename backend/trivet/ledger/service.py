@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from trivet.archive import facts
+from trivet.db import once
 from trivet.fleet import service as fleet
 from trivet.fleet.models import PoolTerm
 from trivet.kit.clock import floor
@@ -77,6 +78,7 @@ def _within_time(session: Session, due: Iterable[datetime], seconds_max: float) 
     return done
 
 
+@once
 def posted_until(session: Session) -> datetime | None:
     """Hours before this instant have been posted at least once."""
     return session.scalar(select(PostedHour.posted_until).where(PostedHour.id == _POINTER))

@@ -90,7 +90,7 @@ def _read(
     """Whole days that are posted are read once, and again when something was booked for them or came in."""
     found: dict[tuple[Any, ...], Counts] = {}
     for part, whole in _parts(session, interval):
-        for key, *sums in _kept(session, part, by, where) if whole else _counted(session, part, by, where):
+        for key, *sums in _kept(session, part, by, where) if whole else counted(session, part, by, where):
             each = Counts(*sums)
             found[key] = found[key] + each if key in found else each
         limits.check(found, limits.GROUPS_MAX)
@@ -129,7 +129,7 @@ def by_bucket(
 
 
 def _kept(session: Session, part: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]) -> Rows:
-    return _once(session, part, ("tokens", tuple(by), _plain(where)), lambda: _counted(session, part, by, where))
+    return _once(session, part, ("tokens", tuple(by), _plain(where)), lambda: counted(session, part, by, where))
 
 
 def _plain(where: Mapping[str, Collection[Any]]) -> tuple[Any, ...]:
@@ -156,9 +156,10 @@ def _marker(session: Session, part: Interval) -> tuple[int, int] | None:
     return None if waits else (newest or 0, int(time.monotonic() / SEEN_S))
 
 
-def _counted(
+def counted(
     session: Session, interval: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]
 ) -> list[tuple[Any, ...]]:
+    """Rows of (values of `by`, *`MEASURES`) as they are now."""
     found = read.counts(session, interval, by, MEASURES, where, limit=limits.GROUPS_MAX + 1)
     limits.check(found, limits.GROUPS_MAX)
     return [(key, *sums) for key, sums in found.items()]

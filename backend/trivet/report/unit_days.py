@@ -1,6 +1,6 @@
 """Unit costs day by day: what a line over time is drawn from, of the same amounts and counts as `unit.units`."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,13 +10,12 @@ from trivet.kit.interval import Interval
 from trivet.report import centres, tokens
 from trivet.report.costs import costs
 from trivet.report.gathered import CENTRE
+from trivet.report.kept import Rows
 from trivet.report.provisional import begins
 from trivet.report.tokens import Counts
 from trivet.report.unit import UnitCost
 from trivet.tenant.models import TenantCostCentre
 from trivet.tenant.service import cost_centres_at
-
-TEN_S = 10
 
 
 def unit_days(
@@ -36,7 +35,7 @@ def counts(session: Session, interval: Interval, where: Mapping[str, Collection[
     mapped = _Mapped(session, interval, where) if CENTRE in where else None
     found: dict[date, Counts] = {}
     for part, grain_s in _parts(interval, by_hour=mapped is not None):
-        for bucket, *rest in tokens.by_bucket(session, part, by, own, grain_s):
+        for bucket, *rest in _rows(session, part, by, own, grain_s):
             sums = rest[len(by) :]
             if mapped is None or mapped.wants(rest[0], bucket):
                 day = bucket.date()
@@ -44,14 +43,23 @@ def counts(session: Session, interval: Interval, where: Mapping[str, Collection[
     return found
 
 
+def _rows(
+    session: Session, part: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]], grain_s: int
+) -> Rows:
+    """Rows of (bucket, values of `by`, measures); of grain 0 the part is one bucket, read as coarsely as it may be."""
+    if grain_s:
+        return tokens.by_bucket(session, part, by, where, grain_s)
+    return [(part.start, *key, *sums) for key, *sums in tokens.counted(session, part, by, where)]
+
+
 def _parts(interval: Interval, *, by_hour: bool) -> Iterator[tuple[Interval, int]]:
-    """The whole days (or hours) of an interval, and what is left at its end by ten seconds."""
+    """The whole days (or hours) of an interval, and what is left at its end as one (0)."""
     width = timedelta(hours=1) if by_hour else timedelta(days=1)
     last = interval.start + (interval.end - interval.start) // width * width
     if last > interval.start:
         yield Interval(interval.start, last), int(width.total_seconds())
     if last < interval.end:
-        yield Interval(last, interval.end), TEN_S
+        yield Interval(last, interval.end), 0
 
 
 class _Mapped:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from trivet import db, outbox
+from trivet.db import once
 from trivet.identity import audit
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Conflict, Invalid
@@ -110,6 +111,7 @@ def current(session: Session, tenant_id: int, at: datetime) -> str | None:
     return session.scalar(select(CostCentre.name).where(CostCentre.id == centre_id)) if centre_id else None
 
 
+@once
 def cost_centres_at(session: Session, at: datetime) -> dict[int, int]:
     """Cost centre id by tenant id, as it held at `at`; tenants without one are not there."""
     found = session.execute(

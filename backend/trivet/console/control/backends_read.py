@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from trivet.card import service as cards
 from trivet.command import learning
 from trivet.command import scope as scopes
-from trivet.command.models import BackendHolding, BackendPoll, PolicyGeneration
+from trivet.command.models import BackendPoll, PolicyGeneration
 from trivet.console.address import Address, Times
 from trivet.console.control import backends_words as words
 from trivet.console.control import filters
@@ -104,7 +104,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> B
     )
 
 
-def _held(scenario: str, holding: BackendHolding | None, wanted: int) -> ScenarioHeld:
+def _held(scenario: str, holding: scopes.Held | None, wanted: int) -> ScenarioHeld:
     has = max(holding.observed_generation, holding.effective_generation) if holding else -1
     return ScenarioHeld(scenario, max(has, 0), wanted, holding.level if holding else 0, has >= wanted)
 
