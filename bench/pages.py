@@ -138,9 +138,10 @@ def counted(connection: "psycopg.Connection[tuple[object, ...]]") -> str:
 def addresses(connection: "psycopg.Connection[tuple[object, ...]]") -> list[str]:
     """Every place, its fragments that load after it, and one thing of each kind that has a page of its own."""
     from trivet.console.places import SECTIONS
+    from trivet.ingest.store.ids import span_bytes
 
     found = connection.execute("""
-        SELECT replace(trace_id::text, '-', ''), lpad(to_hex(span_id), 16, '0'), conversation_id, tenant_id FROM request
+        SELECT replace(trace_id::text, '-', ''), span_id, conversation_id, tenant_id FROM request
         WHERE conversation_id IS NOT NULL AND started_at > now() - interval '1 day' LIMIT 1
     """).fetchone()
     assert found
@@ -149,7 +150,7 @@ def addresses(connection: "psycopg.Connection[tuple[object, ...]]") -> list[str]
         "/live", "/search?q=tenant-7", "/costs?group=tenant&range=30d", "/costs/postings", "/costs.csv?group=tenant",
         "/statements?cost_centre=CC-7", "/cards/scenario-7", "/cards/scenario-7/edit", "/commands/4999", "/breaches/4999",
         "/proofs/4998", "/scenarios/scenario-7/command?kind=degrade", f"/requests/trace/{trace}",
-        f"/requests/{span}", f"/requests?tenant=tenant-{tenant}", f"/interactions/conversation/{conversation}?tenant=tenant-{tenant}",
+        f"/requests/{span_bytes(span).hex()}", f"/requests?tenant=tenant-{tenant}", f"/interactions/conversation/{conversation}?tenant=tenant-{tenant}",
         "/breaches.csv", "/readiness?scenario=scenario-7", "/statements.csv?cost_centre=CC-7", "/unit-costs?group=tenant",
     ]  # fmt: skip
 
