@@ -10,6 +10,7 @@ from bench.filled import fill
 
 TENANTS, SCENARIOS, MODELS, CENTRES, BACKENDS, POOLS, GPUS = 1_000, 200, 20, 50, 50, 8, 256
 REQUESTS, DAYS = 10_000_000, 30
+BUSY = 4
 EVENTS = 5_000  # breaches, commands, alerts, moves of ladders
 NOW = "date_trunc('hour', now())"
 TENANT, SCENARIO = f"1 + n % {TENANTS}", f"1 + (n + n / {TENANTS}) % {SCENARIOS}"
@@ -52,15 +53,22 @@ def requests(connection: Connection, partitioned: Any) -> None:
 
 
 def rollups(connection: Connection, latency: bytes) -> None:
-    """Hours of a month, minutes of six hours, tens of seconds of ten minutes: two scenarios a tenant."""
+    """Hours of a month, minutes of six hours, tens of seconds of ten minutes: two scenarios a tenant.
+
+    An hour has them all; in a minute and in ten seconds are as many rows as that time has requests, at four times the
+    month's mean: people look when it is busy.
+    """
     histogram = f"'\\x{latency.hex()}'::bytea"
-    for table, step, back, each in (
-        ("rollup_1h", "1 hour", f"{DAYS} days", 7), ("rollup_1m", "1 minute", "6 hours", 1), ("rollup_10s", "10 s", "10 minutes", 1),
+    pairs = 2 * TENANTS
+    for table, step_s, back, each in (
+        ("rollup_1h", 3_600, f"{DAYS} days", 7), ("rollup_1m", 60, "6 hours", 1), ("rollup_10s", 10, "10 minutes", 1),
     ):  # fmt: skip
         now = "date_bin('10 s', now(), '2000-01-01Z')" if table == "rollup_10s" else NOW
+        rows = pairs if table == "rollup_1h" else round(BUSY * REQUESTS * step_s / (DAYS * 86_400))
         fill(
             connection, table,
-            f"generate_series({now} - interval '{back}', {now}, interval '{step}') bucket, generate_series(1, {2 * TENANTS}) n",
+            f"generate_series({now} - interval '{back}', {now}, interval '{step_s} s') bucket, generate_series(1, {pairs}) n "
+            f"WHERE (n * 13 + extract(epoch FROM bucket)::bigint / {step_s}) % {pairs} < {rows}",
             bucket="bucket", tenant_id=TENANT, scenario_id=SCENARIO, model_id=MODEL, backend_id=BACKEND, pool_id=POOL,
             revision="1", context_class="2", currency="'USD'", requests=str(each), errors="(n % 50 = 0)::int",
             input_tokens=f"{each * 900}", output_tokens=f"{each * 250}", cost=f"{each} * 0.00123", scores="1",
