@@ -44,19 +44,20 @@ class Gateway:
             if self._serving.is_set():
                 self.send()
 
-    def send(self) -> None:
-        """One batch, acknowledged."""
-        spans = [self._span() for _ in range(BATCH)]
+    def send(self, **named: str) -> None:
+        """One batch, acknowledged. `named`: other values of attributes, `trivet__tenant` for `trivet.tenant`."""
+        other = {key.replace("__", "."): name for key, name in named.items()}
+        spans = [self._span(other) for _ in range(BATCH)]
         body = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {}, "spans": spans}]}]}
         self._http.post("/v1/traces", json=body).raise_for_status()
 
-    def _span(self) -> dict[str, Any]:
+    def _span(self, other: dict[str, str]) -> dict[str, Any]:
         end_ns = time.time_ns()
         said: dict[str, Any] = {
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o-mini",
             "gen_ai.response.model": "gpt-4o-mini", "gen_ai.usage.input_tokens": 1200, "gen_ai.usage.output_tokens": 150,
             "trivet.tenant": "acme", "trivet.scenario": "support-chat", "trivet.backend": "gateway-1",
-            **self.policy.span_attributes(tenant="acme", scenario="support-chat"),
+            **self.policy.span_attributes(tenant="acme", scenario="support-chat"), **other,
         }  # fmt: skip
         return {
             "traceId": secrets.token_hex(16), "spanId": secrets.token_hex(8), "name": "chat gpt-4o-mini", "kind": 3,

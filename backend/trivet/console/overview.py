@@ -85,7 +85,7 @@ def _lines(brief: Brief) -> Iterator[list[Any]]:
         ]  # fmt: skip
 
 
-@router.get("/scenarios/{name}/series.json")
+@router.get("/scenarios/{name:path}/series.json")  # a name that telemetry brought may hold a slash
 def series(looking: Looking, name: str, asked: Annotated[Times, Query()]) -> JSONResponse:
     """One scenario's charts."""
     address = settle(f"/scenarios/{quote(name, safe='')}/series.json", asked, looking.now, looking.zone, RANGES[0])
