@@ -15,7 +15,7 @@ from tests.support.seeded import seeded
 
 from trivet.settings import get_settings
 
-EXAMPLES = int(os.environ.get("TRIVET_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("TRIVET_EXAMPLES", "1"))
 ENDLESS = {"/ofrep/v1/events"}  # a stream; tests/command/test_events.py holds it
 OFTEN = settings(
     max_examples=EXAMPLES, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
