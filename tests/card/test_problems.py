@@ -20,10 +20,10 @@ class TestEachProblemHasItsField:
     @pytest.mark.parametrize(
         ("change", "field", "says"),
         [
-            (lambda b: b["quality"].update(floor="high"), "quality.floor", "valid number"),
+            (lambda b: b["quality"].update(floor="high"), "quality.floor", "not a number"),
             (lambda b: b["guards"][0].update(leave=2000.0), "guards.0.leave", "must lie below enter"),
             (lambda b: b["guards"][7].update(burn={"objective": 0.9}), "guards.7.burn", "no error budget to burn"),
-            (lambda b: b["guards"][1].update(raises_to=3.5), "guards.1.raises_to", "integer"),
+            (lambda b: b["guards"][1].update(raises_to=3.5), "guards.1.raises_to", "not a whole number"),
             (lambda b: b["latency"].update(timeout_ms=10), "latency.timeout_ms", "shorter than the P95"),
             (lambda b: b["fallback"].update(level=3) or b["ladder"].pop(), "fallback.level", "no level 3"),
             (lambda b: b["ladder"][0]["flags"].update({"tools.mode": "some"}), "ladder.0.flags.tools.mode", "is one of"),

@@ -67,7 +67,7 @@ class TestTheChain:
         record("card:a", "card:b")
         client = sign_in("admin")
         page = verify(client).text
-        assert "All 3 rows are verified, since" in page and "none was changed behind the log&#39;s back" in page
+        assert "All 4 rows are verified, since" in page and "none was changed behind the log&#39;s back" in page
 
     def test_with_a_row_changed_by_a_superuser_names_that_row(self, sign_in):
         record("card:a", "card:b", "card:c")
