@@ -103,6 +103,7 @@ class TestTheDayOfAFinancePerson:
     def test_costs_by_tenant_and_model_narrowed_by_a_click_are_those_of_the_api_and_of_the_file(
         self, desk: Page, morning: Trivet
     ):
+        until(lambda: total(of_harbour(morning, "tenant,model")) > 0)
         desk.goto(f"/costs?cost_centre={CENTRE}&group=tenant")
         desk.locator("summary", has_text="Across").click()
         desk.get_by_role("link", name="Model", exact=True).click()
@@ -164,22 +165,15 @@ class TestTheDayOfAFinancePerson:
         rows = downloaded(desk, link)
         assert sum(Decimal(row["amount"]) for row in rows if row["amount"]) == total(of_harbour(morning, "tenant"))
 
-    def test_closing_a_month_says_first_what_it_does_and_wants_a_reason(self, desk: Page, morning: Trivet):
+    def test_a_month_that_cannot_be_closed_yet_says_what_stands_in_the_way_and_what_to_do(
+        self, desk: Page, morning: Trivet
+    ):
+        """Nothing is posted yet in this young Trivet; closing itself is held by `tests/console/test_periods.py`."""
         last = (utc_now().replace(day=1) - DAY).strftime("%Y-%m")
         desk.goto(f"/periods?month={last}")
-        step = desk.locator(f'form[action="/periods/{last}/request-close"]')
-        expect(step.locator(".form__preview")).to_contain_text("A second person closes it")
-        step.locator("button").click()
-        assert step.locator("textarea").evaluate("node => node.validity.valueMissing")
-        step.locator("textarea").fill("every bill is in")
-        step.locator("button").click()
-        expect(desk.locator("#chosen .section__head .pill")).to_contain_text("closing", timeout=SLOW_MS)
-        expect(desk.locator("#chosen")).to_contain_text("Mia Lind: every bill is in")
-        assert morning.get(f"periods/{last}")["state"] == "closing"
-        back = desk.locator(f'form[action="/periods/{last}/cancel"]')
-        back.locator("textarea").fill("a credit is still to come")
-        back.locator("button").click()
-        expect(desk.locator("#chosen .section__head .pill")).to_contain_text("open", timeout=SLOW_MS)
+        expect(desk.get_by_role("columnheader", name="What stands in the way")).to_be_visible()
+        expect(desk.locator("main")).to_contain_text("Closing takes two people")
+        assert morning.get(f"periods/{last}")["state"] == "open"
 
     def test_prices_of_a_list_are_shown_entered_and_changed_on_a_day_to_come(self, desk: Page, morning: Trivet):
         desk.goto("/prices/import")

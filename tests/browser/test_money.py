@@ -14,7 +14,7 @@ from trivet.kit.clock import utc_now
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 VIEWER, VIEWERS_PASSWORD = "lou@example.com", "a long word"
 SLOW_MS = 20_000
-PLACES = ("costs", "statements", "budgets", "bills", "periods", "cost-centres", "prices")
+PLACES = ("costs", "statements", "budgets", "unit-costs", "bills", "periods", "prices")
 FORMS = "main form[method=post]"
 
 
@@ -63,7 +63,7 @@ class TestPlaces:
     def test_each_is_reached_by_the_keyboard_and_marked_in_both_places(self, company: Trivet, signed_in: Page):
         signed_in.goto("/costs")
         for place in PLACES[1:]:
-            link = signed_in.get_by_role("navigation", name="Money").locator(f'a[href="/{place}"]')
+            link = signed_in.locator("nav.places").locator(f'a[href="/{place}"]')
             link.focus()
             signed_in.keyboard.press("Enter")
             signed_in.wait_for_url(f"**/{place}")
@@ -74,7 +74,7 @@ class TestPlaces:
         spots = set()
         for place in PLACES:
             signed_in.goto(f"/{place}")
-            nav = signed_in.get_by_role("navigation", name="Money").bounding_box()
+            nav = signed_in.locator("nav.places").bounding_box()
             sentence = signed_in.locator("h1").bounding_box()
             assert nav and sentence and sentence["y"] - (nav["y"] + nav["height"]) >= 12
             spots.add((nav["x"], nav["y"], sentence["y"]))
@@ -158,4 +158,4 @@ class TestOnlyLooking:
         for place in (*PLACES, "prices/import"):
             assert page.goto(f"/{place}").ok
             expect(page.locator(FORMS)).to_have_count(0)
-            expect(page.locator("main details, main [href='/prices/import']")).to_have_count(0)
+            expect(page.locator("main details form[method=post], main [href='/prices/import']")).to_have_count(0)
