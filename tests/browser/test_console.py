@@ -226,12 +226,13 @@ def trivet_end() -> str:
 
 
 def activate_another(trivet: Trivet) -> None:
-    """Revision 2, agreed by two people, governs."""
+    """The next revision, agreed by two people, governs."""
     kim = {"email": "kim@example.com", "password": "a long word"}
     trivet.post("users", kim | {"name": "Kim Berg", "role": "sre"})
     body = trivet.get(f"cards/{SCENARIO}")["card"] | {"gives_way": ["quality", "cost", "latency"]}
-    trivet.post(f"cards/{SCENARIO}/revisions", {"card": body})
-    trivet.post(f"cards/{SCENARIO}/revisions/2/submit")
-    trivet.post(f"cards/{SCENARIO}/revisions/2/approve", {"for": "product"})
-    trivet.post(f"cards/{SCENARIO}/revisions/2/approve", {"for": "operations"} | kim)
-    trivet.post(f"cards/{SCENARIO}/revisions/2/activate", {"reason": "try it"})
+    made = trivet.post(f"cards/{SCENARIO}/revisions", {"card": body})["revision"]
+    draft = f"cards/{SCENARIO}/revisions/{made}"
+    trivet.post(f"{draft}/submit")
+    trivet.post(f"{draft}/approve", {"for": "product"})
+    trivet.post(f"{draft}/approve", {"for": "operations"} | kim)
+    trivet.post(f"{draft}/activate", {"reason": "try it"})
