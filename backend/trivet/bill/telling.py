@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from trivet.bill.match import Parts
+from trivet.kit.marked import N_
 from trivet.kit.money import EXACT, PICO
 
 CAUSES_SAID = 3
@@ -17,11 +18,6 @@ Days = Callable[[date, date], str]
 def english(text: str, /, **values: Any) -> str:
     """As it is written here."""
     return text.format(**values) if values else text
-
-
-def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
-    """Marks a text that is looked up later."""
-    return text
 
 
 TITLES = {"openai": "OpenAI", "anthropic": "Anthropic", "aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}

@@ -11,6 +11,7 @@ from trivet.card.content import Card, Guard, Level
 from trivet.card.diff import said
 from trivet.card.steps import Audience
 from trivet.card.watched import LOWER_IS_WORSE
+from trivet.kit.marked import N_
 from trivet_collectors.policy.evaluate import FlagValue
 
 Say = Callable[..., str]  # a text with named holes, and what is put in
@@ -19,11 +20,6 @@ Say = Callable[..., str]  # a text with named holes, and what is put in
 def english(text: str, /, **values: Any) -> str:
     """As it is written here."""
     return text.format(**values) if values else text
-
-
-def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
-    """Marks a text that is looked up later."""
-    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,11 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from trivet.kit import histogram
+from trivet.kit.marked import N_
 from trivet.kit.money import EXACT, plain
 from trivet.rollup.read import Usage
 
 TERMS = "1"
-
-
-def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
-    """Marks a text that pages look up in their language."""
-    return text
 
 
 TERMS_WORDS = N_(

@@ -18,8 +18,10 @@ from markupsafe import Markup
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trivet.kit.marked import N_
 from trivet.paths import shipped
 
+__all__ = ["COOKIE", "LANGUAGES", "N_", "SOURCE", "Tongue", "_", "_n", "catalogue", "language", "speaking", "wanted"]
 SOURCE: Final = "en"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "中文"}
 COOKIE: Final = "trivet_language"
@@ -52,11 +54,6 @@ def _n(one: str, many: str, n: int, /, **values: Any) -> str:
     """The same for a count: `_n("{n} call", "{n} calls", 3)`; `n` is put in as it is unless `values` name it."""
     found = catalogue(language()).get(one)
     return _filled(found or (one if n == 1 else many), {"n": n, **values})
-
-
-def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
-    """Marks a text for the catalogues and leaves it as it is."""
-    return text
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:

@@ -7,15 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from trivet.kit.clock import rfc3339
+from trivet.kit.marked import N_
 from trivet.kit.money import EXACT, PICO
 from trivet.report.files.statement import Section, Statement
 
 MINUS = "\N{MINUS SIGN}"
-
-
-def N_(text: str) -> str:  # noqa: N802  # gettext's own name, which the extraction looks for
-    """Marks a text for the catalogues and leaves it as it is."""
-    return text
 
 
 WHY = {
