@@ -1,12 +1,13 @@
 // Bundles static/src into static/dist under hashed names and writes manifest.json. Nothing changed: nothing done.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 const SOURCES = "static/src";
 const DIST = "static/dist";
 const ENTRIES = new Set(["main.js", "style.css", "mark.svg"]);
+const SHIPPED = ["@fontsource-variable/inter", "@fontsource-variable/jetbrains-mono", "htmx.org", "uplot"];
 const STAMP = join(DIST, ".stamp");
 
 function fingerprint() {
@@ -54,6 +55,8 @@ for (const [path, output] of Object.entries(result.metafile.outputs)) {
     if (ENTRIES.has(name)) manifest[name] = basename(path);
   }
 }
+// The licence of what is shipped goes with it.
+for (const name of SHIPPED) copyFileSync(`node_modules/${name}/LICENSE`, join(DIST, `LICENSE-${basename(name)}.txt`));
 writeFileSync(join(DIST, "manifest.json"), JSON.stringify(manifest, null, 2) + "\n");
 writeFileSync(STAMP, now);
 console.log(`web assets: ${Object.values(manifest).join(", ")}`);
