@@ -302,6 +302,7 @@ class TestTheProcess:
                 post(client, body(output=1))
         process.terminate()
         process.wait(10)
+        assert process.returncode == 0
         assert len(trivet.spans) == 5
 
 

@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -256,6 +258,8 @@ def main() -> None:
     policies = PolicyClient(options.endpoint, options.api_key, options.name, options.state_path, poll_interval_s=POLL_S)
     policies.start()
     serving = Serving(policies, provider.get_tracer("trivet.demo"), options.name, options.timeouts_s, running=running)
+    # The server raises the signal again once it has ended, and the default would end the process before the spans are sent.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         uvicorn.run(
             create_app(serving),
