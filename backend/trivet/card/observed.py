@@ -49,7 +49,6 @@ def stretches(
 def _stretch(parts: dict[str, Usage], currency: str, stretch_s: int) -> Stretch:
     whole = sum(parts.values(), Usage())
     own = parts.get(currency, Usage())
-    priced = own.served - own.unpriced_requests
     latency, ttft = whole.quantiles_ms("latency"), whole.quantiles_ms("ttft")
     errors, timeouts = whole.share("errors"), whole.share("timeouts")
     return Stretch(
@@ -62,8 +61,8 @@ def _stretch(parts: dict[str, Usage], currency: str, stretch_s: int) -> Stretch:
         error_rate=None if errors is None or timeouts is None else errors + timeouts,
         timeout_rate=timeouts,
         refusal_rate=whole.share("refusals"),
-        cost_per_request=float(own.cost) / priced if priced > 0 else None,
-        cost_per_hour=float(own.cost) * HOUR_S / stretch_s if priced > 0 else None,
+        cost_per_request=float(own.cost) / own.priced if own.priced else None,
+        cost_per_hour=float(own.cost) * HOUR_S / stretch_s if own.priced else None,
         quality=whole.score,
     )
 

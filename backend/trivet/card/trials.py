@@ -137,7 +137,7 @@ def arms(session: Session, scenario_id: int, of: Plan, now: datetime) -> tuple[l
 def _stretch(usage: read.Usage, target_us: int, *, priced: bool) -> Stretch:
     timed = histogram.total(usage.latency)
     over = (histogram.share_above(usage.latency, target_us) or 0.0) * timed
-    count = max(0, usage.served - usage.unpriced_requests) if priced else 0
+    count = usage.priced if priced else 0
     return Stretch(
         usage.served, usage.errors, usage.timeouts, usage.refusals, timed, over, count,
         float(usage.cost) if priced else 0.0, usage.scores, usage.score_total,

@@ -75,9 +75,8 @@ def measured(parts: Iterable[tuple[Key, Usage]]) -> Measured:
             by[kind][name] = by[kind].get(name, 0) + usage.requests
         if currency:
             before = spent.get(currency, Spent(Decimal(0), 0, 0))
-            priced = max(0, usage.served - usage.unpriced_requests)
             spent[currency] = Spent(
-                EXACT.add(before.cost, usage.cost), before.priced + priced, before.tokens + usage.tokens
+                EXACT.add(before.cost, usage.cost), before.priced + usage.priced, before.tokens + usage.tokens
             )
     sums: dict[str, Any] = {name: getattr(whole, name) for name in (*COUNTS, "score_total")}
     sums |= {name: histogram.compact(getattr(whole, name)) for name in TIMES}

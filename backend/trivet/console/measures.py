@@ -37,7 +37,7 @@ class Now:
     @property
     def cost_per_request(self) -> Decimal | None:
         """Of requests that were served and have a price."""
-        requests = priced_requests(self.priced)
+        requests = self.priced.priced
         return self.priced.cost / requests if requests > 0 else None
 
     @property
@@ -59,17 +59,12 @@ class Now:
         return count(self) if count else self.usage.served
 
 
-def priced_requests(usage: Usage) -> int:
-    """Requests that were served and have a price."""
-    return max(0, usage.served - usage.unpriced_requests)
-
-
 _SAMPLES: dict[str, Callable[[Now], int]] = {
     "quality": lambda n: n.scored.scores,
     "p95_latency_ms": lambda n: total(n.usage.latency),
     "p95_ttft_ms": lambda n: total(n.usage.ttft),
-    "cost_per_request": lambda n: priced_requests(n.priced),
-    "cost_per_hour": lambda n: priced_requests(n.priced),
+    "cost_per_request": lambda n: n.priced.priced,
+    "cost_per_hour": lambda n: n.priced.priced,
 }
 
 _VALUES: dict[str, Callable[[Now], float | Decimal | None]] = {

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
-from sqlalchemy import Select, select
 
 from trivet import db
 from trivet.card import service as cards
@@ -16,7 +15,6 @@ from trivet.evidence.drill_start import HOLD_S, PATIENCE_S, Wish
 from trivet.evidence.models import Drill, DrillSchedule, DrillStep
 from trivet.evidence.readiness import Line
 from trivet.evidence.telling import when
-from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers
 from trivet.kit.body import Body, Name
@@ -78,7 +76,7 @@ def begin(body: NewDrill, principal: Commander) -> dict[str, Any]:
 @router.get("/drills", responses=answers(DrillsPage))
 def listed(_: Read, scenario: Name | None = None, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
     """Newest first, without their steps."""
-    query = _rows()
+    query = drill_state.named()
     if scenario:
         query = query.where(Scenario.name == scenario)
     if cursor:
@@ -101,13 +99,11 @@ def schedule(body: NewSchedule, principal: Commander) -> dict[str, Any]:
 @router.get("/drill-schedules", responses=answers(SchedulesPage))
 def schedules(_: Read, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
     """Those that stand."""
-    row = DrillSchedule
-    query = select(row, Scenario.name, Backend.name).join(Scenario, Scenario.id == row.scenario_id)
-    query = query.join(Backend, Backend.id == row.backend_id).where(row.ended_at.is_(None))
+    query = drill_schedules.standing()
     if cursor:
-        query = query.where(row.id > from_cursor(cursor, INT8)[0])
+        query = query.where(DrillSchedule.id > from_cursor(cursor, INT8)[0])
     with db.transaction() as session:
-        rows = session.execute(query.order_by(row.id).limit(limit + 1)).all()
+        rows = session.execute(query.order_by(DrillSchedule.id).limit(limit + 1)).all()
     return page([_schedule(*found) for found in rows], limit, lambda item: [item["id"]])
 
 
@@ -122,7 +118,7 @@ def end_schedule(schedule_id: ScheduleId, principal: Commander) -> None:
 def one(drill_id: Id, _: Read) -> dict[str, Any]:
     """The record of a drill, step by step."""
     with db.transaction() as session:
-        row = session.execute(_rows().where(Drill.id == drill_id)).first()
+        row = session.execute(drill_state.named().where(Drill.id == drill_id)).first()
         if row is None:
             raise NotFound(f"There is no drill {drill_id}.")
         return _drill(*row) | {"steps": [_step(step) for step in drill_state.steps_of(session, drill_id)]}
@@ -153,11 +149,6 @@ def ready(name: Name, _: Read) -> dict[str, Any]:
         scenario = cards.scenario_named(session, name)
         ((_name, lines),) = checklist.told(session, [(scenario.id, scenario.name)], utc_now())
     return _ready(name, lines)
-
-
-def _rows() -> Select[Drill, str, str]:
-    query = select(Drill, Scenario.name, Backend.name).join(Scenario, Scenario.id == Drill.scenario_id)
-    return query.join(Backend, Backend.id == Drill.backend_id)
 
 
 def _drill(row: Drill, scenario: str, backend: str) -> dict[str, Any]:

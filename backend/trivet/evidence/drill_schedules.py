@@ -2,7 +2,7 @@
 
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
@@ -27,12 +27,12 @@ def make(session: Session, wish: Wish, *, every_days: int, at: time, actor: str,
         raise Invalid("Say why: a drill needs a reason.", field="reason")
     scenario = cards.scenario_named(session, wish.scenario, lock=True)
     backend_id = named_ids(session, Backend, [wish.backend])[wish.backend]
-    standing = select(DrillSchedule.id).where(
+    already = select(DrillSchedule.id).where(
         DrillSchedule.scenario_id == scenario.id,
         DrillSchedule.backend_id == backend_id,
         DrillSchedule.ended_at.is_(None),
     )
-    if session.scalar(standing) is not None:
+    if session.scalar(already) is not None:
         raise Conflict(f"{scenario.name} is drilled on {wish.backend} by a schedule already: end that one first.")
     row = DrillSchedule(
         scenario_id=scenario.id, backend_id=backend_id, levels=list(wish.levels), hold_s=wish.hold_s,
@@ -56,6 +56,12 @@ def end(session: Session, schedule_id: int, *, actor: str, now: datetime) -> Non
     audit.record(
         session, actor=actor, action="drill.unschedule", subject=f"scenario:{name}", before={"schedule": row.id}
     )
+
+
+def standing() -> Select[DrillSchedule, str, str]:
+    """Those that were not ended, with the names of scenario and backend."""
+    query = select(DrillSchedule, Scenario.name, Backend.name).join(Scenario, Scenario.id == DrillSchedule.scenario_id)
+    return query.join(Backend, Backend.id == DrillSchedule.backend_id).where(DrillSchedule.ended_at.is_(None))
 
 
 def due(session: Session, now: datetime) -> list[int]:

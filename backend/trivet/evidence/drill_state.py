@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
 from trivet.command import service as commands
 from trivet.evidence.models import Drill, DrillStep
+from trivet.fleet.models import Backend
 from trivet.guard.models import LadderState
+from trivet.tenant.models import Scenario
 
 KEPT_EACH = 20  # of one scenario, the newest
 
@@ -17,6 +19,12 @@ KEPT_EACH = 20  # of one scenario, the newest
 def running(session: Session) -> list[int]:
     """Drills on their way."""
     return list(session.scalars(select(Drill.id).where(Drill.ended_at.is_(None)).order_by(Drill.id)))
+
+
+def named() -> Select[Drill, str, str]:
+    """All of them, with the names of scenario and backend."""
+    query = select(Drill, Scenario.name, Backend.name).join(Scenario, Scenario.id == Drill.scenario_id)
+    return query.join(Backend, Backend.id == Drill.backend_id)
 
 
 def steps_of(session: Session, drill_id: int) -> list[DrillStep]:

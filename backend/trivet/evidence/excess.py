@@ -74,12 +74,14 @@ def above(data: bytes, limit_us: int) -> int:
     return int(np.maximum(histogram.counts(data)[histogram.bin_of(limit_us) + 1 :], 0).sum())
 
 
-def _served(usage: Usage) -> Fraction:
+def served(usage: Usage) -> Fraction:
+    """Requests that were let in."""
     return Fraction(max(0, usage.served))
 
 
-def _priced(usage: Usage) -> Fraction:
-    return Fraction(max(0, usage.served - usage.unpriced_requests))
+def priced(usage: Usage) -> Fraction:
+    """Requests that were let in and have a price."""
+    return Fraction(usage.priced)
 
 
 def _cost(usage: Usage) -> Fraction:
@@ -94,22 +96,22 @@ def _unscored(usage: Usage) -> Fraction:
     return usage.scores - Fraction(str(round(usage.score_total, 9)))
 
 
-_SPEND = Kind(_priced, _cost, "priced requests", "spent", in_time=True, money=True)
-_LOADED = Kind(_served, lambda u: Fraction(u.tokens), "requests", "tokens", in_time=True, note=LOAD)
+_SPEND = Kind(priced, _cost, "priced requests", "spent", in_time=True, money=True)
+_LOADED = Kind(served, lambda u: Fraction(u.tokens), "requests", "tokens", in_time=True, note=LOAD)
 _QUALITY = Kind(lambda u: Fraction(u.scores), _unscored, "scores", "points lost")
 _BY_REQUEST = frozenset({"error_rate", "timeout_rate", "refusal_rate", "cost_per_request"})
 KINDS: Mapping[str, Kind] = {
-    "error_rate": Kind(_served, lambda u: Fraction(u.errors + u.timeouts), "requests", "failed", binary=True),
-    "timeout_rate": Kind(_served, lambda u: Fraction(u.timeouts), "requests", "timed out", binary=True),
-    "refusal_rate": Kind(_served, lambda u: Fraction(u.refusals), "requests", "were refused", binary=True),
-    "cost_per_request": Kind(_priced, _cost, "priced requests", "spent", money=True),
+    "error_rate": Kind(served, lambda u: Fraction(u.errors + u.timeouts), "requests", "failed", binary=True),
+    "timeout_rate": Kind(served, lambda u: Fraction(u.timeouts), "requests", "timed out", binary=True),
+    "refusal_rate": Kind(served, lambda u: Fraction(u.refusals), "requests", "were refused", binary=True),
+    "cost_per_request": Kind(priced, _cost, "priced requests", "spent", money=True),
     "cost_per_hour": _SPEND,
     "cost_per_day": _SPEND,
     "cost_per_tenant_day": _SPEND,
     "quality": _QUALITY,
     "quality_drift": _QUALITY,
     "cache_hit_rate": Kind(_prompt, lambda u: Fraction(u.input_tokens), "prompt tokens", "not found in a cache"),
-    "input_length_drift": Kind(_served, _prompt, "requests", "prompt tokens"),
+    "input_length_drift": Kind(served, _prompt, "requests", "prompt tokens"),
     "queue_depth": _LOADED,
     "kv_cache_usage": _LOADED,
     "gpu_utilisation": _LOADED,

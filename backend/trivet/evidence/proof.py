@@ -13,8 +13,9 @@ from typing import Final, Literal
 
 from trivet.evidence import chance
 from trivet.evidence.chance import Band, Weights
+from trivet.evidence.excess import priced, served
 from trivet.kit import histogram
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import from_exact
 from trivet.rollup.read import Usage
 
 BUCKETS_MIN = 5  # on either side
@@ -132,8 +133,8 @@ def _money(before: Side, after: Side, weights: Weights, measure: Measure) -> Tol
     was, now = (chance.mean(_cells(side, measure), weights) for side in (before, after))
     apart = chance.difference(was, now)
     exact = now.value - was.value
-    low, high = (_picos(exact + Fraction(end - apart.value)) for end in (apart.low, apart.high))
-    return Told(_picos(was.value), _picos(now.value), _picos(exact), low, high, chance.change(was, now))
+    low, high = (from_exact(exact + Fraction(end - apart.value)) for end in (apart.low, apart.high))
+    return Told(from_exact(was.value), from_exact(now.value), from_exact(exact), low, high, chance.change(was, now))
 
 
 def _shares(before: Side, after: Side, weights: Weights, measure: Measure) -> Told:
@@ -157,18 +158,6 @@ def _percentiles(before: Side, after: Side, weights: Weights, measure: Measure) 
     return Told(bands[0].value, bands[1].value, apart.value, apart.low, apart.high)
 
 
-def _picos(exact: Fraction) -> Decimal:
-    return EXACT.quantize(EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)), PICO)
-
-
-def _served(usage: Usage) -> Fraction:
-    return Fraction(max(0, usage.served))
-
-
-def _priced(usage: Usage) -> Fraction:
-    return Fraction(max(0, usage.served - usage.unpriced_requests))
-
-
 def _slow(name: str, field: str, q: float, least: int) -> Measure:
     data: Callable[[Usage], bytes] = lambda usage: getattr(usage, field)  # noqa: E731  # one of three fields
     return Measure(
@@ -184,9 +173,9 @@ def _slow(name: str, field: str, q: float, least: int) -> Measure:
 
 MEASURES: Final = (
     Measure("quality", "quality", lambda u: Fraction(u.scores), 30, _means, lambda u: Fraction(str(round(u.score_total, 9)))),
-    Measure("error_rate", "quality", _served, 30, _shares, lambda u: Fraction(u.errors + u.timeouts)),
+    Measure("error_rate", "quality", served, 30, _shares, lambda u: Fraction(u.errors + u.timeouts)),
     _slow("p50_latency_ms", "latency", 0.50, 30),
     _slow("p95_latency_ms", "latency", 0.95, 100),
     _slow("p95_ttft_ms", "ttft", 0.95, 100),
-    Measure("cost_per_request", "cost", _priced, 30, _money, lambda u: Fraction(u.cost)),
+    Measure("cost_per_request", "cost", priced, 30, _money, lambda u: Fraction(u.cost)),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import from_exact
 
 Z = 1.96  # 95 %
 BUCKETS_MIN = 5
@@ -76,7 +76,7 @@ def saved(before: Sequence[Pair], under: Sequence[Pair], currency: str, turned_a
     )
     if turned_away:
         words += f"; {turned_away} that were turned away are not counted as saved"
-    return Saved(_money(exact), _money(exact - spread), _money(exact + spread), words)
+    return Saved(from_exact(exact), from_exact(exact - spread), from_exact(exact + spread), words)
 
 
 def lost(before: Sequence[Pair], under: Sequence[Pair]) -> Lost:
@@ -96,10 +96,6 @@ def _too_little(what: str, pairs: Sequence[Pair], early: bool) -> str:
     n, buckets = sum((p[0] for p in pairs), Fraction(0)), sum(1 for p in pairs if p[0] > 0)
     where = "before the breach at level 0" if early else "under the level"
     return f"not measurable: {_count(n)} {what} in {buckets} buckets {where}; {LEAST} in {BUCKETS_MIN} are needed on either side"
-
-
-def _money(exact: Fraction) -> Decimal:
-    return EXACT.quantize(EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)), PICO)
 
 
 def _count(n: Fraction) -> str:

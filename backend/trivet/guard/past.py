@@ -203,7 +203,7 @@ def _spent(guard: Guard, currency: str, past: Past) -> Columns | str:
     if not any(own):
         return NO_CURRENCY.format(currency)
     cost = past.sums([float(each.cost) if each else 0.0 for each in own])
-    priced = past.sums([max(0, each.served - each.unpriced_requests) if each else 0 for each in own])
+    priced = past.sums([each.priced if each else 0 for each in own])
     hours = np.arange(past.count + 1) * past.grain_s / HOUR_S
     of = hours if guard.metric == "cost_per_hour" else priced
     return cost, of, priced, guard.enter, cost, guard.leave

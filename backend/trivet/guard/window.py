@@ -147,7 +147,7 @@ def window(
         errors=sum(s.usage.errors for s in used),
         timeouts=sum(s.usage.timeouts for s in used) + len(late),
         refusals=sum(s.usage.refusals for s in used),
-        priced=sum(max(0, s.usage.requests - s.usage.rejections - s.usage.unpriced_requests) for s in priced),
+        priced=sum(s.usage.priced for s in priced),
         cost=float(sum(s.usage.cost for s in priced)),  # compared with a threshold, never booked
         scores=sum(s.usage.scores for s in used),
         score_total=sum(s.usage.score_total for s in used),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
 from typing import TypeVar
 
 PICO = Decimal(1).scaleb(-12)
@@ -35,6 +36,11 @@ def to_picos(amount: Decimal) -> int:
 def from_picos(picos: int) -> Decimal:
     """Picos as an amount with twelve places."""
     return EXACT.scaleb(Decimal(picos), -12)
+
+
+def from_exact(exact: Fraction) -> Decimal:
+    """A quotient rounded once, half even, to twelve places."""
+    return EXACT.quantize(EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)), PICO)
 
 
 def plain(amount: Decimal | int) -> str:

@@ -72,6 +72,11 @@ class Usage:
         return self.requests - self.rejections
 
     @property
+    def priced(self) -> int:
+        """Requests that were let in and have a price; none below zero, as what repricing takes back may come first."""
+        return max(0, self.served - self.unpriced_requests)
+
+    @property
     def score(self) -> float | None:
         """Mean quality score; None where nothing was scored."""
         return self.score_total / self.scores if self.scores else None

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
@@ -18,9 +18,8 @@ from trivet.console.evidence import drills_words as words
 from trivet.console.evidence.drills_views import DrillForm, DrillRow, DrillsPage, ScheduleRow, StepRow
 from trivet.console.tongue import _, _n
 from trivet.console.views import Reader
-from trivet.evidence import drill_plan
+from trivet.evidence import drill_plan, drill_schedules, drill_state
 from trivet.evidence.models import STATES, Drill, DrillSchedule, DrillStep
-from trivet.fleet.models import Backend
 from trivet.kit.body import Asked
 from trivet.tenant.models import Scenario
 
@@ -39,7 +38,9 @@ class Query(Times):
 
 def newest(session: Session, query: Query, address: Address, limit: int) -> list[Row]:
     """Drills that began in the range, newest first."""
-    asked = _rows().where(Drill.started_at >= address.interval.start, Drill.started_at < address.interval.end)
+    asked = drill_state.named().where(
+        Drill.started_at >= address.interval.start, Drill.started_at < address.interval.end
+    )
     asked = asked.where(Scenario.name == query.scenario) if query.scenario else asked
     asked = asked.where(Drill.state == query.state) if query.state else asked
     before_id = filters.after(query.cursor)
@@ -88,11 +89,6 @@ def page(
     )
 
 
-def _rows() -> Select[Drill, str, str]:
-    query = select(Drill, Scenario.name, Backend.name).join(Scenario, Scenario.id == Drill.scenario_id)
-    return query.join(Backend, Backend.id == Drill.backend_id)
-
-
 def _form(form: DrillForm | None, chosen: str, plan: str) -> DrillForm:
     if form is None:
         return DrillForm(chosen, "", "", "", "", plan, {})
@@ -132,15 +128,12 @@ def _step(step: DrillStep, drill: Drill) -> StepRow:
 
 
 def _schedules(session: Session) -> tuple[ScheduleRow, ...]:
-    row = DrillSchedule
-    query = select(row, Scenario.name, Backend.name).join(Scenario, Scenario.id == row.scenario_id)
-    query = query.join(Backend, Backend.id == row.backend_id).where(row.ended_at.is_(None))
     return tuple(
         ScheduleRow(
             each.id, scenario, backend, _n("every day", "every {n} days", each.every_days), each.next_at, each.reason,
             each.actor, each.said,
         )
-        for each, scenario, backend in session.execute(query.order_by(row.next_at).limit(SCHEDULES_MAX))
+        for each, scenario, backend in session.execute(drill_schedules.standing().order_by(DrillSchedule.next_at).limit(SCHEDULES_MAX))
     )  # fmt: skip
 
 
