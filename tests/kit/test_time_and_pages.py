@@ -37,13 +37,6 @@ class TestInterval:
         with pytest.raises(Invalid, match="zone"):
             Interval(NOON.replace(tzinfo=None), NOON)
 
-    @pytest.mark.parametrize(
-        ("start", "end", "seconds"), [(-30, 30, 1800), (-90, -30, 0), (10, 20, 600), (-9, 99, 3600)]
-    )
-    def test_overlap_is_what_lies_inside(self, start, end, seconds):
-        one = Interval(NOON, NOON + HOUR)
-        assert one.overlap_s(NOON + timedelta(minutes=start), NOON + timedelta(minutes=end)) == seconds
-
     def test_a_month_is_that_of_utc(self):
         assert month_of(datetime(2026, 12, 1, 1, tzinfo=timezone(timedelta(hours=8)))) == "2026-11"
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from trivet.bill import aliases, measured
 from trivet.bill.match import KINDS, Group, Measured, Row, Target, Terms, match
 from trivet.bill.measured import Cover
-from trivet.bill.models import Bill, BillAlias, BillLine, BillMatch
+from trivet.bill.models import Bill, BillLine, BillMatch
 from trivet.fleet.models import Pool
 from trivet.kit.errors import TooLarge
 from trivet.kit.money import EXACT, plain
@@ -164,12 +164,3 @@ def _names(session: Session, rows: Iterable[Row]) -> dict[tuple[int, int], str]:
     pools = select(Pool.id, Pool.name).where(Pool.id.in_({pool for _, pool in targets if pool}))
     found = {(model_id, 0): name for model_id, name in session.execute(models)}
     return found | {(0, pool_id): name for pool_id, name in session.execute(pools)}
-
-
-def unknown_names(session: Session, bill: Bill) -> list[BillAlias]:
-    """Names on a bill that are no model and no pool of ours, so far as anybody knows."""
-    of_bill = select(BillLine.alias_id).where(BillLine.bill_id == bill.id)
-    query = select(BillAlias).where(
-        BillAlias.id.in_(of_bill), BillAlias.model_id.is_(None), BillAlias.pool_id.is_(None)
-    )
-    return list(session.scalars(query.order_by(BillAlias.name)))

@@ -82,11 +82,6 @@ def taken(session: Session, scenario_id: int, name: str) -> bool:
     return bool(session.scalar(select(exists().where(Baseline.scenario_id == scenario_id, Baseline.name == name))))
 
 
-def has_baseline(session: Session, scenario_id: int) -> bool:
-    """Whether anything of a scenario was ever frozen."""
-    return bool(session.scalar(select(exists().where(Baseline.scenario_id == scenario_id))))
-
-
 def newest(session: Session, scenario_id: int) -> Baseline | None:
     """The baseline that was frozen last."""
     own = select(Baseline).where(Baseline.scenario_id == scenario_id)

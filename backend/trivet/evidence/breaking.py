@@ -9,7 +9,6 @@ from trivet.command.models import Command
 from trivet.command.standing import give_once
 from trivet.evidence.case import Case, read
 
-LIMITS_S = (900, 3_600, 14_400)
 LIMIT_S = 3_600
 
 

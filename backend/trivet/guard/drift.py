@@ -33,13 +33,6 @@ class Drift:
     reference: Moments
 
 
-def of_values(values: Sequence[float]) -> Moments:
-    """Moments of single values."""
-    n = len(values)
-    mean = sum(values) / n if n else 0.0
-    return Moments(n, mean, sum((value - mean) ** 2 for value in values) / (n - 1) if n > 1 else 0.0)
-
-
 def of_classes(counts: Mapping[int, int]) -> Moments:
     """Moments of a histogram: how many requests by class, a class being a power of two of tokens, or any even step."""
     n = sum(counts.values())

@@ -26,10 +26,6 @@ class Interval:
     def seconds(self) -> float:
         return (self.end - self.start).total_seconds()
 
-    def overlap_s(self, start: datetime, end: datetime) -> float:
-        """Seconds of [start, end) that lie inside."""
-        return max(0.0, (min(self.end, end) - max(self.start, start)).total_seconds())
-
 
 def month_of(at: datetime) -> str:
     """The finance period (UTC month) of an instant: `2026-11`."""

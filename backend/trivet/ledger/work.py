@@ -22,12 +22,10 @@ CONTEXT = (
     "cache_read_tokens",
     "cache_write_tokens",
 )  # before the first token; half the output is added
+# A decode pass reads the weights once for its whole batch, and each request's own keys and values besides: that part grows
+# with the context. With 70 billion 16-bit weights (140 GB), 327,680 bytes of keys and values a token (80 layers, 8 heads of
+# 128) and 13 requests a batch, the two are equal at this many tokens.
 CONTEXT_DOUBLES_AT = 32_768
-CONTEXT_BECAUSE = (
-    "A decode pass reads the weights once for its whole batch, and each request's own keys and values besides: that part "
-    "grows with the context. With 70 billion 16-bit weights (140 GB), 327,680 bytes of keys and values a token "
-    "(80 layers, 8 heads of 128) and 13 requests a batch, the two are equal at this many tokens."
-)
 NO_PHASES = "work-units-1"
 PHASES_BY = {"counters": "prefill-decode-1 by counters", "spans": "prefill-decode-1 by spans"}
 METHODS = {

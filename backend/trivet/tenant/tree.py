@@ -31,11 +31,6 @@ def paths(session: Session, at: datetime | None = None) -> dict[int, tuple[str, 
     return {id_: tuple(names[one] for one in reversed(lineage(above, id_))) for id_ in names}
 
 
-def descendants(session: Session, centre_id: int, at: datetime | None = None) -> list[int]:
-    """The cost centre itself, then everything beneath it, by id."""
-    return beneath(parents(session, at), centre_id)
-
-
 def lineage(above: Parents, centre_id: int) -> list[int]:
     """The cost centre, its parent, and so on up to its top; where they go in a circle, up to the first met again."""
     found = [centre_id]
