@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
-from tests.console.conftest import PASSWORD
+from tests.console.conftest import PASSWORD, csrf_token
 
 from trivet import db
 from trivet.console import door
@@ -181,6 +182,29 @@ class TestTheSession:
             plain = {"Cookie": cookie.partition(";")[0].removeprefix("__Host-")}
             secure.cookies.clear()
             assert secure.get("/cards", headers=plain, follow_redirects=False).status_code == 303
+
+    def test_has_over_tls_a_language_that_no_other_host_can_set(self, client, person):
+        with TestClient(client.app, base_url="https://trivet.test") as secure:
+            secure.post("/sign-in", data={"email": person("sre"), "password": PASSWORD})
+            form = {"csrf_token": csrf_token(), "language": "zh"}
+            chosen = secure.post("/language", data=form, follow_redirects=False)
+            cookie = chosen.headers["set-cookie"]
+            assert cookie.startswith("__Host-trivet_language=zh;") and "Secure" in cookie and "HttpOnly" in cookie
+            assert '<html lang="zh">' in secure.get("/").text
+
+    @pytest.mark.parametrize(
+        ("scheme", "cookie", "zone"),
+        [
+            ("https", "__Host-trivet_zone=Asia%2FShanghai", "Asia/Shanghai"),
+            ("https", "trivet_zone=Asia%2FTokyo", "UTC"),
+            ("http", "trivet_zone=Asia%2FTokyo", "Asia/Tokyo"),
+            ("http", "__Host-trivet_zone=Asia%2FShanghai", "Asia/Shanghai"),  # TLS ends at a proxy that is not trusted
+        ],
+    )
+    def test_has_over_tls_a_zone_that_no_other_host_can_set(self, scheme, cookie, zone):
+        lines = [(b"cookie", cookie.encode())]
+        scope = {"type": "http", "scheme": scheme, "path": "/", "server": ("trivet.test", 443), "headers": lines}
+        assert door.zone_of(Request(scope)).key == zone
 
     def test_of_a_browser_that_was_here_before_is_not_kept_out_by_strangers(self, client, person, monkeypatch):
         form = {"email": person("sre"), "password": PASSWORD}

@@ -86,6 +86,19 @@ class TestYourself:
         client.cookies.update(here)
         assert client.get("/settings", follow_redirects=False).status_code == 303
 
+    def test_what_ended_by_ones_own_hand_is_in_the_audit_log(self, client, person):
+        form = {"email": person("viewer"), "password": PASSWORD}
+        client.post("/sign-in", data=form)
+        with db.transaction() as session:
+            family = session.query(WebSession).one().family
+        client.cookies.clear()
+        client.post("/sign-in", data=form)
+        for _again in range(2):  # the second time there is nothing to end
+            post(client, "/settings/sessions/end", which="one", family=family)
+        post(client, "/sign-out")
+        own = [action for action, actor in changes() if actor == form["email"]]
+        assert own == ["user.sign_in", "user.sign_in", "user.end_session", "user.sign_out"]
+
     def test_ends_no_session_of_somebody_else(self, sign_in):
         add("bob")
         with db.transaction() as session:

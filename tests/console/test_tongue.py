@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 from jinja2 import nodes
 from scripts.tongue import known, said
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 import trivet.console
 from trivet.console import render, tongue
@@ -97,7 +97,9 @@ PHRASE = re.compile(r"[A-Za-z]{2,}[,:]? [A-Za-z]{2,}")
 def told(call: ast.Call) -> bool:
     """Whether a call takes its words elsewhere: to the catalogues, into an error, a query, a pattern, a log, a metric."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    return name in MARKERS | {"text", "compile", "info", "warning", "Counter", "Gauge"} or name.endswith(RAISED)
+    return name in MARKERS | {"text", "compile", "info", "warning", "Counter", "Gauge", "check_role"} or name.endswith(
+        RAISED
+    )
 
 
 def phrases(node: ast.AST) -> Iterator[tuple[int, str]]:
@@ -124,14 +126,24 @@ class TestTheModules:
         assert list(phrases(ast.parse(module.read_text()))) == []
 
 
+def asked(scheme: str = "http", **headers: str) -> str:
+    """The language of a request."""
+    lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "scheme": scheme, "path": "/", "server": ("trivet.test", 443), "headers": lines}
+    return tongue.wanted(HTTPConnection(scope))
+
+
 class TestTheReadersLanguage:
     def test_it_is_the_one_chosen_here_else_the_browsers_else_english(self):
-        asked = lambda **given: tongue.wanted(Headers(given))  # noqa: E731  # a table reads better in lines
         assert asked() == "en"
         assert asked(**{"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}) == "zh"
         assert asked(**{"accept-language": "fr;q=0.9,de"}) == "en"
         assert asked(cookie="trivet_language=en", **{"accept-language": "zh"}) == "en"
         assert asked(cookie="trivet_language=<script>", **{"accept-language": "zh"}) == "zh"
+
+    def test_over_tls_it_is_chosen_by_a_cookie_that_no_other_host_can_set(self):
+        assert asked("https", cookie="__Host-trivet_language=zh") == "zh"
+        assert asked("https", cookie="trivet_language=zh") == "en"
 
     def test_values_are_put_in_after_translation_and_stay_text_beside_markup(self):
         from markupsafe import Markup

@@ -18,7 +18,7 @@ from trivet.console.shield import SAFE_METHODS
 from trivet.console.tongue import N_
 from trivet.console.views import Reader
 from trivet.identity import brake, provider, service, sessions
-from trivet.identity.auth import COOKIE, cookie_name
+from trivet.identity.auth import COOKIE, TLS_PREFIX, cookie_name
 from trivet.kit.clock import utc_now
 from trivet.kit.errors import Forbidden
 from trivet.settings import get_settings
@@ -93,9 +93,15 @@ def address_of(request: Request) -> str:
 
 
 def zone_of(request: Request) -> ZoneInfo:
-    """The zone the browser named in a cookie; UTC where it named none, or none that exists."""
+    """The zone the browser named in a cookie; UTC where it named none, or none that exists.
+
+    A script names the cookie by the scheme it sees: TLS may end at a proxy that is not trusted to say so.
+    """
+    said = request.cookies.get(cookie_name(request, ZONE_COOKIE)) or request.cookies.get(
+        TLS_PREFIX + ZONE_COOKIE, "UTC"
+    )
     try:
-        return ZoneInfo(request.cookies.get(ZONE_COOKIE, "UTC").replace("%2F", "/"))
+        return ZoneInfo(said.replace("%2F", "/"))
     except (KeyError, ValueError, OSError):
         return ZoneInfo("UTC")
 
@@ -156,7 +162,7 @@ def door_page(email: str, problem: str | None, next_path: str, *, status: int = 
 def sign_out(request: Request, looking: Looking, csrf_token: SignInField) -> Response:
     check_token(looking, csrf_token)
     with db.transaction() as session:
-        sessions.end(session, request.cookies[cookie_name(request)])
+        service.sign_out(session, request.cookies[cookie_name(request)], actor=looking.email)
     answer = RedirectResponse("/sign-in", 303)
     cookies.drop(request, answer, COOKIE)
     return answer
@@ -174,10 +180,7 @@ def choose_language(
     check_token(looking, csrf_token)
     answer = RedirectResponse(local(next), 303)
     if language in tongue.LANGUAGES:
-        secure = request.url.scheme == "https"
-        answer.set_cookie(
-            tongue.COOKIE, language, max_age=LANGUAGE_KEPT_S, httponly=True, samesite="lax", secure=secure, path="/"
-        )
+        cookies.put(request, answer, tongue.COOKIE, language, LANGUAGE_KEPT_S)
     return answer
 
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 
 from babel import negotiate_locale
 from babel.messages.pofile import read_po
 from markupsafe import Markup
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trivet.identity.auth import cookie_name
 from trivet.kit.marked import N_
 from trivet.paths import shipped
 
@@ -78,15 +78,13 @@ def catalogue(tongue: str) -> Mapping[str, str]:
     return found
 
 
-def wanted(headers: Headers) -> str:
+def wanted(asking: HTTPConnection) -> str:
     """The language a browser asks for: what its reader chose here, else what it prefers."""
-    try:
-        chosen = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        chosen = None
-    if chosen is not None and chosen.value in LANGUAGES:
-        return chosen.value
-    asked = [part.partition(";")[0].strip().replace("-", "_") for part in headers.get("accept-language", "").split(",")]
+    chosen = asking.cookies.get(cookie_name(asking, COOKIE), "")
+    if chosen in LANGUAGES:
+        return chosen
+    preferred = asking.headers.get("accept-language", "").split(",")
+    asked = [part.partition(";")[0].strip().replace("-", "_") for part in preferred]
     exact = negotiate_locale(asked[:ACCEPTED_MAX], list(LANGUAGES))
     return exact or next((each[:2] for each in asked[:ACCEPTED_MAX] if each[:2] in LANGUAGES), SOURCE)
 
@@ -101,7 +99,7 @@ class Tongue:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        asked = wanted(Headers(scope=scope))
+        asked = wanted(HTTPConnection(scope))
 
         async def send_told(message: Message) -> None:
             if message["type"] == "http.response.start":

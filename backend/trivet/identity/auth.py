@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 
 from trivet import db
 from trivet.identity import service, sessions
@@ -102,7 +103,7 @@ def authenticate(request: Request) -> Principal:
     raise Unauthenticated(NO_KEY)
 
 
-def cookie_name(request: Request, name: str = COOKIE) -> str:
+def cookie_name(request: HTTPConnection, name: str = COOKIE) -> str:
     """What a cookie is called here: over TLS with the prefix that keeps others from setting it."""
     return f"{TLS_PREFIX}{name}" if request.url.scheme == "https" else name
 

@@ -118,6 +118,15 @@ def end_sessions(session: Session, user_id: int, *, actor: str, but: str = "") -
     return ended
 
 
+def end_session(session: Session, user_id: int, family: str, *, actor: str) -> int:
+    """End one of somebody's sessions; how many tokens went. One that is not there is no change."""
+    user = find(session, user_id)
+    ended = sessions.end_family(session, user.id, family)
+    if ended:
+        audit.record(session, actor=actor, action="user.end_session", subject=subject(user), after={"ended": ended})
+    return ended
+
+
 def change_password(
     session: Session, user_id: int, *, old: str, new: str, keep: str, actor: str, now: datetime
 ) -> None:

@@ -130,6 +130,12 @@ def sign_in(
     return made
 
 
+def sign_out(session: Session, token: str, *, actor: str) -> None:
+    """End the session that a token is of."""
+    sessions.end(session, token)
+    audit.record(session, actor=actor, action="user.sign_out", subject=f"user:{actor}")
+
+
 def create_key(
     session: Session,
     *,

@@ -95,7 +95,7 @@ def end_sessions(request: Request, looking: Looking, given: EndedForm) -> Respon
         if given.which in ("others", "all"):
             people.end_sessions(session, me.id, actor=looking.email, but=here if given.which == "others" else "")
         elif given.family:
-            sessions.end_family(session, me.id, given.family)
+            people.end_session(session, me.id, given.family, actor=looking.email)
     is_out = given.which == "all" or (given.which == "one" and given.family == here)
     answer = RedirectResponse("/sign-in" if is_out else PATH, 303)
     if is_out:
