@@ -12,8 +12,9 @@ from tests.support.governed import START, at, only
 
 from trivet import db
 from trivet.command.models import Command
-from trivet.console.evidence import breach_picture
+from trivet.console.evidence import breach_picture, readiness_words
 from trivet.console.evidence import breach_words as words
+from trivet.evidence.readiness import Line
 from trivet.identity.models import WebSession
 from trivet.kit.interval import Interval
 
@@ -122,6 +123,11 @@ class TestThePage:
 
 
 class TestReadiness:
+    def test_one_of_several_is_ready(self):
+        lines = [Line(key, key, key == "a", "", "") for key in "ab"]
+        said = readiness_words.sentence([("chat", lines[:1]), ("search", lines), ("mail", lines)])
+        assert said == "1 of 3 scenarios is ready; “b” is missing most, for 2."
+
     def test_an_empty_page_teaches_the_next_step(self, sign_in):
         assert "No scenario is registered yet" in unescape(sign_in("sre").get("/readiness").text)
 

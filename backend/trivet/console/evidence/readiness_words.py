@@ -22,8 +22,14 @@ def sentence(scenarios: Sequence[tuple[str, Sequence[Line]]]) -> str:
             "{ready} of {n} scenarios are ready: every line of the checklist is verified from data.", len(scenarios), **said,
         )  # fmt: skip
     label, count = max(missing.items(), key=lambda item: item[1])
+    said |= {"count": count}
+    if said["ready"] == 1:  # of several, or nothing would be missing
+        return _(
+            "{ready} of {n} scenarios is ready; “{line}” is missing most, for {count}.",
+            n=len(scenarios), line=_(label).lower(), **said,
+        )  # fmt: skip
     return _n(
         "{ready} of {n} scenario is ready; “{line}” is missing most, for {count}.",
         "{ready} of {n} scenarios are ready; “{line}” is missing most, for {count}.",
-        len(scenarios), line=_(label).lower(), count=count, **said,
+        len(scenarios), line=_(label).lower(), **said,
     )  # fmt: skip
