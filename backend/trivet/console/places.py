@@ -129,13 +129,19 @@ def at_address(path: str) -> Place | None:
     return max(within, key=lambda found: len(found[0]), default=("", None))[1]
 
 
+def check_role(role: str, whose: str, *, may: bool) -> None:
+    """`Forbidden` to a role that may not; `whose` says who may: `Bills are for finance and admin`."""
+    if not may:
+        raise Forbidden(f"{whose}; you are {role.replace('_', ' ')}.")
+
+
 def admit(path: str, role: str, *, tenant: str) -> None:
     """`Forbidden`, in words, where somebody may not see an address. `tenant`: whose rows alone they see, "" for all."""
     if _is_any(path, OPEN):
         return
     place = at_address(path)
-    if place is not None and place.roles and role not in place.roles:
-        raise Forbidden(f"This page is for {_named(place.roles)}; you are {role.replace('_', ' ')}.")
+    if place is not None and place.roles:
+        check_role(role, f"This page is for {_named(place.roles)}", may=role in place.roles)
     if tenant and (place is None or not place.own):
         raise Forbidden(f"You see what concerns {tenant}; this page concerns the platform as a whole.")
 

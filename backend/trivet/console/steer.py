@@ -19,10 +19,11 @@ from trivet.command.standing import give_once
 from trivet.console import format as say
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.steer_views import CommandPanel
 from trivet.console.tongue import N_, _
 from trivet.console.views import LEVEL_WORDS, Choice, Reader
-from trivet.kit.errors import Forbidden, NotFound, TrivetError
+from trivet.kit.errors import NotFound, TrivetError
 
 router = APIRouter()
 KINDS = {"degrade": N_("Degrade"), "restore": N_("Restore"), "rollback": N_("Roll back"), "break": N_("Break")}
@@ -90,8 +91,7 @@ def give(looking: Looking, name: str, given: Annotated[Given, Form()], hx_reques
 
 
 def _may(looking: Reader) -> None:
-    if not looking.may_command:
-        raise Forbidden(f"Commands are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Commands are for sre, product owner and admin", may=looking.may_command)
 
 
 def _wish(session: Session, name: str, asked: Asked, reason: str = "") -> Wish:

@@ -21,11 +21,12 @@ from trivet.console.cards import baselines_words as words
 from trivet.console.cards.baselines_views import BaselinePage, BaselineRow, BaselinesPage, Cell, Frozen
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.tongue import N_, _, _n
 from trivet.console.views import Choice, Reader
 from trivet.kit.body import Asked as Text
 from trivet.kit.clock import floor, rfc3339
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.report.files.table import Column
 from trivet.tenant.models import Scenario
 
@@ -70,8 +71,7 @@ def listed(looking: Looking, asked: Annotated[Asked, Query()]) -> HTMLResponse:
 @router.post("/baselines")
 def freeze(looking: Looking, given: Annotated[NewOne, Form()]) -> Response:
     """Freeze one; a refusal comes back on the page, above what was typed."""
-    if not looking.may_command:
-        raise Forbidden(f"Baselines are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Baselines are for sre, product owner and admin", may=looking.may_command)
     check_token(looking, given.csrf_token)
     try:
         since, until = instant(given.since, looking.zone), instant(given.until, looking.zone, last=True)

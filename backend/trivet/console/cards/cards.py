@@ -32,9 +32,10 @@ from trivet.console.cards.cards_views import (
 )
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.tongue import N_, _
 from trivet.console.views import Choice, Reader
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 
 router = APIRouter()
 Number = Annotated[int, Query(ge=0, lt=2**31)]
@@ -59,8 +60,7 @@ def list_of_cards(looking: Looking) -> HTMLResponse:
 @router.post("/cards")
 def switch(looking: Looking, given: Annotated[cards_acts.Switch, Form()]) -> Response:
     """Solo mode on or off; a refusal comes back on the page, above what was typed."""
-    if not looking.may_administer:
-        raise Forbidden(f"Solo mode is switched by an admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Solo mode is switched by an admin", may=looking.may_administer)
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:
@@ -99,8 +99,7 @@ def one_card(
 @router.post("/cards/{name}")
 def act(looking: Looking, name: str, given: Annotated[cards_acts.Given, Form()]) -> Response:
     """One act; a refusal comes back on the page, above what was typed."""
-    if not looking.may_command:
-        raise Forbidden(f"Cards are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Cards are for sre, product owner and admin", may=looking.may_command)
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:

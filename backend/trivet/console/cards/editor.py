@@ -18,11 +18,12 @@ from trivet.console.cards.editor_parts import Parts
 from trivet.console.cards.editor_views import EditorPage, Simulation
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.tongue import _, _n
 from trivet.console.views import Choice, Reader
 from trivet.guard import simulated
 from trivet.kit.body import is_storable
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.tenant.models import Scenario
 
 router = APIRouter()
@@ -105,8 +106,7 @@ def simulate(looking: Looking, name: str, values: Posted) -> HTMLResponse:
 
 
 def _may(looking: Reader, values: form.Values | None = None) -> None:
-    if not looking.may_command:
-        raise Forbidden(f"Cards are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Cards are for sre, product owner and admin", may=looking.may_command)
     if values is not None:
         check_token(looking, values.pop("csrf_token", ""))
 

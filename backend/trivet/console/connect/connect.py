@@ -20,6 +20,7 @@ from trivet.console.connect.kinds import KINDS, Kind
 from trivet.console.connect.views import ConnectPage, Option, Watch, WatchPage
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
 from trivet.identity import service
 from trivet.identity.models import ApiKey
@@ -109,8 +110,7 @@ def _own_address(request: Request) -> str:
 
 
 def _may(looking: Reader, given: GivenKey) -> Kind:
-    if not looking.may_administer:
-        raise Forbidden(f"Keys are made by admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Keys are made by admin", may=looking.may_administer)
     check_token(looking, given.csrf_token)
     if given.what not in KINDS:
         raise NotFound(f"Nothing of the name {given.what!r} can be connected here.")

@@ -11,10 +11,11 @@ from trivet import db
 from trivet.console.door import Looking, check_token
 from trivet.console.evidence import breach_read
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
 from trivet.evidence import breaking
 from trivet.kit.body import Asked, Name
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 
 router = APIRouter()
 Id = Annotated[int, Path(ge=1, lt=2**63)]
@@ -46,8 +47,7 @@ def breach(
 @router.post("/breaches/{breach_id}/break")
 def break_tenant(looking: Looking, breach_id: Id, given: Annotated[Given, Form()]) -> Response:
     """Give the command; a refusal comes back in the form, at its field."""
-    if not looking.may_command:
-        raise Forbidden(f"Commands are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Commands are for sre, product owner and admin", may=looking.may_command)
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:

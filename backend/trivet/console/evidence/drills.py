@@ -16,12 +16,13 @@ from trivet.console.evidence import drills_read as reading
 from trivet.console.evidence.drills_read import Query
 from trivet.console.evidence.drills_views import DrillForm
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
 from trivet.evidence import drill_schedules, drill_start, drills
 from trivet.evidence.drill_start import Wish
 from trivet.kit.body import Asked, Name
 from trivet.kit.clock import rfc3339
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.report.files.table import Column
 
 router = APIRouter()
@@ -136,6 +137,5 @@ def _often(given: NewDrill) -> tuple[int, time]:
 
 
 def _may(looking: Reader, given: Given) -> None:
-    if not looking.may_command:
-        raise Forbidden(f"Drills are for sre, product owner and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Drills are for sre, product owner and admin", may=looking.may_command)
     check_token(looking, given.csrf_token)

@@ -16,10 +16,11 @@ from trivet.console.jobs import exports_read as reading
 from trivet.console.jobs.exports_read import Asked, Query, Scheduled
 from trivet.console.jobs.jobs import COLUMNS
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
 from trivet.identity.auth import Principal
 from trivet.job import api as jobs
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.report import names
 from trivet.report.files import later, make, schedules
 from trivet.report.files.files_api import ExportQuery
@@ -138,8 +139,7 @@ def _begins(day: date) -> datetime:
 
 
 def _may(looking: Reader, token: str) -> None:
-    if not looking.may_book or looking.tenant_id is not None:
-        raise Forbidden(f"Schedules are for finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Schedules are for finance and admin", may=looking.may_book and looking.tenant_id is None)
     check_token(looking, token)
 
 

@@ -20,8 +20,9 @@ from trivet.console.door import Looking, check_token
 from trivet.console.money import bills_read as reading
 from trivet.console.money.bills_read import Query, id_of
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 
 router = APIRouter()
 PATH = "/bills"
@@ -128,8 +129,7 @@ def _import(looking: Reader, form: FormData) -> Response:
 
 
 def _may_book(looking: Reader) -> None:
-    if not looking.may_book:
-        raise Forbidden(f"Bills are for finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Bills are for finance and admin", may=looking.may_book)
 
 
 def _may(looking: Reader, token: str) -> None:

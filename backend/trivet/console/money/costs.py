@@ -19,9 +19,9 @@ from trivet.console.money.costs_read import Facts, Question, read
 from trivet.console.money.costs_views import CostsPage
 from trivet.console.money.costs_words import Spent, nothing, sentence
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
 from trivet.kit.body import Currency
-from trivet.kit.errors import Forbidden
 from trivet.report import anomalies
 from trivet.report.costs import Totals
 
@@ -59,8 +59,11 @@ def acknowledge(
     looking: Looking, day: date, tenant_id: Tenant, currency: Currency, seen: Annotated[Seen, Form()]
 ) -> RedirectResponse:
     """Say that an odd day was seen."""
-    if not looking.may_book or looking.tenant_id is not None:
-        raise Forbidden(f"Anomalies are acknowledged by finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(
+        looking.role,
+        "Anomalies are acknowledged by finance and admin",
+        may=looking.may_book and looking.tenant_id is None,
+    )
     check_token(looking, seen.csrf_token)
     with db.transaction() as session:
         anomalies.acknowledge(

@@ -26,11 +26,12 @@ from trivet.console.money.statements_views import (
     StatementsPage,
 )
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.tongue import _
 from trivet.console.views import Choice, Reader
 from trivet.kit.body import NAME_MAX
 from trivet.kit.clock import rfc3339
-from trivet.kit.errors import Forbidden, TrivetError
+from trivet.kit.errors import TrivetError
 from trivet.kit.money import EXACT
 from trivet.ledger import periods
 from trivet.notify import service as notify
@@ -143,8 +144,7 @@ def test_message(looking: Looking, given: Annotated[Token, Form()]) -> Response:
 
 
 def _may(looking: Reader) -> None:
-    if not looking.may_book:
-        raise Forbidden(f"Schedules and mail are for finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Schedules and mail are for finance and admin", may=looking.may_book)
 
 
 def _shown(

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.console.door import check_token
+from trivet.console.places import check_role
 from trivet.console.settings.parts import Signed
 from trivet.console.views import Reader
-from trivet.kit.errors import Forbidden, TrivetError
+from trivet.kit.errors import TrivetError
 
 Again = Callable[[str, int], Response]  # the page again, with what was wrong
 
@@ -23,8 +24,7 @@ def change(
     looking: Reader, given: Signed, roles: tuple[str, ...], work: Callable[[Session], None], *, to: str, again: Again
 ) -> Response:
     """Do it, or show the page again with the refusal's own words."""
-    if not may(looking, roles):
-        raise Forbidden(f"This is for {' and '.join(roles)}; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, f"This is for {' and '.join(roles)}", may=may(looking, roles))
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:
