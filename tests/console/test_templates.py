@@ -10,7 +10,7 @@ from jinja2 import meta, nodes
 from tests.console import sample
 
 from trivet.console import places, render, search, steer_views, views
-from trivet.console.alerts import alerts_views
+from trivet.console.alerts import alerts_views, rules_views
 from trivet.console.cards import baselines_views, cards_views, editor_views, scores_views
 from trivet.console.connect import views as connect_views
 from trivet.console.control import control_views
@@ -36,6 +36,8 @@ WEB = shipped("web")
 PAGES = {
     "alerts/page.html": alerts_views.AlertsPage,
     "alerts/runbook.html": alerts_views.RunbookPage,
+    "alerts/route.html": rules_views.RoutePage,
+    "alerts/window.html": rules_views.WindowPage,
     "overview/page.html": views.OverviewPage,
     "overview/own.html": views.OwnPage,
     "overview/command_page.html": steer_views.CommandPanel,
@@ -73,6 +75,7 @@ PAGES = {
     "jobs/one.html": jobs_views.JobPage,
     "prices/history.html": prices_views.HistoryPage,
     "prices/import.html": prices_views.ImportPage,
+    "prices/enter.html": prices_views.EnterPage,
     "connect/page.html": connect_views.ConnectPage,
     "settings/tenants.html": settings_parts.SettingsPage,
     "settings/scenarios.html": settings_parts.SettingsPage,

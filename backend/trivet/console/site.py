@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from trivet.console import door, overview, pages, search, steer
-from trivet.console.alerts import alerts
+from trivet.console.alerts import alerts, routes, windows
 from trivet.console.cards import baselines, cards, cards_file, editor, scores
 from trivet.console.connect import connect
 from trivet.console.control import backends, commands, ladder
@@ -68,6 +68,8 @@ def create_site() -> FastAPI:
     site.include_router(proofs.router)
     site.include_router(budgets.router)
     site.include_router(alerts.router)
+    site.include_router(routes.router)
+    site.include_router(windows.router)
     site.include_router(bills.router)
     site.include_router(periods.router)
     site.include_router(periods_centres.router)

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form
 from fastapi import Query as Ask
@@ -15,6 +16,7 @@ from trivet import db
 from trivet.console import files
 from trivet.console.address import Address, Times, settle
 from trivet.console.alerts import alerts_words as words
+from trivet.console.alerts import routes, rules_words, windows
 from trivet.console.alerts.alerts_strip import Stretch, draw
 from trivet.console.alerts.alerts_views import (
     AlertRow,
@@ -26,6 +28,7 @@ from trivet.console.alerts.alerts_views import (
     SaidRow,
     SilenceForm,
 )
+from trivet.console.alerts.rules_form import may
 from trivet.console.control import filters
 from trivet.console.control.commands_read import among
 from trivet.console.door import Looking, check_token
@@ -207,10 +210,14 @@ def _page(session: Session, looking: Reader, query: Query, form: SilenceForm) ->
         more=SHOWN if len(asked) > len(found) else 0,
         quiets=tuple(_quiets(session, looking.now)),
         routes=tuple(
-            RouteRow(w.name, words.takes(w), ", ".join(w.channels), words.rhythm(w), words.steps(w)) for w in ways
+            RouteRow(
+                w.name, _at(routes.PATH, w.name), words.takes(w), ", ".join(w.channels), words.rhythm(w), words.steps(w)
+            )
+            for w in ways
         ),
         channels=tuple(_channel(row) for row in channels),
         form=form if looking.may_command else None,
+        may_rule=may(looking),
     )  # fmt: skip
 
 
@@ -266,6 +273,7 @@ def _quiets(session: Session, now: datetime) -> list[QuietRow]:
         QuietRow(
             row.id,
             _("silence {id}", id=row.id),
+            "",
             words.joined(row.matchers),
             row.ends_at,
             "",
@@ -276,14 +284,15 @@ def _quiets(session: Session, now: datetime) -> list[QuietRow]:
     ]
     for row in session.scalars(select(rows.Maintenance).order_by(rows.Maintenance.name)):
         window = standing.window_of(row)
-        until = in_force(window, now)
-        matchers = words.joined(row.matchers)
-        found.append(
-            QuietRow(
-                0, _("maintenance {name}", name=row.name), matchers, until, window.words, row.created_by, row.reason
-            )
-        )
+        name, when = _("maintenance {name}", name=row.name), rules_words.when(window)
+        matchers, until = words.joined(row.matchers), in_force(window, now)
+        found.append(QuietRow(0, name, _at(windows.PATH, row.name), matchers, until, when, row.created_by, row.reason))
     return found
+
+
+def _at(path: str, name: str) -> str:
+    """Where a route or a window is changed."""
+    return f"{path}?{urlencode({'of': name})}"
 
 
 def _channel(row: rows.Channel) -> ChannelRow:

@@ -43,10 +43,11 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class QuietRow:
-    """A silence, or a maintenance window (`id` 0)."""
+    """A silence, or a maintenance window (`id` 0). `url` is where a window is changed."""
 
     id: int
     name: str
+    url: str
     matchers: str
     until: datetime | None
     when: str
@@ -56,9 +57,10 @@ class QuietRow:
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """A route in words."""
+    """A route in words. `url` is where it is changed."""
 
     name: str
+    url: str
     takes: str
     channels: str
     rhythm: str
@@ -91,7 +93,9 @@ class SilenceForm:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """`form` None: the reader may neither acknowledge nor silence. `more`: only so many of a kind are shown; 0: all are."""
+    """`form` None: the reader may neither acknowledge nor silence. `may_rule`: makes routes and windows. `more`: only so many
+    of a kind are shown; 0: all are.
+    """
 
     reader: Reader
     address: Address
@@ -108,6 +112,7 @@ class AlertsPage:
     routes: tuple[RouteRow, ...]
     channels: tuple[ChannelRow, ...]
     form: SilenceForm | None
+    may_rule: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def _route_values(session: Session, terms: RouteTerms) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def remove_route(session: Session, name: str, *, actor: str) -> None:
+def remove_route(session: Session, name: str, *, actor: str, reason: str = "") -> None:
     """Delete a route; what it has told it tells no end of."""
     row = session.scalar(select(Route).where(Route.name == name))
     if row is None:
@@ -89,7 +89,9 @@ def remove_route(session: Session, name: str, *, actor: str) -> None:
     session.delete(row)
     session.flush()
     outbox.send(session, "notify.alerts", queue="control")
-    audit.record(session, actor=actor, action="route.delete", subject=f"route:{name}", before=before)
+    audit.record(
+        session, actor=actor, action="route.delete", subject=f"route:{name}", before=before, reason=reason or None
+    )
 
 
 def silence(
@@ -159,7 +161,7 @@ def put_window(
     return row
 
 
-def remove_window(session: Session, name: str, *, actor: str) -> None:
+def remove_window(session: Session, name: str, *, actor: str, reason: str = "") -> None:
     """Delete a window."""
     row = session.scalar(select(Maintenance).where(Maintenance.name == name))
     if row is None:
@@ -168,4 +170,7 @@ def remove_window(session: Session, name: str, *, actor: str) -> None:
     session.delete(row)
     session.flush()
     outbox.send(session, "notify.alerts", queue="control")
-    audit.record(session, actor=actor, action="maintenance.delete", subject=f"maintenance:{name}", before=before)
+    audit.record(
+        session, actor=actor, action="maintenance.delete", subject=f"maintenance:{name}", before=before,
+        reason=reason or None,
+    )  # fmt: skip

@@ -48,3 +48,14 @@ def in_force(window: Window, now: datetime) -> datetime | None:
 def ends_of(windows: Sequence[Window], now: datetime) -> list[tuple[Window, datetime]]:
     """Those in force, each with its end."""
     return [(window, end) for window in windows if (end := in_force(window, now)) is not None]
+
+
+def times(window: Window, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+    """Each time of it that lies in part within [since, until), from when to when, the oldest first."""
+    zone, length = ZoneInfo(window.zone), timedelta(minutes=window.minutes)
+    first, last = (since - length).astimezone(zone).date(), until.astimezone(zone).date()
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    begins = [
+        datetime.combine(day, window.starts, zone).astimezone(UTC) for day in days if day.weekday() in window.weekdays
+    ]
+    return [(begin, begin + length) for begin in begins if begin < until and begin + length > since]
