@@ -12,11 +12,15 @@ from tests.support.budgets import budget, known, prices, refresh, spend
 
 from trivet import db
 from trivet.budget import acting, over
+from trivet.budget.course import Course
 from trivet.budget.draft import Asked, Identity
 from trivet.console.money.budgets_bars import FULL_X, LEFT, WIDTH, Shape, draw
+from trivet.console.money.budgets_course import Ahead, Drawn
+from trivet.console.money.budgets_course import draw as course_of
 from trivet.console.money.budgets_words import Standing, done, left, preview, sentence
 from trivet.kit.clock import utc_now
 
+DAY_0 = datetime(2026, 11, 20, tzinfo=UTC)
 SEARCH = Standing("search", 92, "400 USD", timedelta(days=9, hours=3), 118)
 
 
@@ -25,7 +29,7 @@ class TestTheSentence:
         others = [Standing(f"b{n}", 10 * n, "5 USD", timedelta(hours=1), None) for n in range(5)]
         chat = Standing("chat", 80, "10 USD", timedelta(hours=1), None)
         assert sentence([SEARCH, chat, *others]) == (
-            "2 of 7 budgets are past 80 %: search at 92 % of 400 USD with 9 days to go; at this pace it ends at 118 %."
+            "2 of 7 budgets are past 80 %: search at 92 % of 400 USD with 9 days to go; at the pace so far it ends at 118 %."
         )
 
     def test_says_the_nearest_where_none_is(self):
@@ -100,6 +104,28 @@ class TestTheBars:
     def test_more_than_fit_are_counted(self):
         shape = Shape("a", Decimal(1), Decimal(0), Decimal(10), Decimal(0), ())
         assert (len(draw([shape] * 23).bars), draw([shape] * 23).left_out) == (20, 3)
+
+
+class TestTheCourse:
+    """Two forecasts of one window differ: which is meant is said where each stands."""
+
+    WINDOW = Drawn(
+        DAY_0, DAY_0 + timedelta(days=10), Course(((DAY_0, Decimal(0)), (DAY_0 + timedelta(days=4), Decimal(40))), (), Decimal(0)),
+        Decimal(100), (), False, "USD", (),
+    )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("told", "says", "basis"),
+        [
+            (None, "it is too early to say what it ends at.", "solid is spent"),
+            (Ahead(Decimal(100)), "at the pace so far it ends at 100.00.", "solid is spent; dashed goes on at the pace so far, as the sentence and the table do"),
+            (Ahead(Decimal(90), weekdays=True), "by the weekdays before it is likely to end at 90.00.", "solid is spent; dashed is told from the same weekdays before; the sentence and the table go on at the pace so far"),
+            (Ahead(Decimal(90), Decimal(80), Decimal(95), weekdays=True), "by the weekdays before it is likely to end at 90.00, between 80.00 and 95.00.", "solid is spent; dashed, with its interval, is told from the same weekdays before; the sentence and the table go on at the pace so far"),
+        ],
+    )  # fmt: skip
+    def test_says_what_its_forecast_is_told_from(self, told, says, basis):
+        drawn = course_of(self.WINDOW, told, UTC)
+        assert (drawn.says, drawn.basis) == (f"40.00 of 100.00 USD are spent; {says}", basis)
 
 
 class TestWhatWasDone:

@@ -1,7 +1,7 @@
 """The pages of periods and of cost centres: what they say, and what a person can do on them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -10,10 +10,13 @@ from tests.support import books
 from tests.support.months import NOON, ask, close, post, ready
 
 from trivet import db
+from trivet.console.money import periods_found
 from trivet.console.money import periods_words as words
 from trivet.console.money.periods_strip import draw
+from trivet.console.tongue import speaking
 from trivet.identity.models import Audit
 from trivet.ledger import periods, shared_service
+from trivet.ledger.period_checks import Found
 from trivet.ledger.shared_service import Share, Split
 from trivet.tenant import centres, service
 from trivet.tenant.models import Tenant
@@ -79,6 +82,39 @@ class TestTheSentence:
         assert words.rule("proportional", "month", []) == "by usage of the month: everybody"
 
 
+AT = datetime(2026, 12, 1, tzinfo=UTC)
+FOUND = [
+    (Found("month_not_over", "", facts={"month": "2026-11", "end": AT}), "November 2026 is not over: it ends on 1 Dec 00:00, and late usage has its grace."),
+    (Found("hours_not_posted", "", facts={"until": None}), "Not every hour is posted: nothing has been posted yet. The posting task goes on every 30 s."),
+    (Found("hours_not_posted", "", facts={"until": AT}), "Not every hour is posted: posted up to 1 Dec 00:00. The posting task goes on every 30 s."),
+    (Found("hours_due", "", facts={"n": 1}), "1 hour changed and is due to be posted anew: ask again in a minute."),
+    (Found("hours_due", "", facts={"n": 1200}), "1,200 hours changed and are due to be posted anew: ask again in a minute."),
+    (Found("usage_not_folded", ""), "Usage that came in just now is not counted yet: ask again in a minute."),
+    (Found("earlier_open", "", facts={"month": "2026-09"}), "September 2026 is still open: close it first."),
+    (Found("unattributed", "", facts={"amount": Decimal(5), "currency": "USD", "share": "2.0"}), "5.00 USD, 2.0 % of the total, is of tenants without a cost centre."),
+    (Found("unpriced", "", facts={"n": 1, "more": False}), "1 request has no price, so it is in no total until one is entered."),
+    (Found("unpriced", "", facts={"n": 100_000, "more": True}), "100,000 requests or more have no price, so they are in no total until one is entered."),
+    (Found("bill_variance", "", facts={"amount": Decimal(-3), "currency": "EUR"}), "Bills differ from what was measured by −3.00 EUR."),
+    (Found("bill_unposted", "", facts={"provider": "OpenAI", "first": date(2026, 10, 1), "after": date(2026, 11, 1), "amount": Decimal("7.5"), "currency": "USD"}), "OpenAI's bill of October 2026, 7.50 USD, is not posted: post it, or replace it."),
+]  # fmt: skip
+
+
+class TestWhatStandsInTheWay:
+    @pytest.mark.parametrize(("found", "says"), FOUND, ids=[found.name for found, _ in FOUND])
+    def test_is_said_by_the_page_in_both_languages(self, found, says):
+        assert periods_found.detail(found, UTC) == says
+        with speaking("zh"):
+            told = periods_found.name(found) + periods_found.detail(found, UTC)
+        assert re.findall("[a-z]{4,}", told) == []
+
+    def test_that_the_page_does_not_know_is_said_in_the_checks_own_words(self):
+        found = Found("moon_is_full", "Wait until it is not.")
+        assert (periods_found.name(found), periods_found.detail(found, UTC)) == (
+            "moon is full",
+            "Wait until it is not.",
+        )
+
+
 class TestTheStrip:
     def test_bars_start_at_zero_and_keep_their_proportion(self):
         strip = draw([("2026-09", "closed", Decimal(50)), ("2026-10", "open", Decimal(100))], "USD")
@@ -135,10 +171,15 @@ class TestPeriods:
     def test_what_stands_in_the_way_is_listed_with_where_to_go(self, sign_in):
         post("1", NOON.replace(month=9))
         ready()
-        page = sign_in("finance").get("/periods?month=2026-10")
-        assert "2026-09 is still open: close it first." in page.text
+        client = sign_in("finance")
+        page = client.get("/periods?month=2026-10")
+        assert "September 2026 is still open: close it first." in page.text
         assert 'href="/periods?month=2026-09"' in page.text
         assert "/request-close" not in page.text
+        form = {"csrf_token": token(client.get("/periods?month=2026-09")), "reason": "All bills are in."}
+        refused = client.post("/periods/2026-10/request-close", data=form, headers={"Accept-Language": "zh"})
+        assert refused.status_code == 409
+        assert "2026 年 10 月还不能关账。" in refused.text and "2026 年 9 月仍未关账：请先将其关账。" in refused.text
 
     def test_without_a_month_it_shows_the_one_to_close_next(self, sign_in):
         ready()

@@ -28,7 +28,10 @@ def unposted(session: Session, month: str, _: datetime) -> Iterator[Found]:
     for bill in session.scalars(query):
         who, when = telling.title(bill.provider), telling.days(bill.starts_on, bill.ends_on)
         detail = f"{who}'s bill of {when}, {plain(bill.total)} {bill.currency}, is not posted: post it, or replace it."
-        yield Found("bill_unposted", detail, f"/bills/{bill.id}")
+        facts = {
+            "provider": who, "first": bill.starts_on, "after": bill.ends_on, "amount": bill.total, "currency": bill.currency
+        }  # fmt: skip
+        yield Found("bill_unposted", detail, f"/bills/{bill.id}", facts)
 
 
 def register() -> None:

@@ -4,9 +4,10 @@ A check takes (session, month, complete): `complete` is the instant before which
 what it found; nothing where all is well.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -25,11 +26,15 @@ COUNTED_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing found: `name` is for machines, `detail` says what is so and what to do, `url` is the page to do it on."""
+    """One thing found: `name` is for machines, `detail` says what is so and what to do, `url` is the page to do it on.
+
+    `facts` are what `detail` is made of, for who says it in another language.
+    """
 
     name: str
     detail: str
     url: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 Check = Callable[[Session, str, datetime], Iterable[Found]]
@@ -39,7 +44,8 @@ def month_over(_: Session, month: str, complete: datetime) -> Iterator[Found]:
     """A month closes when its last hour is over and the grace for late usage has passed."""
     end = bounds(month).end
     if complete < end:
-        yield Found("month_not_over", f"{month} is not over: it ends {rfc3339(end)}, and late usage has its grace.")
+        detail = f"{month} is not over: it ends {rfc3339(end)}, and late usage has its grace."
+        yield Found("month_not_over", detail, facts={"month": month, "end": end})
 
 
 def hours_posted(session: Session, month: str, complete: datetime) -> Iterator[Found]:
@@ -47,7 +53,8 @@ def hours_posted(session: Session, month: str, complete: datetime) -> Iterator[F
     until, end = service.posted_until(session), bounds(month).end
     if complete >= end and (until is None or until < end):
         so_far = f"posted up to {rfc3339(until)}" if until else "nothing has been posted yet"
-        yield Found("hours_not_posted", f"Not every hour is posted: {so_far}. The posting task goes on every 30 s.")
+        detail = f"Not every hour is posted: {so_far}. The posting task goes on every 30 s."
+        yield Found("hours_not_posted", detail, facts={"until": until})
 
 
 def hours_due(session: Session, month: str, _: datetime) -> Iterator[Found]:
@@ -56,7 +63,7 @@ def hours_due(session: Session, month: str, _: datetime) -> Iterator[Found]:
     count = session.scalar(select(func.count()).select_from(HourDue).where(HourDue.hour < end))
     if count:
         what = "hour changed and is" if count == 1 else "hours changed and are"
-        yield Found("hours_due", f"{count} {what} due to be posted anew: ask again in a minute.")
+        yield Found("hours_due", f"{count} {what} due to be posted anew: ask again in a minute.", facts={"n": count})
     elif session.scalar(select(UsageDelta.id).where(UsageDelta.bucket < end).limit(1)) is not None:
         yield Found("usage_not_folded", "Usage that came in just now is not counted yet: ask again in a minute.")
 
@@ -67,7 +74,8 @@ def earlier_open(session: Session, month: str, _: datetime) -> Iterator[Found]:
         select(func.min(BalancePeriod.period)).where(BalancePeriod.period > shut(session), BalancePeriod.period < month)
     )
     if first:
-        yield Found("earlier_open", f"{first} is still open: close it first.", f"/periods?month={first}")
+        url = f"/periods?month={first}"
+        yield Found("earlier_open", f"{first} is still open: close it first.", url, {"month": first})
 
 
 def unattributed(session: Session, month: str, _: datetime) -> Iterator[Found]:
@@ -79,6 +87,7 @@ def unattributed(session: Session, month: str, _: datetime) -> Iterator[Found]:
                 "unattributed",
                 f"{plain(found.unattributed)} {currency}, {share} % of the total, is of tenants without a cost centre.",
                 "/cost-centres#unmapped",
+                {"amount": found.unattributed, "currency": currency, "share": share},
             )
 
 
@@ -96,7 +105,7 @@ def unpriced(session: Session, month: str, _: datetime) -> Iterator[Found]:
         many = f"{count:,}" + (" or more" if count == COUNTED_MAX else "")
         what = "request has no price, so it is" if count == 1 else "requests have no price, so they are"
         detail = f"{many} {what} in no total until one is entered."
-        yield Found("unpriced", detail, "/prices")
+        yield Found("unpriced", detail, "/prices", {"n": count, "more": count == COUNTED_MAX})
 
 
 def open_variance(session: Session, month: str, _: datetime) -> Iterator[Found]:
@@ -104,7 +113,8 @@ def open_variance(session: Session, month: str, _: datetime) -> Iterator[Found]:
     for currency, found in period_figures.figures(session, month).items():
         if found.bill_variance:
             detail = f"Bills differ from what was measured by {plain(found.bill_variance)} {currency}."
-            yield Found("bill_variance", detail, "/bills")
+            facts = {"amount": found.bill_variance, "currency": currency}
+            yield Found("bill_variance", detail, "/bills", facts)
 
 
 # By name, in the order they are said. A context that stands later adds `CHECKS["bills"] = …` where its `api` is imported.

@@ -17,8 +17,9 @@ from trivet.console.money import budgets_read as reading
 from trivet.console.money.budgets_form import Asking
 from trivet.console.money.budgets_read import Query
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.views import Reader
-from trivet.kit.errors import Forbidden, TrivetError
+from trivet.kit.errors import TrivetError
 
 router = APIRouter()
 PATH = "/budgets"
@@ -47,8 +48,7 @@ def file(looking: Looking, query: Annotated[Query, Ask()]) -> StreamingResponse:
 @router.post(PATH)
 def make(looking: Looking, given: Annotated[Given, Form()]) -> Response:
     """Make it through the same door as the API; a refusal comes back in the form, at its field."""
-    if not looking.may_book:
-        raise Forbidden(f"Budgets are for finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Budgets are for finance and admin", may=looking.may_book)
     check_token(looking, given.csrf_token)
     try:
         identity, asked = form.identity_of(given, looking), form.asked_of(given)

@@ -39,7 +39,9 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Paths in the picture's own units; `forecast` and `interval` are "" where it is too early to say. `ends` are words."""
+    """Paths in the picture's own units; `forecast` and `interval` are "" where it is too early to say. `basis` says in words
+    what the forecast is told from.
+    """
 
     height: int
     width: int
@@ -53,15 +55,20 @@ class Picture:
     start: str
     end: str
     says: str
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What a window is likely to end at; `low` and `high` None where history is too short to know."""
+    """What a window is likely to end at: told from the same days of the weeks before (`weekdays`), else by its pace alone.
+
+    `low` and `high` None where history is too short to know.
+    """
 
     total: Decimal
     low: Decimal | None = None
     high: Decimal | None = None
+    weekdays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ def ahead(course: Course, ends_at: datetime, now: datetime, pace: Decimal | None
     left = -(-(ends_at - today) // DAY)
     if len(course.daily) >= 7 and ends_at - today > DAY:
         told: MonthEnd = month_end(course.daily, spent, today.date(), left, course.begun)
-        return Ahead(told.total, told.low, told.high)
+        return Ahead(told.total, told.low, told.high, weekdays=True)
     return Ahead(pace) if pace is not None and ends_at > now else None
 
 
@@ -112,6 +119,7 @@ def draw(of: Drawn, told: Ahead | None, zone: tzinfo) -> Picture:
         HEIGHT, WIDTH, y(ZERO), path, forecast, interval, _limits(of, spent, y),
         tuple(Flag(x(at), _("{line} % crossed {when}", line=line, when=_day(at, zone))) for at, line in of.crossed),
         x(spent_until), _day(of.starts_at, zone), _day(of.ends_at, zone), _says(of, spent, told),
+        _basis(told),
     )  # fmt: skip
 
 
@@ -136,12 +144,30 @@ def _says(of: Drawn, spent: Decimal, told: Ahead | None) -> str:
     if told is None:
         return _("{spent}; it is too early to say what it ends at.", spent=said)
     total = say.amount(told.total, places)
+    if not told.weekdays:
+        return _("{spent}; at the pace so far it ends at {total}.", spent=said, total=total)
     if told.low is None or told.high is None:
-        return _("{spent}; at this pace it ends at {total}.", spent=said, total=total)
+        return _("{spent}; by the weekdays before it is likely to end at {total}.", spent=said, total=total)
     return _(
-        "{spent}; it is likely to end at {total}, between {low} and {high}.", spent=said, total=total,
+        "{spent}; by the weekdays before it is likely to end at {total}, between {low} and {high}.", spent=said, total=total,
         low=say.amount(told.low, places), high=say.amount(told.high, places),
     )  # fmt: skip
+
+
+def _basis(told: Ahead | None) -> str:
+    """Which forecast is drawn, and which is said elsewhere on the page."""
+    if told is None:
+        return _("solid is spent")
+    if not told.weekdays:
+        return _("solid is spent; dashed goes on at the pace so far, as the sentence and the table do")
+    if told.low is None:
+        return _(
+            "solid is spent; dashed is told from the same weekdays before; the sentence and the table go on at the pace so far"
+        )
+    return _(
+        "solid is spent; dashed, with its interval, is told from the same weekdays before; the sentence and the table go on at "
+        "the pace so far"
+    )
 
 
 def _day(at: datetime, zone: tzinfo) -> str:

@@ -56,7 +56,7 @@ class Standing:
 
 
 def sentence(standings: Sequence[Standing]) -> str:
-    """`2 of 7 budgets are past 80 %: search at 92 % of 400 USD with 9 days to go; at this pace it ends at 118 %.`"""
+    """`2 of 7 budgets are past 80 %: search at 92 % of 400 USD with 9 days to go; at the pace so far it ends at 118 %.`"""
     if not standings:
         return _("No budget holds now: nothing watches what is spent.")
     first = max(standings, key=lambda each: (each.percent, each.name))
@@ -66,7 +66,7 @@ def sentence(standings: Sequence[Standing]) -> str:
         left=left(first.ends_in),
     )  # fmt: skip
     if first.ends_at_percent is not None:
-        how = _("{how}; at this pace it ends at {percent} %", how=how, percent=first.ends_at_percent)
+        how = _("{how}; at the pace so far it ends at {percent} %", how=how, percent=first.ends_at_percent)
     if past and every == 1:
         return _("1 of 1 budget is past {line} %: {how}.", line=PAST, how=how)
     if past:

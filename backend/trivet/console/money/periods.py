@@ -14,12 +14,16 @@ from trivet.console.address import settle
 from trivet.console.door import Looking, check_token
 from trivet.console.money import periods_read as reading
 from trivet.console.money.periods_read import Query
+from trivet.console.money.periods_words import month_words
 from trivet.console.pages import show
+from trivet.console.places import check_role
+from trivet.console.tongue import _
 from trivet.console.views import Reader
 from trivet.kit.body import NAME_MAX
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.ledger import month as months
 from trivet.ledger import period_close
+from trivet.ledger.period_close import NotReady
 from trivet.settings import get_settings
 
 router = APIRouter()
@@ -52,12 +56,14 @@ def take_step(
     looking: Looking, month: str, step: Literal["request-close", "close", "cancel"], given: Annotated[Given, Form()]
 ) -> Response:
     """The same steps as over REST; a refusal comes back on the page."""
-    if not looking.may_book:
-        raise Forbidden(f"Closing is for finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Closing is for finance and admin", may=looking.may_book)
     check_token(looking, given.csrf_token)
     try:
         with db.transaction() as session:
             _do(session, looking, months.parsed(month), step, given.reason.strip())
+    except NotReady as refused:  # the page itself says why
+        problem = _("{month} cannot be closed yet.", month=month_words(month))
+        return _shown(looking, Query(month=month), given.reason, problem, refused.status)
     except TrivetError as refused:
         return _shown(looking, Query(month=month), given.reason, refused.detail, refused.status)
     return RedirectResponse(f"/periods?month={month}", 303)

@@ -1,6 +1,6 @@
 """Finance periods as the page and its file show them: months with their state, one of them with what it needs."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.console.address import Address, Link, Times, name_after
+from trivet.console.money import periods_found as finding
 from trivet.console.money import periods_words as words
 from trivet.console.money.periods_strip import draw
 from trivet.console.money.periods_views import (
@@ -170,8 +171,8 @@ def _chosen(
         words=words.month_words(told.month),
         state=told.state,
         asked=f"{words.person(row.requested_by, names)}: {row.reason}" if row and row.state != "open" else "",
-        obstacles=_findings(obstacles),
-        warnings=_findings(warnings),
+        obstacles=_findings(obstacles, looking.zone),
+        warnings=_findings(warnings, looking.zone),
         steps=tuple(_steps(session, looking, told, ready=not obstacles)),
         hint=_hint(session, looking, told),
         hash=(row.balances_hash or "") if row else "",
@@ -226,5 +227,5 @@ def _names(session: Session, every: list[Told]) -> dict[str, str]:
     return dict(session.execute(select(User.email, User.name).where(User.email.in_(actors))).all())
 
 
-def _findings(found: list[Found]) -> tuple[Finding, ...]:
-    return tuple(Finding(each.name, each.detail, each.url) for each in found)
+def _findings(found: list[Found], zone: tzinfo) -> tuple[Finding, ...]:
+    return tuple(Finding(finding.name(each), finding.detail(each, zone), each.url) for each in found)

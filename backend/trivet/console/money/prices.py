@@ -1,4 +1,4 @@
-"""The routes of the price book: what has no price, what holds on a day, how one came to be, each as CSV too; lists to import."""
+"""The routes of the price book: what has no price, what holds on a day, how one came to be, each as CSV too; one or a list to enter."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from trivet import db
 from trivet.console import files
 from trivet.console.address import settle
 from trivet.console.door import Looking
-from trivet.console.money import prices_import
+from trivet.console.money import prices_enter, prices_import
 from trivet.console.money import prices_read as reading
 from trivet.console.money.prices_read import Query
 from trivet.console.pages import show
@@ -19,6 +19,7 @@ from trivet.pricing.book import Key
 
 router = APIRouter()
 router.include_router(prices_import.router)
+router.include_router(prices_enter.router)
 PATH = "/prices"
 
 

@@ -15,11 +15,12 @@ from trivet.console.door import Looking, check_token
 from trivet.console.money import prices_import_words as words
 from trivet.console.money.prices_views import ImportPage, MoveRow
 from trivet.console.pages import show
+from trivet.console.places import check_role
 from trivet.console.tongue import _
 from trivet.console.views import Reader
 from trivet.kit.body import Instant
 from trivet.kit.clock import floor, rfc3339
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.pricing.importing import later, litellm
 from trivet.pricing.importing import service as importing
 from trivet.pricing.importing.preview import CHANGED, NEW, Change, Preview
@@ -79,8 +80,7 @@ def apply_import(
 
 
 def _may(looking: Reader) -> None:
-    if not looking.may_book:
-        raise Forbidden(f"Prices are for finance and admin; you are {looking.role.replace('_', ' ')}.")
+    check_role(looking.role, "Prices are for finance and admin", may=looking.may_book)
 
 
 def _packed(data: bytes) -> str:

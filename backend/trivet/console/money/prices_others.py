@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
+from trivet.console.money import prices_words as words
 from trivet.console.money.prices_views import DatedTable
 from trivet.console.tongue import N_, _
 from trivet.pricing.dated import plain
@@ -54,14 +55,16 @@ def others(session: Session) -> Iterable[DatedTable]:
             _(title),
             tuple(_(head) for head, _name in columns),
             numbers,
-            tuple(tuple(_cell(getattr(row, name)) for _head, name in columns) for row in rows),
+            tuple(tuple(_cell(getattr(row, name), name) for _head, name in columns) for row in rows),
             count - len(rows),
             _(empty),
             body,
         )
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, name: str) -> str:
+    if name == "source":
+        return words.source(value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}" if (value.hour, value.minute) != (0, 0) else f"{value:%Y-%m-%d}"
     return str(plain(value)) if value not in ("", None) else say.DASH

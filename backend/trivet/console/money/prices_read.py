@@ -1,9 +1,8 @@
 """The price book as the page and its file show it: gaps, what holds at an instant, when prices changed, one over time."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from pydantic import Field
 from sqlalchemy import func, select
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from trivet.console import format as say
 from trivet.console.address import Address, Link, Times, instant, number_after
 from trivet.console.money import prices_changes as changing
+from trivet.console.money import prices_links as links
 from trivet.console.money import prices_others
 from trivet.console.money import prices_words as words
 from trivet.console.money.prices_views import (
@@ -101,7 +101,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> P
         q=query.q,
         on=query.on if at is not now else "",
         chips=_chips(query, address, at, now),
-        gaps=(*map(_model_gap, lacking.models), *map(_unit_gap, lacking.units)),
+        gaps=(*(_model_gap(gap, may_enter=looking.may_book) for gap in lacking.models), *map(_unit_gap, lacking.units)),
         whole=lacking.whole,
         picture=_timeline(session, query, address, looking),
         changes=tuple(_changes(session, query, now)),
@@ -149,18 +149,13 @@ def _changes(session: Session, query: Query, now: datetime) -> Iterable[ChangeRo
     for row in session.scalars(newest.limit(CHANGES_SHOWN)):
         yield ChangeRow(
             at=row.effective_from, coming=row.effective_from > now, model=row.model, provider=row.provider,
-            note=words.note(row.tier, pool=row.pool), rates=_rates(row), currency=row.currency, source=row.source,
-            author=row.author, url=_url(row.provider, row.model, row.pool, row.tier),
+            note=words.note(row.tier, pool=row.pool), rates=_rates(row), currency=row.currency, source=words.source(row.source),
+            author=row.author, url=links.one(row.provider, row.model, row.pool, row.tier),
         )  # fmt: skip
 
 
 def _rates(row: Price) -> str:
     return ", ".join(f"{_(words.KINDS.get(kind, kind))} {_steps(steps)}" for kind, steps in row.rates.items())
-
-
-def _url(provider: str, model: str, pool: str, tier: str) -> str:
-    named = {"provider": provider, "model": model, "pool": pool, "tier": tier}
-    return f"/prices/one?{urlencode({name: value for name, value in named.items() if value})}"
 
 
 def one(session: Session, looking: Reader, key: Key) -> HistoryPage:
@@ -177,11 +172,14 @@ def one(session: Session, looking: Reader, key: Key) -> HistoryPage:
     what = words.named(model, provider, tier, pool)
     return HistoryPage(
         reader=looking,
-        sentence=words.history_sentence(what, line, row.effective_from if row else None, row.source if row else ""),
+        sentence=words.history_sentence(
+            what, line, row.effective_from if row else None, words.source(row.source) if row else ""
+        ),
         picture=words.picture(list(zip(series.starts, series.lines, strict=True)), now),
         currency=(row or rows[0]).currency,
-        csv=_url(provider, model, pool, tier).replace("/prices/one?", "/prices/one.csv?"),
+        csv=links.one(provider, model, pool, tier).replace("/prices/one?", "/prices/one.csv?"),
         rows=tuple(_history(rows, ends, line.id if line else 0, now)),
+        next_price=links.new(provider, model, pool, tier) if looking.may_book else "",
     )
 
 
@@ -243,13 +241,15 @@ def _row(key: Key, line: PriceLine, row: Price) -> PriceRow:
         **said,
         off=f"{plain(line.percent)} %" if line.percent else "",
         since=row.effective_from,
-        source=row.source,
+        source=words.source(row.source),
         override=key.layer == ENTERED,
-        url=_url(key.provider, key.model, key.pool, key.tier),
+        url=links.one(key.provider, key.model, key.pool, key.tier),
     )
 
 
-def _model_gap(gap: ModelGap) -> GapRow:
+def _model_gap(gap: ModelGap, *, may_enter: bool) -> GapRow:
+    since = f"{gap.first_seen.astimezone(UTC):%Y-%m-%d}"
+    can = may_enter and gap.reason == NO_PRICE and gap.provider and gap.model
     note = words.note(gap.provider, gap.tier, pool=gap.pool)
     return GapRow(
         gap.model or _("no model"),
@@ -258,6 +258,7 @@ def _model_gap(gap: ModelGap) -> GapRow:
         gap.requests,
         _("{n} tokens", n=say.count(gap.total)),
         gap.to_do,
+        links.new(gap.provider, gap.model, "", gap.tier, since) if can else "",
     )
 
 
@@ -289,7 +290,7 @@ def _history(rows: Sequence[Price], ends: Iterable[PriceEnd], held: int, now: da
         else:
             state = "beneath" if row.layer == IMPORTED and row.id == newest[IMPORTED] else "past"
         rates = _rates(row)
-        found.append(HistoryRow(row.effective_from, state, rates, row.source, row.author))
+        found.append(HistoryRow(row.effective_from, state, rates, words.source(row.source), row.author))
     return sorted(found, key=lambda row: row.at, reverse=True)
 
 

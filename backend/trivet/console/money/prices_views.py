@@ -18,6 +18,7 @@ class GapRow:
     requests: int | None
     amount: str
     to_do: str
+    url: str = ""  # of the form that enters its price
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ class HistoryPage:
     currency: str
     csv: str
     rows: tuple[HistoryRow, ...]
+    next_price: str  # the address of the form that enters the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +210,32 @@ class ImportPage:
     effective_from: str
     may_apply: bool
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateField:
+    """The price of one kind of token, as it was written."""
+
+    name: str
+    words: str
+    text: str
+    hint: str
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnterPage:
+    """The form that enters a price: what was said so far, and what it would change. `problems` by field."""
+
+    reader: Reader
+    sentence: str
+    preview: str
+    provider: str
+    model: str
+    pool: str
+    tier: str
+    rates: tuple[RateField, ...]
+    currency: str
+    begins: str
+    source: str
+    problems: dict[str, str]

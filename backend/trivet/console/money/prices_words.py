@@ -39,6 +39,8 @@ STATES: Final = {
     "new": N_("new"), "changed": N_("changed"),
 }  # fmt: skip
 
+SOURCES: Final = {"entered": N_("entered"), "contract": N_("contract")}  # what services write where nobody said any
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -113,6 +115,11 @@ def named(model: str, provider: str, tier: str, pool: str) -> str:
 def note(*parts: str, pool: str) -> str:
     """`batch · on h100`: what tells a price from others of its model."""
     return " · ".join(filter(None, (*parts, pool and _("on {pool}", pool=pool))))
+
+
+def source(written: str) -> str:
+    """Where a price comes from: a word of ours in the reader's language, else as it was written."""
+    return _(SOURCES[written]) if written in SOURCES else written
 
 
 def history_sentence(what: str, held: PriceLine | None, since: datetime | None, source: str) -> str:
