@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trivet import db
 from trivet.exposition import exposition
 from trivet.guard import service as guards
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.outbox import Outbox
 from trivet.settings import get_settings
 
@@ -86,7 +86,7 @@ def readyz() -> JSONResponse:
         "broker": broker_state(),
         "outbox_waiting": waiting,
         "queues": _queues(seen),
-        "guards_judged_at": rfc3339(judged_at) if judged_at else None,
+        "guards_judged_at": when(judged_at),
     }
     return JSONResponse(body, 200 if seen else 503)
 

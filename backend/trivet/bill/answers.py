@@ -13,7 +13,7 @@ from trivet.bill.models import Bill, BillAlias, BillLine, BillMatch
 from trivet.bill.telling import Told
 from trivet.fleet.models import Pool
 from trivet.kit.answer import Answer, Page
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.money import EXACT, plain
 from trivet.pricing.models import Model
 
@@ -183,7 +183,7 @@ def one(bill: Bill, of: Told) -> dict[str, Any]:
         "difference": plain(EXACT.subtract(bill.total, of.measured)), "unexplained": plain(unexplained),
         "sentence": telling.sentence(of), "lines": bill.lines, "left_out": bill.left_out, "file_name": bill.file_name,
         "sha256": bill.sha256.hex(), "replaces": bill.replaces, "author": bill.author,
-        "created_at": rfc3339(bill.created_at), "matched_at": _at(bill.matched_at), "posted_at": _at(bill.posted_at),
+        "created_at": rfc3339(bill.created_at), "matched_at": when(bill.matched_at), "posted_at": when(bill.posted_at),
         "posted_by": bill.posted_by,
     }  # fmt: skip
 
@@ -256,7 +256,3 @@ def _cause(cause: str, kind: str, amount: Decimal | str) -> dict[str, Any]:
 
 def _number(value: Decimal | None) -> str | None:
     return None if value is None else format(value, "f")
-
-
-def _at(at: Any) -> str | None:
-    return rfc3339(at) if at else None

@@ -10,7 +10,7 @@ from trivet.budget.models import Budget, BudgetAct, BudgetOver, BudgetTerms
 from trivet.budget.reading import Crossing, OneBudget, OneWindow
 from trivet.budget.words import exact_percent
 from trivet.kit.answer import Answer, Page
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.money import EXACT, plain
 
 
@@ -239,9 +239,9 @@ def crossed(budget: Budget, one: Crossing) -> dict[str, Any]:
         "crossed_at": rfc3339(row.crossed_at),
         "told": row.told,
         "reason": row.reason,
-        "breached_at": rfc3339(row.breached_at) if row.breached_at else None,
-        "commanded_at": rfc3339(row.commanded_at) if row.commanded_at else None,
-        "returned_at": rfc3339(row.returned_at) if row.returned_at else None,
+        "breached_at": when(row.breached_at),
+        "commanded_at": when(row.commanded_at),
+        "returned_at": when(row.returned_at),
         "breach_to_command_ms": one.overshoot.breach_to_command_ms,
         "over": measured(budget, one.overshoot.over),
         "actions": [action(*act) for act in one.acts],

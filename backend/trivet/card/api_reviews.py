@@ -1,6 +1,6 @@
 """Who agreed to a card and who still has to: solo mode, reviews that are owed, trials, drafts out of the data."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -15,7 +15,7 @@ from trivet.card.models import CardTrial, SoloMode
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers as answer
 from trivet.kit.body import Body, is_storable
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.page import INT8, from_cursor, page
 
 router = APIRouter(tags=["card"])
@@ -67,7 +67,7 @@ def owed_reviews(_: Read) -> dict[str, Any]:
         items = [
             {
                 "scenario": scenario, "revision": row.number, "glass_broken_by": row.glass_broken_by,
-                "glass_broken_at": _when(row.glass_broken_at), "reason": row.glass_reason,
+                "glass_broken_at": when(row.glass_broken_at), "reason": row.glass_reason,
                 "owed_for_s": int((now - (row.glass_broken_at or now)).total_seconds()),
             }
             for scenario, row in glass.owed(session)
@@ -122,7 +122,7 @@ def _trial(row: CardTrial, scenario: str) -> dict[str, Any]:
         "id": row.id, "scenario": scenario, "revision": row.number, "against": row.against, "state": row.state,
         "share": row.shares[row.step], "shares": row.shares, "step_s": row.step_s, "minimum_sample": row.minimum_sample,
         "actor": row.actor, "reason": row.reason, "said": row.said, "steps": row.steps,
-        "started_at": rfc3339(row.started_at), "step_since": rfc3339(row.step_since), "ended_at": _when(row.ended_at),
+        "started_at": rfc3339(row.started_at), "step_since": rfc3339(row.step_since), "ended_at": when(row.ended_at),
     }  # fmt: skip
 
 
@@ -130,7 +130,3 @@ def _solo(row: SoloMode | None) -> dict[str, Any]:
     if row is None:
         return {"on": False, "actor": None, "reason": None, "at": None}
     return {"on": row.on, "actor": row.actor, "reason": row.reason, "at": rfc3339(row.at)}
-
-
-def _when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -1,7 +1,6 @@
 """Scenarios, presets, and revisions on their way to being approved."""
 
 import unicodedata
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -16,7 +15,7 @@ from trivet.identity import brake
 from trivet.identity import service as identity
 from trivet.identity.auth import Principal, person, platform
 from trivet.kit.answer import answers as answer
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.errors import Forbidden, NotFound
 from trivet.kit.page import from_cursor, page
 from trivet.tenant.models import Scenario
@@ -206,9 +205,9 @@ def _scenario(row: Scenario, active: service.ActiveCard | None) -> dict[str, Any
         "id": row.id,
         "name": row.name,
         "criticality": row.criticality,
-        "registered_at": _when(row.registered_at),
+        "registered_at": when(row.registered_at),
         "revision": active.number if active else None,
-        "active_from": _when(active.active_from if active else None),
+        "active_from": when(active.active_from if active else None),
     }
 
 
@@ -219,8 +218,8 @@ def revision_body(row: CardRevision, scenario: str) -> dict[str, Any]:
         "revision": row.number,
         "status": row.status,
         "author": row.author,
-        "created_at": _when(row.created_at),
-        "submitted_at": _when(row.submitted_at),
+        "created_at": when(row.created_at),
+        "submitted_at": when(row.submitted_at),
         "approved_product_by": row.approved_product_by,
         "approved_operations_by": row.approved_operations_by,
         "solo": row.solo,
@@ -236,13 +235,9 @@ def _glass(row: CardRevision) -> dict[str, Any] | None:
         return None
     return {
         "by": row.glass_broken_by,
-        "at": _when(row.glass_broken_at),
+        "at": when(row.glass_broken_at),
         "reason": row.glass_reason,
         "reviewed_by": row.reviewed_by,
-        "reviewed_at": _when(row.reviewed_at),
+        "reviewed_at": when(row.reviewed_at),
         "review": row.review_words,
     }
-
-
-def _when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -19,7 +19,7 @@ from trivet.command.standing import give_once
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.body import EARLIEST, LATEST, Instant, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import utc_now, when
 from trivet.kit.errors import Invalid, NotFound
 from trivet.kit.interval import Interval
 from trivet.kit.page import from_cursor, page
@@ -153,8 +153,8 @@ def backends(session: Session, command: Command, now: datetime) -> list[dict[str
         {
             "backend": one.backend,
             "generation": max(one.observed_generation, one.effective_generation, 0),
-            "observed_at": _when(one.held_since(command.generation)) if one.holds(command.generation) else None,
-            "effective_at": _when(one.effective_at) if one.acts(command.generation) else None,
+            "observed_at": when(one.held_since(command.generation)) if one.holds(command.generation) else None,
+            "effective_at": when(one.effective_at) if one.acts(command.generation) else None,
         }
         for one in scopes.seen(there, held, scopes.proofs(session, [command]), command)
     ]
@@ -201,13 +201,9 @@ def _command(row: Command, scenario: str, tenant: str | None, backend: str | Non
         "reason": row.reason,
         "outcome": row.outcome,
         "breach_id": row.breach_id,
-        "created_at": _when(row.created_at),
-        "expires_at": _when(row.expires_at),
-        "observed_at": _when(row.observed_at),
-        "effective_at": _when(row.effective_at),
-        "ended_at": _when(row.ended_at),
+        "created_at": when(row.created_at),
+        "expires_at": when(row.expires_at),
+        "observed_at": when(row.observed_at),
+        "effective_at": when(row.effective_at),
+        "ended_at": when(row.ended_at),
     }
-
-
-def _when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -12,7 +12,7 @@ from trivet.command.calling import call
 from trivet.command.models import BackendWebhook, WebhookDelivery
 from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Body, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 
 router = APIRouter(tags=["command"], prefix="/backends/{backend}/webhook")
 Admin = Annotated[Principal, Depends(platform("admin"))]
@@ -77,7 +77,7 @@ def _webhook(backend: str, row: BackendWebhook) -> dict[str, Any]:
         "proven_etag": row.etag,
         "attempts": row.attempts,
         "next_try_at": rfc3339(row.next_try_at),
-        "delivered_at": rfc3339(row.delivered_at) if row.delivered_at else None,
+        "delivered_at": when(row.delivered_at),
         "last_error": row.last_error,
     }
 

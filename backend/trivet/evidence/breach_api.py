@@ -13,7 +13,7 @@ from trivet.evidence.models import BreachTimes
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers as shaped
 from trivet.kit.body import Body, Instant, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import utc_now, when
 from trivet.kit.interval import Interval
 from trivet.tenant.models import Scenario, Tenant
 
@@ -77,5 +77,5 @@ def break_tenant(breach_id: Id, body: BreakTenant, principal: Commander) -> dict
             session, breach_id, tenant=body.tenant, reason=body.reason, expires_in_s=body.expires_in_s,
             actor=principal.actor, now=utc_now(),
         )  # fmt: skip
-        expires_at = rfc3339(command.expires_at) if command.expires_at else None
+        expires_at = when(command.expires_at)
         return {"id": command.id, "status": command.status, "generation": command.generation, "reason": command.reason, "expires_at": expires_at}  # fmt: skip

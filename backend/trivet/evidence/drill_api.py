@@ -14,11 +14,10 @@ from trivet.evidence.drill_answers import DrillAnswer, DrillsPage, ReadinessAnsw
 from trivet.evidence.drill_start import HOLD_S, PATIENCE_S, Wish
 from trivet.evidence.models import Drill, DrillSchedule, DrillStep
 from trivet.evidence.readiness import Line
-from trivet.evidence.telling import when
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers
 from trivet.kit.body import Body, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.errors import NotFound
 from trivet.kit.page import INT8, from_cursor, page
 from trivet.tenant.models import Scenario

@@ -1,7 +1,6 @@
 """Breaches as the API answers them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,7 +13,7 @@ from trivet.evidence.excess import Kind
 from trivet.evidence.measured import Carried
 from trivet.evidence.models import BreachTimes
 from trivet.evidence.times import Times, quantile
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, plain
 
@@ -151,7 +150,3 @@ def _stretch(interval: Interval | None) -> dict[str, str] | None:
 
 def amount(value: Decimal | None) -> str | None:
     return None if value is None else plain(value)
-
-
-def when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -18,7 +18,7 @@ from trivet.fleet.terms import body as term_body
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers
 from trivet.kit.body import Amount, Asked, Body, Currency, Instant, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import utc_now, when
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.tenant.models import Scenario
 
@@ -180,7 +180,7 @@ def _backend(row: Backend, scenarios: dict[int, str]) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "scenarios": sorted(scenarios[i] for i in row.scenario_ids if i in scenarios),
-        "registered_at": rfc3339(row.registered_at) if row.registered_at else None,
+        "registered_at": when(row.registered_at),
     }
 
 
@@ -188,5 +188,5 @@ def _pool(row: Pool) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
-        "registered_at": rfc3339(row.registered_at) if row.registered_at else None,
+        "registered_at": when(row.registered_at),
     }

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.fleet import service
 from trivet.fleet.models import Gpu, GpuRollup, Pool
-from trivet.kit.clock import floor, rfc3339
+from trivet.kit.clock import floor, rfc3339, when
 from trivet_collectors import semconv as sc
 
 HOUR_S = 3_600
@@ -35,7 +35,7 @@ def shown(session: Session, rows: Sequence[Gpu], now: datetime) -> list[dict[str
             "parent": row.parent or None,
             "instances": children.get(row.uuid, []),
             "first_seen_at": rfc3339(row.first_seen_at),
-            "last_seen_at": rfc3339(row.seen_at) if row.seen_at else None,
+            "last_seen_at": when(row.seen_at),
         }
         | _now(newest.get(row.id, {}))
         | {"last_day": _counts(counted.get(row.id, {}))}

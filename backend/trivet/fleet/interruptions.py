@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from trivet import outbox
 from trivet.fleet.models import Pool, PoolInterruption
 from trivet.identity import audit
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.interval import Interval
 
@@ -99,7 +99,7 @@ def body(row: PoolInterruption, name: str) -> dict[str, Any]:
         "id": row.id,
         "pool": name,
         "interrupted_at": rfc3339(row.interrupted_at),
-        "restored_at": rfc3339(row.restored_at) if row.restored_at else None,
+        "restored_at": when(row.restored_at),
         "gpus": row.gpus,
         "cause": row.cause,
         "actor": row.actor,

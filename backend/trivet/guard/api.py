@@ -12,7 +12,7 @@ from trivet.guard import ladder_api, metrics, replay_api, simulate_api
 from trivet.guard.models import Breach, GuardState, LadderState
 from trivet.identity.auth import Principal, platform
 from trivet.kit.body import Name
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.page import from_cursor, page
 from trivet.tenant.models import Scenario
 
@@ -106,8 +106,8 @@ def _ladder(state: LadderState, scenario: str) -> dict[str, Any]:
         "level": state.level,
         "since": rfc3339(state.since),
         "reason": state.reason,
-        "calm_since": rfc3339(state.calm_since) if state.calm_since else None,
-        "held_until": rfc3339(state.held_until) if state.held_until else None,
+        "calm_since": when(state.calm_since),
+        "held_until": when(state.held_until),
         "held_by": state.held_by,
     }
 
@@ -126,6 +126,6 @@ def _breach(breach: Breach, scenario: str) -> dict[str, Any]:
         "numbers": breach.numbers,
         "shadow": breach.shadow,
         "opened_at": rfc3339(breach.opened_at),
-        "closed_at": rfc3339(breach.closed_at) if breach.closed_at else None,
+        "closed_at": when(breach.closed_at),
         "closed_reason": breach.closed_reason,
     }

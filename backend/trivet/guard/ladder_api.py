@@ -1,6 +1,5 @@
 """A ladder over the API: where it stands and stood, thawing it, the regressions it waits for, who gives way first."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -17,7 +16,7 @@ from trivet.guard.stations import Key
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Asked, Body, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.errors import NotFound
 from trivet.kit.page import from_cursor, page
 
@@ -178,19 +177,19 @@ def _on_pool(session: Session, pool: str) -> list[int]:
 
 def _standing(row: LadderState, name: str) -> dict[str, Any]:
     probe = (
-        {"level": row.level - 1, "share": row.probe_share, "since": _when(row.probe_since)} if row.probe_share else None
+        {"level": row.level - 1, "share": row.probe_share, "since": when(row.probe_since)} if row.probe_share else None
     )
     return {
         "scenario": name,
         "level": row.level,
         "since": rfc3339(row.since),
         "reason": row.reason,
-        "calm_since": _when(row.calm_since),
-        "held_until": _when(row.held_until),
+        "calm_since": when(row.calm_since),
+        "held_until": when(row.held_until),
         "held_by": row.held_by,
         "probe": probe,
-        "retry_at": _when(row.retry_at),
-        "frozen_since": _when(row.frozen_since),
+        "retry_at": when(row.retry_at),
+        "frozen_since": when(row.frozen_since),
         "frozen_reason": row.frozen_reason,
         "gives_way_to": row.yields,
     }
@@ -215,7 +214,3 @@ def _move(row: LadderMove) -> dict[str, Any]:
 def _written(row: Regression, name: str) -> dict[str, Any]:
     names = ("id", "revision", "passed", "source", "reference", "details")
     return {key: getattr(row, key) for key in names} | {"scenario": name, "created_at": rfc3339(row.created_at)}
-
-
-def _when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -13,7 +13,7 @@ from trivet.guard.simulated import Beside
 from trivet.identity.auth import Principal, platform
 from trivet.kit import body as bodies
 from trivet.kit.answer import Answer, answers
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 
 router = APIRouter(tags=["card"])
 Read = Annotated[Principal, Depends(platform("read"))]
@@ -146,4 +146,4 @@ def _guard(run: GuardRun) -> dict[str, Any]:
 
 
 def _stretch(span: Span) -> dict[str, Any]:
-    return {"start": rfc3339(span.start), "end": rfc3339(span.end) if span.end else None}
+    return {"start": rfc3339(span.start), "end": when(span.end)}

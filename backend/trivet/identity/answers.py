@@ -1,13 +1,12 @@
 """What the endpoints about people, keys and the audit log answer."""
 
-from datetime import datetime
 from typing import Any
 
 from trivet.identity.chain import Standing
 from trivet.identity.models import Audit
 from trivet.identity.reading import Key, Person
 from trivet.kit.answer import Answer, Page
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 
 
 class UserBody(Answer):
@@ -119,7 +118,7 @@ def user(person: Person) -> dict[str, Any]:
     return {
         "id": it.id, "email": it.email, "name": it.name, "role": it.role, "tenant": person.tenant or None,
         "signs_in": signs_in(person), "created_at": rfc3339(it.created_at),
-        "last_seen_at": _at(it.last_seen_at), "disabled_at": _at(it.disabled_at),
+        "last_seen_at": when(it.last_seen_at), "disabled_at": when(it.disabled_at),
     }  # fmt: skip
 
 
@@ -129,7 +128,7 @@ def key(found: Key) -> dict[str, Any]:
     return {
         "id": it.id, "name": it.name, "prefix": it.prefix, "tenant": found.tenant or None, "scopes": it.scopes,
         "created_at": rfc3339(it.created_at), "created_by": it.created_by,
-        "last_used_at": _at(it.last_used_at), "revoked_at": _at(it.revoked_at),
+        "last_used_at": when(it.last_used_at), "revoked_at": when(it.revoked_at),
         "revoked_by": it.revoked_by, "revoked_reason": it.revoked_reason,
     }  # fmt: skip
 
@@ -146,11 +145,7 @@ def chain(found: Standing) -> dict[str, Any]:
     """`ChainBody`."""
     return {
         "intact": found.broken_id is None, "first_broken": found.broken_id, "rows": found.rows,
-        "verified": found.verified, "since": _at(found.since),
-        "began_at": _at(found.began_at), "verified_at": _at(found.verified_at),
-        "whole_at": _at(found.whole_at),
+        "verified": found.verified, "since": when(found.since),
+        "began_at": when(found.began_at), "verified_at": when(found.verified_at),
+        "whole_at": when(found.whole_at),
     }  # fmt: skip
-
-
-def _at(at: datetime | None) -> str | None:
-    return rfc3339(at) if at is not None else None

@@ -1,6 +1,6 @@
 """A job as JSON."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from sqlalchemy import text
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from trivet.job.models import Job
 from trivet.kit.answer import Answer, Page
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 
 
 class JobFile(Answer):
@@ -67,14 +67,10 @@ def told(row: Job, tenant: str | None, kept_days: int) -> dict[str, Any]:
         "id": row.id, "kind": row.kind, "title": row.title, "params": row.params, "actor": row.actor, "tenant": tenant,
         "state": row.state, "done": row.done, "total": row.total, "unit": row.unit, "note": row.note,
         "problem": row.problem, "url": row.url or None, "file": _file(row, kept_days), "attempt": row.attempt,
-        "created_at": rfc3339(row.created_at), "started_at": _at(row.started_at), "advanced_at": _at(row.advanced_at),
-        "ended_at": _at(row.ended_at), "stop_asked_at": _at(row.stop_asked_at),
+        "created_at": rfc3339(row.created_at), "started_at": when(row.started_at), "advanced_at": when(row.advanced_at),
+        "ended_at": when(row.ended_at), "stop_asked_at": when(row.stop_asked_at),
         "stop_asked_by": row.stop_asked_by or None,
     }  # fmt: skip
-
-
-def _at(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None
 
 
 def _file(row: Job, kept_days: int) -> dict[str, Any] | None:

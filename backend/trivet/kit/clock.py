@@ -18,3 +18,8 @@ def floor(at: datetime, seconds: int) -> datetime:
 def rfc3339(at: datetime) -> str:
     """`2026-11-21T07:00:00Z`; fractions only where there are any."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def when(at: datetime | None) -> str | None:
+    """The same of an instant that may not have come."""
+    return rfc3339(at) if at else None

@@ -13,7 +13,7 @@ from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Amount as AmountText
 from trivet.kit.body import Body, Currency, Instant, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.money import plain
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.ledger import shared_rows, shared_service
@@ -194,7 +194,7 @@ def _items(session: Session, costs: list[Cost]) -> list[dict[str, Any]]:
             "terms": [
                 {
                     "from": rfc3339(term.start),
-                    "to": rfc3339(term.end) if term.end else None,
+                    "to": when(term.end),
                     "amount": plain(term.amount),
                     "currency": term.currency,
                 }

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from trivet import outbox
 from trivet.identity import audit
-from trivet.kit.clock import floor, rfc3339
+from trivet.kit.clock import floor, rfc3339, when
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.money import plain
 from trivet.ledger import shared_rows
@@ -247,7 +247,7 @@ def _ids(session: Session, table: Any, names: Sequence[str | None]) -> Mapping[s
 
 
 def _told(term: Term) -> dict[str, Any]:
-    until = rfc3339(term.end) if term.end else None
+    until = when(term.end)
     return {"from": rfc3339(term.start), "to": until, "amount": plain(term.amount), "currency": term.currency}
 
 

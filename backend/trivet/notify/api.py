@@ -10,7 +10,7 @@ from trivet import db
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Body
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.page import from_cursor, page
 from trivet.notify import compose, metrics, service
 from trivet.notify.alert import alerts_api
@@ -88,5 +88,5 @@ def _told(row: Message) -> dict[str, Any]:
         "last_error": row.last_error,
         "refused": row.refused,
         "created_at": rfc3339(row.created_at),
-        "sent_at": rfc3339(row.sent_at) if row.sent_at else None,
+        "sent_at": when(row.sent_at),
     }

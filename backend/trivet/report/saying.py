@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, money, plain
 from trivet.report.asking import share
@@ -115,7 +115,7 @@ def anomaly(tenant: str, row: Anomaly) -> dict[str, Any]:
         "method": row.method,
         "drivers": row.drivers,
         "found_at": rfc3339(row.found_at),
-        "acknowledged_at": rfc3339(row.acknowledged_at) if row.acknowledged_at else None,
+        "acknowledged_at": when(row.acknowledged_at),
         "acknowledged_by": row.acknowledged_by,
         "acknowledged_reason": row.acknowledged_reason,
     }

@@ -11,7 +11,7 @@ from trivet import db
 from trivet.identity.auth import Principal, requires
 from trivet.kit.answer import answers
 from trivet.kit.body import Asked, Instant
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.errors import Invalid
 from trivet.kit.interval import Interval
 from trivet.kit.page import Kind, from_cursor, to_cursor
@@ -116,7 +116,7 @@ def _item(by: Sequence[str], key: Sequence[str], signal: Signal) -> dict[str, An
         "least": signal.least,
         "most": signal.most,
         "last": signal.last,
-        "last_at": rfc3339(signal.last_at) if signal.last_at else None,
+        "last_at": when(signal.last_at),
     }
     if signal.histogram:
         said["latency_ms"] = dict(zip(QUANTILES, signal.quantiles_ms(), strict=True))

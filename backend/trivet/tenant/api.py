@@ -11,7 +11,7 @@ from trivet import db
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Body, Instant, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.errors import Invalid
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.tenant import centres, mapping, service, tree
@@ -82,7 +82,7 @@ def register_tenant(body: NewTenant, principal: Write) -> dict[str, Any]:
             actor=principal.actor,
             now=utc_now(),
         )
-        start = rfc3339(made.effective_from) if made.effective_from else None
+        start = when(made.effective_from)
         return _tenant(made.tenant, made.cost_centre) | {"effective_from": start, "reason": made.reason}
 
 
@@ -185,7 +185,7 @@ def _mapped(each: Mapped) -> dict[str, Any]:
         "known": each.known,
         "before": each.before,
         "cost_centre": each.row.cost_centre,
-        "effective_from": rfc3339(each.effective_from) if each.effective_from else None,
+        "effective_from": when(each.effective_from),
         "reason": each.reason,
     }
 
@@ -202,5 +202,5 @@ def _tenant(row: Tenant, cost_centre: str | None) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "cost_centre": cost_centre,
-        "registered_at": rfc3339(row.registered_at) if row.registered_at else None,
+        "registered_at": when(row.registered_at),
     }

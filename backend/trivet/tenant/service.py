@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from trivet import db, outbox
 from trivet.db import once
 from trivet.identity import audit
-from trivet.kit.clock import floor, rfc3339
+from trivet.kit.clock import floor, rfc3339, when
 from trivet.kit.errors import Conflict, Invalid
 from trivet.tenant.models import CostCentre, Tenant, TenantCostCentre
 
@@ -55,7 +55,7 @@ def register(
     if tenant.registered_at is None:
         tenant.registered_at = now
     mapping = _map(session, tenant, cost_centre, effective_from, now)
-    after = {"cost_centre": mapping.cost_centre, "effective_from": _said(mapping.effective_from)}
+    after = {"cost_centre": mapping.cost_centre, "effective_from": when(mapping.effective_from)}
     session.flush()
     audit.record(
         session, actor=actor, action="tenant.register", subject=f"tenant:{name}",
@@ -136,7 +136,3 @@ def create_cost_centre(
     after = row | {"parent": parent}
     audit.record(session, actor=actor, action="cost_centre.create", subject=f"cost_centre:{name}", after=after)
     return made
-
-
-def _said(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -9,11 +9,11 @@ from uuid import UUID
 from trivet.budget.reserve.ask import Told
 from trivet.budget.reserve.costs import Bounded
 from trivet.budget.reserve.decide import Layer
-from trivet.budget.reserve.refusals import quantity, when
+from trivet.budget.reserve.refusals import quantity
 from trivet.budget.reserve.standing import NONE, Amounts
 from trivet.budget.reserve.work import Came
 from trivet.kit.answer import Amount, Answer, Page
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.errors import TrivetError
 from trivet.kit.money import money, plain
 

@@ -1,11 +1,10 @@
 """Why a reservation is refused, as problems that name what to do."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from trivet.budget.reserve.decide import Refusal
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.errors import TrivetError
 from trivet.kit.money import EXACT, money
 
@@ -71,7 +70,3 @@ def said(measure: str, value: Decimal, currency: str) -> str:
         return f"{int(value):,} {measure}"
     places = EXACT.quantize(value, Decimal("0.000001"))
     return f"{places:,f} {currency}"
-
-
-def when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -22,7 +22,7 @@ from trivet.console.tongue import _
 from trivet.console.views import Reader
 from trivet.fleet.models import Backend
 from trivet.kit.body import Asked
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import when
 from trivet.report import engines
 from trivet.report.engines import Engine
 from trivet.settings import get_settings
@@ -154,7 +154,7 @@ def lines(found: Iterable[Held]) -> list[tuple[object, ...]]:
         (
             each.name,
             each.learns,
-            _when(each.seen_at),
+            when(each.seen_at),
             one.scenario,
             one.held,
             one.wanted,
@@ -168,7 +168,3 @@ def lines(found: Iterable[Held]) -> list[tuple[object, ...]]:
 
 def _engine(engine: Engine | None) -> tuple[object, ...]:
     return (engine.running, engine.waiting, engine.kv_cache_usage) if engine else (None, None, None)
-
-
-def _when(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

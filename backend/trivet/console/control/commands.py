@@ -14,7 +14,7 @@ from trivet.console.control import commands_read as reading
 from trivet.console.control.commands_read import Query
 from trivet.console.door import Looking
 from trivet.console.pages import show
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import when
 from trivet.report.files.table import Column
 
 router = APIRouter()
@@ -58,5 +58,5 @@ def _line(each: listing.Row) -> tuple[object, ...]:
     moments = (row.created_at, row.expires_at, row.observed_at, row.effective_at, row.ended_at)
     return (
         row.id, row.kind, scenario, tenant, backend, row.level, row.share, row.revision, row.generation, row.status, row.actor,
-        row.reason, row.outcome, row.breach_id, *(rfc3339(at) if at else None for at in moments),
+        row.reason, row.outcome, row.breach_id, *(when(at) for at in moments),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from trivet.console.pages import show, templates
 from trivet.console.views import Reader
 from trivet.evidence import breach_list
 from trivet.evidence.breach_list import First, Listed
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.report.files.table import Column
 
 router = APIRouter()
@@ -77,10 +77,10 @@ def _line(each: Listed, first: First | None) -> tuple[object, ...]:
     acted, effective = (c.created_at, c.effective_at) if c else (None, None)
     return (
         b.id, each.scenario, b.guard, each.severity, b.revision, b.value, b.worst_value, b.threshold, b.sample,
-        rfc3339(b.opened_at), rfc3339(b.closed_at) if b.closed_at else None, b.reason, b.closed_reason,
+        rfc3339(b.opened_at), when(b.closed_at), b.reason, b.closed_reason,
         first.name if first else None, first.excess if first else None, first.traffic if first else None,
         c.id if c else None, c.kind if c else None, c.level if c else None, c.status if c else None,
-        rfc3339(acted) if acted else None, rfc3339(effective) if effective else None,
+        when(acted), when(effective),
         rfc3339(t.recovered_at) if t and t.recovered_at else None, t.saved if t else None, t.currency if t else None,
         t.lost if t else None,
     )  # fmt: skip

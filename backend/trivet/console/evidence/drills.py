@@ -21,7 +21,7 @@ from trivet.console.views import Reader
 from trivet.evidence import drill_schedules, drill_start, drills
 from trivet.evidence.drill_start import Wish
 from trivet.kit.body import Asked, Name
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.kit.errors import Invalid, TrivetError
 from trivet.report.files.table import Column
 
@@ -69,8 +69,8 @@ def file(looking: Looking, query: Annotated[Query, Ask()]) -> StreamingResponse:
         lines = [
             (
                 d.id, scenario, backend, d.state, d.outcome, d.actor, d.reason, rfc3339(d.started_at),
-                rfc3339(d.ended_at) if d.ended_at else None, s.position, s.kind, s.level, s.ok, s.reason, s.command_id,
-                rfc3339(s.observed_at) if s.observed_at else None, rfc3339(s.effective_at) if s.effective_at else None,
+                when(d.ended_at), s.position, s.kind, s.level, s.ok, s.reason, s.command_id,
+                when(s.observed_at), when(s.effective_at),
             )
             for d, scenario, backend in rows
             for s in steps[d.id]

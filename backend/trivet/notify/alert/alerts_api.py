@@ -12,7 +12,7 @@ from trivet import db
 from trivet.identity.auth import Principal, platform, requires
 from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Asked, Body, Instant, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.notify import alert_models as rows
 from trivet.notify import alerts
@@ -237,7 +237,7 @@ def notices_of(session: Session, ids: list[int], *, bound: bool = False) -> dict
         reason = "; ".join([row.reason, *late.get((row.alert_id, row.route_id), ())])
         found.setdefault(row.alert_id, []).append({
             "route": name, "decision": row.decision, "reason": reason, "decided_at": rfc3339(row.decided_at),
-            "told_at": _at(row.told_at),
+            "told_at": when(row.told_at),
         })  # fmt: skip
     return found
 
@@ -246,8 +246,8 @@ def _alert(row: rows.Alert, notices: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": row.id, "labels": labels_of(row), "severity": row.severity, "state": "resolved" if row.ended_at else "firing",
         "why": row.annotations.get("why", ""), "done": row.annotations.get("done", ""), "breach": row.breach_id,
-        "command": row.command_id, "started_at": rfc3339(row.started_at), "ended_at": _at(row.ended_at),
-        "acknowledged_at": _at(row.acknowledged_at), "acknowledged_by": row.acknowledged_by, "unrouted": row.unrouted,
+        "command": row.command_id, "started_at": rfc3339(row.started_at), "ended_at": when(row.ended_at),
+        "acknowledged_at": when(row.acknowledged_at), "acknowledged_by": row.acknowledged_by, "unrouted": row.unrouted,
         "notices": notices,
     }  # fmt: skip
 
@@ -263,9 +263,5 @@ def _silence(row: rows.Silence, now: datetime) -> dict[str, Any]:
 def _window(row: rows.Maintenance, now: datetime) -> dict[str, Any]:
     return {
         "name": row.name, "matchers": row.matchers, "weekdays": row.weekdays, "starts": f"{row.starts:%H:%M}",
-        "minutes": row.minutes, "zone": row.zone, "reason": row.reason, "until": _at(in_force(window_of(row), now)),
+        "minutes": row.minutes, "zone": row.zone, "reason": row.reason, "until": when(in_force(window_of(row), now)),
     }  # fmt: skip
-
-
-def _at(at: datetime | None) -> str | None:
-    return rfc3339(at) if at else None

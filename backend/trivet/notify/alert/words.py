@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from trivet.kit.clock import rfc3339
+from trivet.kit.clock import rfc3339, when
 from trivet.notify.rules.decide import SEVERITIES, Fact
 from trivet.paths import shipped
 
@@ -119,7 +119,7 @@ def _data(fact: Fact, each: Line) -> dict[str, Any]:
     return {
         "id": fact.id, "labels": dict(fact.labels), "status": "resolved" if each.over else "firing", "why": each.why,
         "done": each.done, "started_at": rfc3339(fact.started_at),
-        "ended_at": rfc3339(fact.ended_at) if fact.ended_at else None, "link": each.link,
+        "ended_at": when(fact.ended_at), "link": each.link,
         "command": each.command or None, "runbook": each.runbook or None,
     }  # fmt: skip
 

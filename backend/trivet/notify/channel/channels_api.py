@@ -10,7 +10,7 @@ from trivet import db
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, answers
 from trivet.kit.body import Body, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.notify import alert_models as rows
 from trivet.notify.alert import keep as rules
 from trivet.notify.alert.alerts_api import Matchers
@@ -183,8 +183,8 @@ def no_route(name: str, principal: Write) -> None:
 def _channel(row: rows.Channel) -> dict[str, Any]:
     return {
         "name": row.name, "kind": row.kind, "shown": row.shown,
-        "succeeded_at": rfc3339(row.succeeded_at) if row.succeeded_at else None,
-        "failed_at": rfc3339(row.failed_at) if row.failed_at else None, "failures": row.failures,
+        "succeeded_at": when(row.succeeded_at),
+        "failed_at": when(row.failed_at), "failures": row.failures,
         "last_error": row.last_error, "replicas": row.state, "created_at": rfc3339(row.created_at),
         "created_by": row.created_by,
     }  # fmt: skip

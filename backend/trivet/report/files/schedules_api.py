@@ -11,7 +11,7 @@ from trivet import db
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, Page, answers
 from trivet.kit.body import Body, Name
-from trivet.kit.clock import rfc3339, utc_now
+from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.page import INT4, from_cursor, page
 from trivet.notify.compose import ADDRESSES_MAX
 from trivet.report.files import make, schedules
@@ -137,7 +137,7 @@ def told(row: ReportSchedule, of: list[ReportRun]) -> dict[str, Any]:
         "to": row.recipients or "owners",
         "created_by": row.created_by,
         "created_at": rfc3339(row.created_at),
-        "ended_at": rfc3339(row.ended_at) if row.ended_at else None,
+        "ended_at": when(row.ended_at),
         "runs": [
             {
                 "due_at": rfc3339(run.due_at),
