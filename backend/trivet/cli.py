@@ -2,26 +2,25 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from trivet.cli_alerts import alerts
 from trivet.cli_cards import cards
 from trivet.cli_connect import connect
+from trivet.cli_files import bill, export, focus
 from trivet.cli_keys import keys
 from trivet.cli_prices import prices
+from trivet.cli_shared import DataDir, fail, say, use_database
 from trivet.kit import garbage
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-bill = typer.Typer(no_args_is_help=True, help="Bills of providers.")
-focus = typer.Typer(no_args_is_help=True, help="FOCUS files, of ours or of others.")
 _groups = {"keys": keys, "bill": bill, "focus": focus, "prices": prices, "cards": cards, "alerts": alerts}
 for _name, _group in _groups.items():
     app.add_typer(_group, name=_name)
 app.command("connect")(connect)
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
+app.command("export")(export)
 
 
 @app.callback()
@@ -74,7 +73,7 @@ def migrate() -> None:
     if not url:
         fail("TRIVET_DATABASE_URL is not set; `trivet up` migrates its own database by itself")
     schema.upgrade(url)
-    print("the database has the newest schema")
+    say("the database has the newest schema")
 
 
 @app.command()
@@ -188,80 +187,6 @@ def replay(
 
 
 @app.command()
-def export(
-    kind: Annotated[str, typer.Argument(help="usage, costs, statement, allocation or supply.")],
-    start: Annotated[str, typer.Option("--from", help="RFC 3339, inclusive: 2026-11-01T00:00:00Z.")] = "",
-    end: Annotated[str, typer.Option("--to", help="RFC 3339, exclusive.")] = "",
-    *,
-    form: Annotated[str, typer.Option("--format", help="csv, xlsx, pdf, focus.csv or parquet.")] = "",
-    month: Annotated[str, typer.Option(help="A whole month instead of --from and --to: 2026-11.")] = "",
-    cost_centre: Annotated[str, typer.Option(help="Whose statement.")] = "",
-    group_by: Annotated[str, typer.Option(help="Dimensions, comma-separated.")] = "tenant,model",
-    grain: Annotated[str, typer.Option(help="Rows by 1h, 1d or 1mo as well.")] = "",
-    as_of: Annotated[str, typer.Option(help="As of the close of a month: 2026-10.")] = "",
-    focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1.4.")] = "1.2",
-    out: Annotated[Path | None, typer.Option(help="File to write; the terminal where left out.")] = None,
-    data_dir: DataDir = None,
-) -> None:
-    """A file of an interval, with the numbers that the page and the API give."""
-    from trivet.kit.errors import TrivetError
-    from trivet.report.export import run, wish_of
-
-    use_database(data_dir)
-    try:
-        wish = wish_of(
-            kind, start, end, form=form, month=month, cost_centre=cost_centre, group_by=group_by, grain=grain or None,
-            as_of=as_of or None, focus_version=focus_version,
-        )  # fmt: skip
-        count = run(kind, wish, out)
-    except TrivetError as refused:
-        fail(refused.detail)
-    if out:
-        print(f"{count} rows in {out}")
-
-
-@bill.command("import")
-def import_bill(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="FOCUS or a provider's CSV; gzip, Parquet.")
-    ],
-    *,
-    usage: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="The provider's tokens, beside it.")
-    ] = None,
-    form: Annotated[str, typer.Option("--format", help="What it is; its header says so where left out.")] = "",
-    provider: Annotated[str, typer.Option(help="Who bills, where the file does not say.")] = "",
-    zone: Annotated[str, typer.Option(help="Whose days it counts in: UTC, America/Los_Angeles.")] = "",
-    services: Annotated[
-        str, typer.Option(help="Services to take, by parts of their names with | between; * takes all.")
-    ] = "",
-    replaces: Annotated[int | None, typer.Option(help="The bill whose place it takes.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be read.")] = False,
-    post: Annotated[bool, typer.Option("--post", help="Post the differences at once.")] = False,
-    spread: Annotated[str, typer.Option(help="Who bears them: apart, or use.")] = "apart",
-    data_dir: DataDir = None,
-) -> None:
-    """Import a bill, and say how it compares with what was measured."""
-    from pydantic import ValidationError
-
-    from trivet.bill.asked import Given
-    from trivet.bill.command import run
-    from trivet.kit.errors import TrivetError
-
-    use_database(data_dir)
-    try:
-        given = Given(
-            format=form, provider=provider, zone=zone, services=services, replaces=replaces, skip_bad=skip_bad
-        )  # fmt: skip
-    except ValidationError as wrong:
-        fail("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in wrong.errors()))
-    try:
-        run(file, usage, given, spread=spread if post else "", actor=f"cli:{os_user()}", say=say)
-    except TrivetError as refused:
-        fail(refused.detail)
-
-
-@app.command()
 def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and why the rest stays.")] = False,
     data_dir: DataDir = None,
@@ -274,36 +199,6 @@ def retention(
     use_database(data_dir)
     for line in tell(utc_now(), get_settings(), dry_run=dry_run):
         say(line)
-
-
-@focus.command("check")
-def check_focus(
-    file: Annotated[Path, typer.Argument(help="A FOCUS file, CSV or Parquet.")],
-    focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1.4; what its header speaks where left out.")] = "",
-) -> None:
-    """Hold a FOCUS file against the rules; status 1 where it breaks one that it must keep. Needs no database."""
-    from trivet.kit.errors import TrivetError
-    from trivet.report.files.focus_check import check_file, told
-
-    try:
-        verdict, version = check_file(file, focus_version)
-    except TrivetError as refused:
-        fail(refused.detail)
-    for line in told(verdict, version):
-        print(line)
-    if not verdict.ok:
-        raise typer.Exit(1)
-
-
-@focus.command("columns")
-def focus_columns(focus_version: Annotated[str, typer.Option(help="1.2, 1.3 or 1.4.")] = "1.2") -> None:
-    """The columns of our FOCUS files, with their levels and what they hold."""
-    from trivet.report.files.focus_columns import VERSIONS, columns
-
-    if focus_version not in VERSIONS:
-        fail(f"--focus-version is one of {', '.join(VERSIONS)}.")
-    for column in columns(focus_version):
-        print(f"{column.name:36} {column.level} {'null' if column.nullable else '    '} {column.kind}")
 
 
 @app.command()
@@ -321,7 +216,7 @@ def logs(
     if not found:
         fail(f"no log {name or ''} in {folder}; there are: {', '.join(p.stem for p in sorted(folder.glob('*.log')))}")
     for path in found:
-        print(f"== {path}\n{tail(path, lines)}")
+        say(f"== {path}\n{tail(path, lines)}")
 
 
 @app.command()
@@ -333,7 +228,7 @@ def doctor(data_dir: DataDir = None) -> None:
     settings = get_settings()
     findings = examine(settings, data_dir or settings.data_dir)
     for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
+        say(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.detail}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
@@ -345,41 +240,9 @@ def quiet_celery() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def use_database(data_dir: Path | None) -> None:
-    """Talk to the database that the settings name, else to that of the `trivet up` that runs on the data directory."""
-    from trivet.embed.addresses import use_running
-    from trivet.settings import Settings, get_settings
-
-    use_running(data_dir or Settings().data_dir)  # type: ignore[call-arg]  # every field has a default
-    if not get_settings().database_url:
-        fail("TRIVET_DATABASE_URL is not set, and no `trivet up` runs on this data directory")
-
-
-def os_user() -> str:
-    """Who runs this; the number where the machine has no name for it."""
-    import os
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
 def _said(where: tuple[int | str, ...], message: str) -> str:
     """A setting that cannot be as it is, in one line."""
     return ": ".join([*map(str, where), message.removeprefix("Value error, ")])
-
-
-def say(line: str) -> None:
-    """One line for the person at the console, at once."""
-    print(line, flush=True)
-
-
-def fail(message: str) -> NoReturn:
-    """Say on stderr why not, and end with status 1."""
-    print(f"trivet: {message}", file=sys.stderr)
-    raise typer.Exit(1)
 
 
 def main() -> None:

@@ -1,15 +1,13 @@
 """`trivet alerts …`: what fires, a test of a channel, a silence. Who may open the database needs no key for it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from trivet.cli_shared import DataDir, asking
+
 alerts = typer.Typer(no_args_is_help=True, help="Alerts: what fires, and what keeps quiet.")
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 SHOWN = 50
 
 
@@ -22,7 +20,7 @@ def show(data_dir: DataDir = None) -> None:
     from trivet.notify.alert.standing import fact_of
     from trivet.notify.alert_models import Alert
 
-    with _database(data_dir) as (session, _):
+    with asking(data_dir) as (session, _):
         query = select(Alert).where(Alert.ended_at.is_(None)).order_by(Alert.id.desc()).limit(SHOWN)
         found = session.scalars(query).all()
         said = notices_of(session, [row.id for row in found])
@@ -42,7 +40,7 @@ def try_channel(channel: Annotated[str, typer.Argument(help="The channel's name.
     from trivet.kit.clock import utc_now
     from trivet.notify.channel import keep
 
-    with _database(data_dir) as (session, actor):
+    with asking(data_dir) as (session, actor):
         keep.test(session, channel, actor=actor, now=utc_now())
     typer.echo(f"Sent to {channel} within seconds; GET /api/v1/channels says what became of it.")
 
@@ -60,25 +58,10 @@ def silence(
     from trivet.notify.alert import keep
 
     now = utc_now()
-    with _database(data_dir) as (session, actor):
+    with asking(data_dir) as (session, actor):
         row = keep.silence(
             session, matchers=matchers, starts_at=None, ends_at=now + timedelta(hours=hours), reason=reason, actor=actor,
             now=now,
         )  # fmt: skip
         said = f"Silence {row.id} holds until {row.ends_at:%Y-%m-%d %H:%M} UTC."
     typer.echo(said)
-
-
-@contextmanager
-def _database(data_dir: Path | None) -> Iterator[tuple[Any, str]]:
-    """A transaction and who asks; a refusal ends the command with its reason."""
-    import trivet.tenant.models  # noqa: F401  # tables of others refer to that of tenants
-    from trivet import cli, db
-    from trivet.kit.errors import TrivetError
-
-    cli.use_database(data_dir)
-    try:
-        with db.transaction() as session:
-            yield session, f"cli:{cli.os_user()}"
-    except TrivetError as refused:
-        cli.fail(refused.detail)

@@ -1,14 +1,13 @@
 """`trivet cards …`: cards as YAML for people who keep them in git. Who may open the database needs no key for it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from trivet.cli_shared import DataDir, asking, fail
+
 cards = typer.Typer(no_args_is_help=True, help="Trade-off cards as YAML files.")
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="YAML files, one card each.")]
 
 
@@ -22,12 +21,11 @@ def export(
     data_dir: DataDir = None,
 ) -> None:
     """Write the cards that govern as YAML, always in the same order of keys."""
-    from trivet import cli
     from trivet.card import exchange
 
     if revision is not None and len(scenarios or ()) != 1:
-        cli.fail("name the one scenario whose revision it is")
-    with _database(data_dir) as (session, _):
+        fail("name the one scenario whose revision it is")
+    with asking(data_dir) as (session, _):
         texts = {name: exchange.export(session, name, revision) for name in scenarios or _governed(session)}
     for name, text in texts.items():
         if to is None:
@@ -46,7 +44,7 @@ def import_files(files: Files, data_dir: DataDir = None) -> None:
     from trivet.kit.clock import utc_now
 
     said: list[str] = []
-    with _database(data_dir) as (session, actor):
+    with asking(data_dir) as (session, actor):
         for path in files:
             done = exchange.bring_in(session, _text(path), actor=actor, now=utc_now())
             said.append(_told(done))
@@ -59,7 +57,7 @@ def show_difference(files: Files, data_dir: DataDir = None) -> None:
     """What each file would change of the card that governs. Ends with 1 where there is a difference, as `diff` does."""
     from trivet.card import exchange
 
-    with _database(data_dir) as (session, _):
+    with asking(data_dir) as (session, _):
         found = [exchange.compare(session, _text(path)) for path in files]
     for scenario, words in found:
         typer.echo(f"{scenario}: {len(words)} change{'s' * (len(words) != 1)}" if words else f"{scenario}: no change")
@@ -72,7 +70,6 @@ def show_difference(files: Files, data_dir: DataDir = None) -> None:
 @cards.command("check")
 def check_files(files: Files) -> None:
     """Whether each file is a card that could be drafted; needs no database, so it fits a commit hook."""
-    from trivet import cli
     from trivet.card import yaml_form
     from trivet.card.whole import checked
     from trivet.kit.errors import TrivetError
@@ -88,7 +85,7 @@ def check_files(files: Files) -> None:
         else:
             typer.echo(f"{path}: a card of {scenario}")
     if wrong:
-        cli.fail(f"{wrong} of {len(files)} could not be drafted")
+        fail(f"{wrong} of {len(files)} could not be drafted")
 
 
 def file_name(scenario: str) -> str:
@@ -117,18 +114,3 @@ def _told(done: Any) -> str:
         changes = "".join(f"\n  {line}" for line in done.changes)
         return f"{done.scenario}: revision {done.revision} is a draft now{changes}"
     return f"{done.scenario}: no change, revision {done.revision} says the same"
-
-
-@contextmanager
-def _database(data_dir: Path | None) -> Iterator[tuple[Any, str]]:
-    """A transaction and who asks; a refusal ends the command with its reason."""
-    import trivet.tenant.models  # noqa: F401  # tables of others refer to that of tenants
-    from trivet import cli, db
-    from trivet.kit.errors import TrivetError
-
-    cli.use_database(data_dir)
-    try:
-        with db.transaction() as session:
-            yield session, f"cli:{cli.os_user()}"
-    except TrivetError as refused:
-        cli.fail(refused.detail)

@@ -1,9 +1,11 @@
 """`trivet connect`: a backend's key, its exact configuration, a test call, and what arrives, in a terminal."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from trivet import cli_keys
+from trivet.cli_shared import DataDir, fail, use_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,55 +33,28 @@ def connect(
     wait: Annotated[
         float, typer.Option(min=0, max=WAIT_MAX_S, help="Seconds to wait for the backend's own first call.")
     ] = 0.0,
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")
-    ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Connect a backend: its key and configuration, then what of its calls arrives and what is missing.
 
     Ends with 0 where all that is needed arrived (without --wait: where the test call did), 1 where it could not be tried, 2
     where something is missing or wrong, 3 where the backend sent nothing in time.
     """
-    from trivet import cli
     from trivet.console.connect.configs import Wish
     from trivet.console.connect.kinds import KINDS
     from trivet.settings import get_settings
 
     if what not in KINDS:
-        cli.fail(f"--what is one of {', '.join(KINDS)}")
-    cli.use_database(data_dir)
+        fail(f"--what is one of {', '.join(KINDS)}")
+    use_database(data_dir)
     kind, settings = KINDS[what], get_settings()
     address = endpoint.rstrip("/") or f"http://{settings.host}:{settings.port}"
-    key_id, secret = _key(kind, backend or kind.backend, tenant)
-    wish = Wish(address, backend or kind.backend, scenario, tenant, pool, secret)
+    key = cli_keys.make(backend or kind.backend, kind.scopes, tenant)
+    wish = Wish(address, backend or kind.backend, scenario, tenant, pool, key.secret)
     _configuration(kind, wish)
     if test:
         _test(wish)
-    raise typer.Exit(_watched(kind, wish, key_id, wait))
-
-
-def _key(kind: "Kind", name: str, tenant: str) -> tuple[int, str]:
-    """The new key's id and secret."""
-    from pydantic import TypeAdapter, ValidationError
-
-    import trivet.tenant.models  # noqa: F401  # the table of keys refers to that of tenants
-    from trivet import cli, db
-    from trivet.identity import service
-    from trivet.kit.body import Name
-    from trivet.kit.errors import TrivetError
-
-    try:
-        for given in filter(None, (name, tenant)):
-            TypeAdapter(Name).validate_python(given)
-        with db.transaction() as session:
-            made = service.create_key(
-                session, name=name, scopes=list(kind.scopes), tenant=tenant or None, actor=f"cli:{cli.os_user()}"
-            )
-    except ValidationError as refused:
-        cli.fail(f"{refused.errors()[0]['input']!r} is no name: {refused.errors()[0]['msg']}")
-    except TrivetError as refused:
-        cli.fail(refused.detail)
-    return made.id, made.secret
+    raise typer.Exit(_watched(kind, wish, key.id, wait))
 
 
 def _configuration(kind: "Kind", wish: "Wish") -> None:
@@ -90,13 +65,12 @@ def _configuration(kind: "Kind", wish: "Wish") -> None:
 
 
 def _test(wish: "Wish") -> None:
-    from trivet import cli
     from trivet.console.connect import trial
     from trivet.kit.clock import utc_now
 
     refused = trial.send(wish.endpoint, wish, utc_now())
     if refused:
-        cli.fail(f"the test call did not arrive: {refused}")
+        fail(f"the test call did not arrive: {refused}")
     typer.echo("the test call is stored")
 
 

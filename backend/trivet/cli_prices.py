@@ -1,15 +1,14 @@
 """`trivet prices …`: enter a price, import a list, see what has none. Who may open the database needs no key for it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from trivet.cli_shared import DataDir, asking
+
 prices = typer.Typer(no_args_is_help=True, help="The price book.")
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where everything is kept. [setting: data_dir]")]
 From = Annotated[str, typer.Option("--from", help="When it starts to hold, RFC 3339; now where left out.")]
 Currency = Annotated[str, typer.Option(help="ISO 4217, such as USD.")]
 
@@ -29,7 +28,7 @@ def import_list(
     from trivet.kit.errors import Invalid
     from trivet.pricing.importing import litellm, service, telling
 
-    with _book(data_dir) as (session, actor):
+    with asking(data_dir) as (session, actor):
         at = _instant(start)
         if source == "litellm" and file:
             offered = litellm.read(file.read_bytes())
@@ -70,7 +69,7 @@ def enter_price(
 
     given = {"input": input_price, "output": output_price, "cache_read": cache_read, "cache_write": cache_write,
              "reasoning": reasoning}  # fmt: skip
-    with _book(data_dir) as (session, actor):
+    with asking(data_dir) as (session, actor):
         _named(provider, "provider")
         _named(model, "model")
         known = tier_of(tier or "standard")
@@ -104,7 +103,7 @@ def enter_unit_price(
     from trivet.pricing import unit as units
     from trivet.pricing.rate import plain_price
 
-    with _book(data_dir) as (session, actor):
+    with asking(data_dir) as (session, actor):
         row = units.add(
             session, unit=unit, name=name, provider=provider, pool=pool, effective_from=_instant(start),
             currency=_currency(currency), price=Decimal(plain_price(price, "price")), source=source, actor=actor,
@@ -125,7 +124,7 @@ def show_gaps(
     from trivet.kit.interval import Interval
     from trivet.report import gaps
 
-    with _book(data_dir) as (session, _):
+    with asking(data_dir) as (session, _):
         now = utc_now()
         found = gaps.gaps(session, Interval(now - timedelta(days=days), now))
     for gap in found.models:
@@ -136,21 +135,6 @@ def show_gaps(
     for each in found.units:
         typer.echo(f"{each.of.unit} {each.of.name}: {each.amount.normalize():f}\n  {each.to_do}")
     typer.echo(f"{found.requests:,} requests and {found.tokens:,} tokens of the last {days} days are in no cost.")
-
-
-@contextmanager
-def _book(data_dir: Path | None) -> Iterator[tuple[Any, str]]:
-    """A transaction and who asks; a refusal ends the command with its reason."""
-    import trivet.tenant.models  # noqa: F401  # tables of others refer to that of tenants
-    from trivet import cli, db
-    from trivet.kit.errors import TrivetError
-
-    cli.use_database(data_dir)
-    try:
-        with db.transaction() as session:
-            yield session, f"cli:{cli.os_user()}"
-    except TrivetError as refused:
-        cli.fail(refused.detail)
 
 
 def _named(text: str, what: str) -> None:

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from trivet import db
-from trivet.cli import app, os_user
+from trivet.cli import app
+from trivet.cli_shared import os_user
 from trivet.embed import addresses
 from trivet.identity import service
 from trivet.identity.models import Audit
