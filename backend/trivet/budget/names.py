@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.identity.models import ApiKey
 from trivet.ingest.models import EndUser
+from trivet.rollup.read import one_of
 from trivet.tenant.models import CostCentre, Scenario, Tenant
 
 TABLES: Mapping[str, Any] = {
@@ -37,7 +38,9 @@ def names(session: Session, wanted: Collection[tuple[str, int]]) -> Names:
     found = {
         (scope, id_): name
         for scope, own in ids.items()
-        for id_, name in session.execute(select(TABLES[scope].id, TABLES[scope].name).where(TABLES[scope].id.in_(own)))
+        for id_, name in session.execute(
+            select(TABLES[scope].id, TABLES[scope].name).where(one_of(TABLES[scope].id, own))
+        )
     }
     return Names(found)
 

@@ -14,6 +14,7 @@ from trivet.card.content import Card, parse
 from trivet.card.history import standing
 from trivet.card.models import Activation, CardRevision
 from trivet.kit.errors import Invalid
+from trivet.rollup.read import one_of
 from trivet.tenant.models import Scenario
 
 HISTORY_DEPTH = 50  # how many activations back a rollback can look
@@ -56,7 +57,7 @@ def active(session: Session, scenario_ids: Collection[int] | None = None) -> dic
         .order_by(Scenario.id, newest.c.id)
     )
     if scenario_ids is not None:
-        query = query.where(Scenario.id.in_(scenario_ids))
+        query = query.where(one_of(Scenario.id, scenario_ids))
     rows: dict[int, list[Any]] = {}
     for row in session.execute(query):
         rows.setdefault(row.id, []).append(row)
@@ -97,10 +98,14 @@ def _active(history: list[Any], card: Card) -> ActiveCard:
 
 def bodies(session: Session, revision_ids: Collection[int]) -> dict[int, Card | None]:
     """Cards by revision id. A revision that was ever active never changes, so it is parsed once a process."""
-    keys = session.execute(select(CardRevision.id, CardRevision.created_at).where(CardRevision.id.in_(revision_ids)))
+    keys = session.execute(
+        select(CardRevision.id, CardRevision.created_at).where(one_of(CardRevision.id, revision_ids))
+    )
     found: dict[int, tuple[int, datetime]] = {id_: (id_, created_at) for id_, created_at in keys.all()}
     missing = [id_ for id_, key in found.items() if key not in _cards]
-    for id_, body in session.execute(select(CardRevision.id, CardRevision.body).where(CardRevision.id.in_(missing))):
+    for id_, body in session.execute(
+        select(CardRevision.id, CardRevision.body).where(one_of(CardRevision.id, missing))
+    ):
         if len(_cards) >= CARDS_CACHED:
             _cards.clear()
         _cards[found[id_]] = _read(id_, body)

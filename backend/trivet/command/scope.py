@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Integer, any_, case, func, literal, or_, select, tuple_
+from sqlalchemy import case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from trivet.command.models import BackendHolding, BackendPoll, Command, TenantProof
 from trivet.command.status import DRILL_PREFIX, Seen
 from trivet.fleet.models import Backend
+from trivet.rollup.read import one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def present(session: Session, now: datetime, seen_s: float) -> list[Present]:
 
 def holdings(session: Session, scenario_ids: Collection[int]) -> Holdings:
     """What each backend was seen to hold of these scenarios."""
-    wanted = BackendHolding.scenario_id == any_(literal(list(scenario_ids), ARRAY(Integer)))
-    query = select(*(getattr(BackendHolding, name) for name in Held._fields)).where(wanted)
+    query = select(*(getattr(BackendHolding, name) for name in Held._fields))
+    query = query.where(one_of(BackendHolding.scenario_id, scenario_ids))
     return {(row[0], row[1]): Held(*row) for row in session.execute(query)}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,19 @@ AHEAD_S = 20  # the running bucket and one more, for clocks that go a little fas
 LATELY_S = 30
 SCORES = ("scores", "score_total")
 Slices = dict[int, list[Slice]]
+
+
+class Scored(NamedTuple):
+    """Scores alone of one scenario in one bucket under one revision and level."""
+
+    bucket: datetime
+    revision: int
+    level: int
+    scores: int
+    score_total: float
+
+
+Scores = dict[int, list[Scored]]
 
 
 def lately(
@@ -47,28 +60,29 @@ def _last(session: Session, ids: Sequence[int], now: datetime) -> Slices:
     return slices
 
 
-def _scored(session: Session, active: Mapping[int, ActiveCard], ids: Sequence[int], now: datetime) -> Slices:
-    """Scores alone: their window is long, and histograms of it are many."""
+def _scored(session: Session, active: Mapping[int, ActiveCard], ids: Sequence[int], now: datetime) -> Scores:
+    """Scores alone: their window is long, and histograms of it are many; and so are these, so they stay as they came."""
     longest = max([LATELY_S, *(card.card.quality.window_s for card in active.values())])
     by = ["scenario_id", "bucket", "revision", "level"]
-    slices: Slices = {id_: [] for id_ in ids}
+    scores: Scores = {id_: [] for id_ in ids}
     found = read.sums(session, back(now, longest), by, SCORES, {"scenario_id": ids}, grain_s=BUCKET_S, some=SCORES[0])
-    for (id_, bucket, revision, level), (scores, score_total) in found.items():
-        usage = Usage(scores=int(scores), score_total=float(score_total))
-        slices[id_].append(Slice(bucket, revision, level, "", usage))
-    return slices
+    for (id_, *key), sums in found.items():
+        scores[id_].append(Scored(*key, *sums))
+    return scores
 
 
 def _now(
-    slices: list[Slice], scores: list[Slice], active: ActiveCard | None, ladder: LadderState | None, now: datetime
+    slices: list[Slice], scores: list[Scored], active: ActiveCard | None, ladder: LadderState | None, now: datetime
 ) -> Now:
     start = back(now, LATELY_S).start
     governs = present_of(active, ladder) if active else None
     here = measured_under(slices, governs) if governs else slices
-    scored = measured_under(scores, governs) if governs else scores
     from_before = bool(slices) and not here
-    currency = active.card.cost.currency if active else "USD"
     scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
+    scored = [each for each in scores if each.bucket >= scored_from]
+    if governs and not from_before:
+        scored = measured_under(scored, governs)
+    currency = active.card.cost.currency if active else "USD"
     seconds = (now - start).total_seconds()
     shown = slices if from_before else here
     usage = total(s.usage for s in shown)
@@ -76,7 +90,9 @@ def _now(
     return Now(
         usage=usage,
         priced=usage if alike else total(s.usage for s in shown if s.currency == currency),
-        scored=total(s.usage for s in (scores if from_before else scored) if s.bucket >= scored_from),
+        scored=Usage(
+            scores=sum(int(each.scores) for each in scored), score_total=sum(float(each.score_total) for each in scored)
+        ),
         requests_per_s=sum(s.usage.requests for s in slices) / seconds,
         priced_per_s=max(0, sum(_priced(s.usage) for s in slices if s.currency == currency)) / seconds,
         from_before=from_before,

@@ -26,6 +26,7 @@ from trivet.console.views import (
     Reader,
     ScenarioRow,
 )
+from trivet.fleet.models import Backend
 from trivet.guard import probe
 
 LARGE: Final[dict[str, Any]] = {"centre": (102, 101), "radius": 72}
@@ -163,37 +164,37 @@ def command(each: Command, facts: Facts) -> CommandRow:
     )
 
 
-def backends(facts: Facts, reader: Reader, seen_s: float) -> tuple[tuple[BackendRow, ...], int]:
-    """Backends with what they hold, at most `HOLDINGS_MAX` lines: what is not yet proven first; and how many are left out."""
-    every = [
-        BackendRow(
-            name=backend.name,
-            present=at is not None and (reader.now - at).total_seconds() <= seen_s,
-            polled_at=at,
-            holdings=tuple(
-                _holding(s, facts, backend.id)
-                for s in facts.scenarios
-                if s.active and (s.id in backend.scenario_ids or not backend.scenario_ids)
-            ),
-        )
-        for backend, at in facts.backends
-    ]
-    return bounded(every, HOLDINGS_MAX)
-
-
-def bounded(rows: Sequence[BackendRow], limit: int) -> tuple[tuple[BackendRow, ...], int]:
-    """As many lines as there is room for. Pure."""
-    if sum(max(len(row.holdings), 1) for row in rows) <= limit:
-        return tuple(rows), 0
+def backends(
+    facts: Facts, reader: Reader, seen_s: float, limit: int = HOLDINGS_MAX
+) -> tuple[tuple[BackendRow, ...], int]:
+    """Backends with what they hold, and how many lines of it are left out: where there are more than `limit`, what is
+    not yet proven comes first. Only of what is shown more is made than its number.
+    """
+    serving = [s for s in facts.scenarios if s.active]
+    serves = [(backend, at, _served(backend, serving)) for backend, at in facts.backends]
+    all_shown = sum(max(len(served), 1) for _, _, served in serves) <= limit
     kept, left, out = [], limit, 0
-    for row in rows:
-        ordered = sorted(row.holdings, key=lambda h: (h.state == "effective", h.state == "observed"))
-        shown = tuple(ordered[:left])
-        out += len(ordered) - len(shown)
+    for backend, at, served in serves:
+        shown: tuple[Holding, ...] = ()
+        if left > 0:
+            holdings = [_holding(s, facts, backend.id) for s in served]
+            shown = tuple(holdings if all_shown else sorted(holdings, key=_unproven_first)[:left])
+        if shown or (not served and left > 0):
+            present = at is not None and (reader.now - at).total_seconds() <= seen_s
+            kept.append(BackendRow(name=backend.name, present=present, polled_at=at, holdings=shown))
+        out += len(served) - len(shown)
         left -= len(shown)
-        if shown or (not ordered and left > 0):
-            kept.append(replace(row, holdings=shown))
     return tuple(kept), out
+
+
+def _served(backend: Backend, scenarios: Sequence[ScenarioFacts]) -> Sequence[ScenarioFacts]:
+    """The scenarios that a backend serves; one that names none serves all."""
+    own = frozenset(backend.scenario_ids)
+    return [s for s in scenarios if s.id in own] if own else scenarios
+
+
+def _unproven_first(holding: Holding) -> tuple[bool, bool]:
+    return holding.state == "effective", holding.state == "observed"
 
 
 def _holding(s: ScenarioFacts, facts: Facts, backend_id: int) -> Holding:

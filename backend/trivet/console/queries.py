@@ -158,16 +158,17 @@ def _facts(
     ids = [s.id for s in scenarios]
     active = cards.active(session, ids)
     ladders = {
-        row.scenario_id: row for row in session.scalars(select(LadderState).where(LadderState.scenario_id.in_(ids)))
+        row.scenario_id: row
+        for row in session.scalars(select(LadderState).where(read.one_of(LadderState.scenario_id, ids)))
     }
     everyone = select(DesiredState).where(
-        DesiredState.scenario_id.in_(ids), DesiredState.tenant_id == 0, DesiredState.backend_id == 0
+        read.one_of(DesiredState.scenario_id, ids), DesiredState.tenant_id == 0, DesiredState.backend_id == 0
     )
     desired = {row.scenario_id: row for row in session.scalars(everyone)}
     counters = select(PolicyGeneration.scenario_id, PolicyGeneration.generation)
-    generations = dict(session.execute(counters.where(PolicyGeneration.scenario_id.in_(ids))).all())
+    generations = dict(session.execute(counters.where(read.one_of(PolicyGeneration.scenario_id, ids))).all())
     states: dict[int, dict[str, GuardState]] = {id_: {} for id_ in ids}
-    for state in session.scalars(select(GuardState).where(GuardState.scenario_id.in_(ids))):
+    for state in session.scalars(select(GuardState).where(read.one_of(GuardState.scenario_id, ids))):
         states[state.scenario_id][state.guard] = state
     measured = lately(session, active, ladders, ids, now)
     there = scopes.present(session, now, seen_s)
@@ -199,14 +200,14 @@ def _open(session: Session, active: Mapping[int, ActiveCard]) -> dict[int, tuple
 def _turned(session: Session, ids: list[int]) -> dict[int, Command]:
     """The newest command of each scenario that changed its revision."""
     of_kind = select(func.max(Command.id)).where(Command.kind.in_(("activate", "rollback")))
-    newest = of_kind.where(Command.scenario_id.in_(ids)).group_by(Command.scenario_id)
+    newest = of_kind.where(read.one_of(Command.scenario_id, ids)).group_by(Command.scenario_id)
     query = select(Command).where(Command.id.in_(newest))
     return {command.scenario_id: command for command in session.scalars(query)}
 
 
 def _last(session: Session, ids: list[int]) -> dict[int, Command]:
     """The newest command of each scenario."""
-    query = select(Command).where(Command.scenario_id.in_(ids)).ext(distinct_on(Command.scenario_id))
+    query = select(Command).where(read.one_of(Command.scenario_id, ids)).ext(distinct_on(Command.scenario_id))
     query = query.order_by(Command.scenario_id, Command.generation.desc())
     return {command.scenario_id: command for command in session.scalars(query)}
 

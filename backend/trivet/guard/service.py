@@ -25,6 +25,7 @@ from trivet.guard.sequential import Counts
 from trivet.guard.tally import allowed
 from trivet.guard.window import Governing, starts
 from trivet.kit.locks import Lock
+from trivet.rollup.read import one_of
 
 __all__ = ["ANOTHER_REVISION", "UNREADABLE", "evaluate", "evaluate_by_parts", "last_evaluated", "open_breaches", "wake"]
 TOLD_MAX = 1_000
@@ -119,7 +120,7 @@ def _past(seconds: Sequence[Counts], since: datetime, guard: Guard) -> bool:
 def _broken(session: Session, suspects: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
     """Those whose breach is open: what follows from it waits for the clock."""
     ids = {scenario_id for scenario_id, _ in suspects}
-    rows = select(Breach.scenario_id, Breach.guard).where(Breach.closed_at.is_(None), Breach.scenario_id.in_(ids))
+    rows = select(Breach.scenario_id, Breach.guard).where(Breach.closed_at.is_(None), one_of(Breach.scenario_id, ids))
     return {(scenario_id, guard) for scenario_id, guard in session.execute(rows)}
 
 
@@ -177,5 +178,5 @@ def open_breaches(session: Session, scenario_ids: Sequence[int] | None = None) -
     """Breaches open now, newest first (bounded: one a guard). Those of guards in shadow move nothing and are left out."""
     query = select(Breach).where(Breach.closed_at.is_(None), ~Breach.shadow).order_by(Breach.id.desc())
     if scenario_ids is not None:
-        query = query.where(Breach.scenario_id.in_(scenario_ids))
+        query = query.where(one_of(Breach.scenario_id, scenario_ids))
     return list(session.scalars(query))

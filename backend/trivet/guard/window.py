@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from trivet.card.content import Card, Guard
 from trivet.guard import flow
@@ -38,6 +39,20 @@ class Slice:
     usage: Usage
 
 
+class Measured(Protocol):
+    """What was measured in one bucket under one revision and level."""
+
+    @property
+    def bucket(self) -> datetime: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+
+
+Kind = TypeVar("Kind", bound=Measured)
+
+
 @dataclass(frozen=True, slots=True)
 class Governing:
     """What governs now, and since when; `since` None where nothing governed before, so that nothing is left of it."""
@@ -46,9 +61,9 @@ class Governing:
     level: int
     since: datetime | None
 
-    def counts(self, slice_: Slice) -> bool:
-        """Whether the slice was measured under what governs now."""
-        return self._counts(slice_.revision, slice_.level, slice_.bucket)
+    def counts(self, measured: Measured) -> bool:
+        """Whether it was measured under what governs now."""
+        return self._counts(measured.revision, measured.level, measured.bucket)
 
     def counts_running(self, call: Overdue, now: datetime) -> bool:
         """Whether a running call would count, were it to end now."""
@@ -80,9 +95,9 @@ def _starts(window_s: int, now: datetime) -> datetime:
     return floor(floor(now, BUCKET_S) - timedelta(seconds=window_s), BUCKET_S)
 
 
-def measured_under(slices: Iterable[Slice], governing: Governing) -> list[Slice]:
+def measured_under(measured: Iterable[Kind], governing: Governing) -> list[Kind]:
     """Those that count."""
-    return [each for each in slices if governing.counts(each)]
+    return [each for each in measured if governing.counts(each)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, and_, any_, case, collate, func, literal, select, union_all
+from sqlalchemy import ColumnElement, and_, case, collate, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from trivet.fleet.models import Backend, Pool, Region
@@ -110,8 +110,8 @@ def labels(session: Session, names: Iterable[str], rows: Collection[Mapping[str,
     for name in names:
         if name in TABLES:
             own, table = TABLES[name]
-            wanted = literal(sorted({row[own] or 0 for row in rows}), ARRAY(Integer))
-            found[name] = dict(session.execute(select(table.id, _text(name)).where(table.id == any_(wanted))).all())
+            wanted = {row[own] or 0 for row in rows}
+            found[name] = dict(session.execute(select(table.id, _text(name)).where(one_of(table.id, wanted))).all())
     return Labels(found)
 
 
@@ -143,7 +143,7 @@ def stretch(
     ordered = collate(every.c.shown, "C")
     found = select(every.c.shown, func.array_agg(every.c.id)).where(ordered > start if after else ordered >= start)
     if among is not None:
-        found = found.where(every.c.id == any_(literal(list(among), ARRAY(Integer))))
+        found = found.where(one_of(every.c.id, among))
     rows = session.execute(found.group_by(every.c.shown).order_by(ordered).limit(count)).all()
     return Stretch(rows[-1][0], [row_id for _, ids in rows for row_id in ids]) if rows else None
 

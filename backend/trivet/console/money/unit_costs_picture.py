@@ -1,7 +1,7 @@
 """Pictures of what a unit costs: why it moved, and who costs how much of what volume, each in its own view box. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -108,14 +108,11 @@ def scatter(points: Sequence[tuple[str, int, Decimal, str]], volume: Decimal, co
     xs = [math.log10(tokens) for _, tokens, _, _ in drawn] + [math.log10(max(float(volume), 1))]
     ys = [float(unit.log10()) for _, _, unit, _ in drawn] + ([float(cost.log10())] if cost > 0 else [])
 
-    def place(value: float, values: Sequence[float], room: float) -> float:
-        low, high = min(values), max(values)
-        return _round(EDGE + (room - 2 * EDGE) * ((value - low) / (high - low) if high > low else 0.5))
-
+    across, up = _scale(xs, SCATTER_W), _scale(ys, SCATTER_H)
     places = say.watched_places([max((unit for _, _, unit, _ in drawn), default=ZERO)])
     dots = []
     for n, (name, tokens, unit, quadrant) in enumerate(drawn):
-        x, y = place(xs[n], xs, SCATTER_W), _round(SCATTER_H - place(ys[n], ys, SCATTER_H))
+        x, y = across(xs[n]), _round(SCATTER_H - up(ys[n]))
         words = _(
             "{name}: {tokens} tokens, {amount} {currency} a million; {quadrant}",
             name=name, tokens=say.count(tokens), amount=say.amount(unit, places), currency=currency, quadrant=_(quadrant),
@@ -123,9 +120,15 @@ def scatter(points: Sequence[tuple[str, int, Decimal, str]], volume: Decimal, co
         dots.append(Dot(x, y, name[:24] if n < LABELS else "", words, x > SCATTER_W * 0.7))
     return Scatter(
         tuple(dots),
-        place(xs[-1], xs, SCATTER_W),
-        _round(SCATTER_H - place(float(cost.log10()), ys, SCATTER_H)) if cost > 0 else SCATTER_H / 2,
+        across(xs[-1]),
+        _round(SCATTER_H - up(float(cost.log10()))) if cost > 0 else SCATTER_H / 2,
         say.count(int(volume)),
         say.amount(cost, places),
         "; ".join(dot.says for dot in dots),
     )
+
+
+def _scale(values: Sequence[float], room: float) -> Callable[[float], float]:
+    """Where a value stands in a room with edges, the least of `values` at one and the greatest at the other."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return lambda value: _round(EDGE + (room - 2 * EDGE) * ((value - low) / (high - low) if high > low else 0.5))

@@ -83,12 +83,20 @@ def read(session: Session, question: Question) -> Facts:
         found,
         next((row for row in ordered if row.currency == currency), None),
         (kept(lambda: unit_days.unit_days(session, interval, where, basis=asked.basis)) or []) if drawn else [],
-        (kept(lambda: plotted.plotted(session, interval, of, where)) or {}) if drawn else {},
+        _quadrants(session, question, of, found) if drawn else {},
         of,
         formula(session, question),
         value.against(session, month_of(interval.start)) if not asked.filters and question.tenant_id is None else [],
         flags(session, interval, question.tenant_id),
     )
+
+
+def _quadrants(session: Session, question: Question, of: str, found: list[UnitCost]) -> Mapping[str, Quadrants]:
+    """Of allocated cost; where that is what the table tells by the same dimension, it is not asked again."""
+    asked = question.asked
+    if [of] == by_of(asked) and asked.basis == "allocation":
+        return plotted.of_units(found)
+    return kept(lambda: plotted.plotted(session, asked.interval, of, question.where(session))) or {}
 
 
 def formula(session: Session, question: Question) -> list[tuple[str, PoolFigures]]:
