@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from urllib.parse import quote
 
 from trivet.card.sentences import LEGS
 from trivet.console import format as say
 from trivet.console.tongue import _, _n
+
+
+def address(name: str) -> str:
+    """Of the page of a scenario's card."""
+    return f"/cards/{quote(name, safe='')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A card as a form: checked as it is typed, simulated before it is kept. The form is the state; the server keeps none."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,6 +13,7 @@ from trivet.card.content import Card
 from trivet.card.presets import DEFAULT, presets
 from trivet.card.sentences import paragraphs
 from trivet.console.cards import form, simulation
+from trivet.console.cards.cards_words import address
 from trivet.console.cards.editor_parts import Parts
 from trivet.console.cards.editor_views import EditorPage, Simulation
 from trivet.console.door import Looking, check_token
@@ -68,7 +68,7 @@ def send(looking: Looking, name: str, values: Posted) -> Response:
                 made = revisions.draft(
                     session, scenario=name, body=form.body_of(values), actor=looking.email, now=looking.now
                 )
-                return RedirectResponse(f"{_address(name)}#revision-{made.number}", 303)
+                return RedirectResponse(f"{address(name)}#revision-{made.number}", 303)
             except TrivetError as refused:
                 problem = refused.detail
         page = _page(
@@ -109,10 +109,6 @@ def _may(looking: Reader, values: form.Values | None = None) -> None:
     check_role(looking.role, "Cards are for sre, product owner and admin", may=looking.may_command)
     if values is not None:
         check_token(looking, values.pop("csrf_token", ""))
-
-
-def _address(name: str) -> str:
-    return f"/cards/{quote(name, safe='')}"
 
 
 def _source(session: Session, looking: Reader, scenario: Scenario, begin: str) -> tuple[Any, str, str]:
@@ -157,7 +153,7 @@ def _page(
     return EditorPage(
         reader=looking,
         name=scenario.name,
-        url=_address(scenario.name),
+        url=address(scenario.name),
         sentence=_("Write the next revision of the card of {name}; nothing changes until it is approved and activated.", name=scenario.name),
         begins=_begins(chosen, governing.number if governing else 0),
         standing=_standing(found, card),

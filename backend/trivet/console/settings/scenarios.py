@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form
 from fastapi import Query as Ask
@@ -18,6 +18,7 @@ from trivet.card.api_revisions import NewScenario
 from trivet.card.presets import presets
 from trivet.console import format as say
 from trivet.console.address import settle
+from trivet.console.cards.cards_words import address as card_address
 from trivet.console.door import Looking
 from trivet.console.files import csv_answer
 from trivet.console.pages import show
@@ -96,7 +97,7 @@ def register(looking: Looking, given: Annotated[GivenScenario, Form()]) -> Respo
         )  # fmt: skip
 
     return doing.change(
-        looking, given, ROLES, work, to=f"/cards/{quote(given.name.strip(), safe='')}",
+        looking, given, ROLES, work, to=card_address(given.name.strip()),
         again=lambda said, status: _show(looking, Named(new=given.name), said, status),
     )  # fmt: skip
 
@@ -184,7 +185,7 @@ def _row(row: Scenario, revisions: Mapping[int, int], served: Mapping[int, list[
     some = ", ".join(backends[:BACKENDS_SHOWN])
     by = _("{some} and {n} more", some=some, n=more) if more > 0 else some
     card = (
-        Cell(_("revision {n}", n=revisions[row.id]), url=f"/cards/{quote(row.name, safe='')}")
+        Cell(_("revision {n}", n=revisions[row.id]), url=card_address(row.name))
         if row.id in revisions
         else Cell("–", "soft")
     )
