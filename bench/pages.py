@@ -150,7 +150,7 @@ def addresses(connection: "psycopg.Connection[tuple[object, ...]]") -> list[str]
         "/live", "/search?q=tenant-7", "/costs?group=tenant&range=30d", "/costs/postings", "/costs.csv?group=tenant",
         "/statements?cost_centre=CC-7", "/cards/scenario-7", "/cards/scenario-7/edit", "/commands/4999", "/breaches/4999",
         "/proofs/4998", "/scenarios/scenario-7/command?kind=degrade", f"/requests/trace/{trace}",
-        f"/requests/{span_bytes(span).hex()}", f"/requests?tenant=tenant-{tenant}", f"/interactions/conversation/{conversation}?tenant=tenant-{tenant}",
+        f"/requests/{trace}-{span_bytes(span).hex()}", f"/requests?tenant=tenant-{tenant}", f"/interactions/conversation/{conversation}?tenant=tenant-{tenant}",
         "/breaches.csv", "/readiness?scenario=scenario-7", "/statements.csv?cost_centre=CC-7", "/unit-costs?group=tenant",
     ]  # fmt: skip
 
