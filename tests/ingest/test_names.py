@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from sqlalchemy import text
+from sqlalchemy import event, text
 from tests.support import books
 from tests.support.calls import call
 from tests.support.otlp import PROTOBUF, body, span
@@ -110,16 +110,19 @@ class TestTooManyNames:
 
 
 class TestManyNames:
-    def test_a_hundred_thousand_of_all_kinds_cost_neither_rows_nor_memory(self, database):
-        """Ten times the limit of each kind within one process: what is kept stays at the limits."""
-        limit = get_settings().names_per_key_limit
-        for start in range(0, 10 * limit, 2_500):
+    def test_of_all_kinds_cost_neither_rows_nor_memory(self, database, monkeypatch):
+        """Ten times the limit of each kind within one process: what is kept stays at the limits. A million: `bench.hold`."""
+        limit, size = 150, 500
+        for kind in ("SCENARIOS", "MODELS", "NAMES"):
+            monkeypatch.setenv(f"TRIVET_{kind}_PER_KEY_LIMIT", str(limit))
+        get_settings.cache_clear()
+        for start in range(0, 10 * limit, size):
             some = [
                 call(NOW, tenant="", scenario=f"s{n}", backend=f"b{n}", model=f"m{n}", pool=f"p{n}", version=f"v{n}", region=f"r{n}")
-                for n in range(start, start + 2_500)
+                for n in range(start, start + size)
             ]  # fmt: skip
             came = store(some, [], tenant_id=None, key_id=1, now=NOW)
-            assert (came.inserted, came.refused) == (2_500, {})
+            assert (came.inserted, came.refused) == (size, {})
         (known,) = naming._keys.values()
         assert sum(len(kind.ids) for kind in known.kinds) <= 6 * (limit + 1)
         assert len(known.combinations) <= limit
@@ -147,17 +150,34 @@ class TestManyNames:
             assert session.scalar(text("SELECT count(*) FROM key_name WHERE kind = 1")) == limit
 
 
-class TestTwelveThousandModels:
-    PAIRS = [("house", f"m{n}") for n in range(12_000)]  # noqa: RUF012  # never changed
+@pytest.fixture
+def most_named(database):
+    """The most parameters that a statement had so far: `most_named()`."""
+    counts = [0]
 
-    def test_are_looked_up_and_made_in_bounded_statements(self, database):
+    def see(_connection, _cursor, _statement, parameters, *_):
+        counts.append(len(parameters or ()))
+
+    event.listen(db.engine(), "before_cursor_execute", see)
+    yield lambda: max(counts)
+    event.remove(db.engine(), "before_cursor_execute", see)
+
+
+class TestMoreModelsThanOneStatementNames:
+    """Twelve thousand in one export, which no statement holds: `bench.hold`."""
+
+    PAIRS = [("house", f"m{n}") for n in range(2 * pricing.STATEMENT_ROWS + 100)]  # noqa: RUF012  # never changed
+
+    def test_are_looked_up_and_made_in_bounded_statements(self, most_named):
         with db.transaction() as session:
             made = pricing.model_ids(session, self.PAIRS)
             assert made.keys() == set(self.PAIRS)
             assert pricing.known_ids(session, self.PAIRS) == made
             assert pricing.on_first_sight(session, self.PAIRS) == 0
+        assert 2 * pricing.STATEMENT_ROWS <= most_named() <= 2 * pricing.STATEMENT_ROWS + 2
 
-    def test_in_one_export_are_all_stored(self, sender, key):
+    def test_in_one_export_are_all_stored_in_bounded_statements(self, sender, key, most_named):
         partial = post(sender, key, *(span({"gen_ai.response.model": name}) for _, name in self.PAIRS))
         assert (partial.rejected_spans, stored()) == (0, len(self.PAIRS))
         assert counts("model")["overflow"] == len(self.PAIRS) - get_settings().models_per_key_limit
+        assert most_named() <= 4 * naming.STATEMENT_NAMES
