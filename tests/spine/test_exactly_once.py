@@ -1,27 +1,18 @@
-"""At least once in, exactly once counted; acknowledged means durable. The real API, killed for real."""
+"""At least once in, exactly once counted. The real API killed for real, and its database away: `test_hold_up.py`."""
 
-import http.client
-import random
-import signal
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 
-import psycopg
-import pytest
 from sqlalchemy import text
-from tests.support.api_process import ApiProcess
 from tests.support.calls import call, ingest
 from tests.support.otlp import PROTOBUF, body, span
 from tests.support.seeded import seeded
 
-from trivet import db, schema
-from trivet.embed.postgres import EmbeddedPostgres
+from trivet import db
 from trivet.kit.money import from_picos
 
 # A price of half a pico a token: every request has to be rounded, once and half even.
@@ -104,110 +95,3 @@ class TestTheSameSpansFromManySendersAtOnce:
             rows = session.execute(text("SELECT count(*), sum(input_tokens) FROM request")).one()
             added = session.execute(text("SELECT sum(requests), sum(input_tokens) FROM usage_delta")).one()
         assert tuple(rows) == tuple(added) == (300, sum(range(300)))
-
-
-@pytest.mark.timeout(180)
-class TestKill9:
-    BATCH = 100
-
-    def test_what_was_acknowledged_is_there_once_after_a_kill_in_the_middle_of_a_load(self, database, tmp_path):
-        api = ApiProcess(database, tmp_path)
-        with api:
-            sent = self.load_and_kill(api)
-            acknowledged = {n for n, was in sent.items() if was}
-            assert 0 < len(acknowledged) < len(sent), "the kill came in the middle"
-            before = self.found()
-            assert acknowledged <= before.keys(), "an acknowledged batch is lost"
-            assert all(count == self.BATCH for count in before.values()), "half a batch was kept"
-            self.assert_deltas_say_the_same()
-            api.start()
-            # The senders retry what was not acknowledged, and some of the rest.
-            again = [n for n in sent if n not in acknowledged or n % 3 == 0]
-            for n in again:
-                assert api.post(self.batch(n))[0] == 200
-        assert self.found() == dict.fromkeys(sent, self.BATCH)
-        self.assert_deltas_say_the_same()
-
-    def load_and_kill(self, api):
-        """{batch: whether it was acknowledged} of four senders, killed after a few dozen answers."""
-        sent: dict[int, bool] = {}
-        enough = threading.Event()
-
-        def send(sender):
-            for n in range(sender, 400, 4):
-                sent[n] = False
-                try:
-                    status = api.post(self.batch(n))[0]
-                except (OSError, http.client.HTTPException):
-                    return
-                assert status == 200
-                sent[n] = True
-                if sum(sent.values()) >= 25:
-                    enough.set()
-
-        senders = [threading.Thread(target=send, args=(sender,)) for sender in range(4)]
-        for thread in senders:
-            thread.start()
-        assert enough.wait(60)
-        api.end(signal.SIGKILL)
-        for thread in senders:
-            thread.join(60)
-        return sent
-
-    END_NS = time.time_ns() - 10 * 10**9
-
-    def batch(self, n):
-        """Batch `n`, the same whenever it is made: its number is the tenant's name."""
-        rng = random.Random(n)
-        attributes = {"trivet.tenant": f"batch-{n}", "gen_ai.usage.input_tokens": n}
-        return body(*(span(attributes, end_ns=self.END_NS, rng=rng) for _ in range(self.BATCH)))
-
-    @staticmethod
-    def found():
-        with db.transaction() as session:
-            rows = session.execute(
-                text("SELECT name, count(*) FROM request JOIN tenant ON tenant.id = tenant_id GROUP BY name")
-            )
-            return {int(name.removeprefix("batch-")): count for name, count in rows}
-
-    @staticmethod
-    def assert_deltas_say_the_same():
-        """Rows, deltas and costs commit together or not at all. One statement, so that both are of one moment."""
-        with db.transaction() as session:
-            raw_n, raw_tokens, raw_cost, *added = session.execute(
-                text(
-                    "SELECT * FROM (SELECT count(*), sum(input_tokens), sum(cost_picos) * 0.000000000001 FROM request) r, "
-                    "(SELECT sum(requests), sum(input_tokens), sum(cost) FROM usage_delta) d"
-                )
-            ).one()
-        assert [raw_n, raw_tokens, raw_cost] == added
-
-
-@pytest.mark.timeout(180)
-class TestPostgresAway:
-    def test_is_503_with_retry_after_and_then_it_works_again(self, tmp_path):
-        with tempfile.TemporaryDirectory(prefix="trivet-") as folder, EmbeddedPostgres(Path(folder)) as postgres:
-            postgres.ensure_database()
-            schema.upgrade(postgres.url())
-            with ApiProcess(postgres.url(), tmp_path) as api:
-                first, second, third = (body(span()) for _ in range(3))
-                assert api.post(first)[0] == 200
-                postgres.stop()
-                for _ in range(3):
-                    status, _, headers = api.post(second)
-                    assert (status, headers["Content-Type"]) == (503, "application/x-protobuf")
-                    assert int(headers["Retry-After"]) > 0
-                postgres.start()
-                self.until_taken(api, second)
-                assert api.post(third)[0] == 200
-            with psycopg.connect(postgres.url().replace("+psycopg", "")) as connection:
-                assert connection.execute("SELECT count(*) FROM request").fetchone() == (3,)
-
-    @staticmethod
-    def until_taken(api, content, patience_s=20.0):
-        """As an exporter does: again while the answer is 503."""
-        deadline = time.monotonic() + patience_s
-        while (status := api.post(content)[0]) == 503:
-            assert time.monotonic() < deadline, "still 503"
-            time.sleep(0.2)
-        assert status == 200

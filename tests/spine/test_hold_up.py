@@ -59,19 +59,22 @@ class Stored:
         self.scenario = scenario
 
     def batches(self):
-        """{batch: its rows}; and rows and deltas say the same, in one statement and so of one moment."""
+        """{batch: its rows}; and rows and deltas say the same, also of money, in one statement and so of one moment."""
         with psycopg.connect(self.url) as connection:
-            raw, folded = connection.execute(
+            raw, folded, spent, charged = connection.execute(
                 "WITH own AS (SELECT id FROM scenario WHERE name = %s) SELECT "
                 "(SELECT array_agg((n, rows)::text) FROM (SELECT input_tokens n, count(*) rows FROM request "
                 " WHERE scenario_id IN (SELECT id FROM own) GROUP BY 1) r), "
                 "(SELECT (sum(requests), sum(input_tokens))::text FROM usage_delta "
-                " WHERE scenario_id IN (SELECT id FROM own))",
+                " WHERE scenario_id IN (SELECT id FROM own)), "
+                "(SELECT sum(cost_picos) * 0.000000000001 FROM request WHERE scenario_id IN (SELECT id FROM own)), "
+                "(SELECT sum(cost) FROM usage_delta WHERE scenario_id IN (SELECT id FROM own))",
                 [self.scenario],
             ).fetchone()
         found = dict(tuple(map(int, pair.strip("()").split(","))) for pair in raw or ())
         added = tuple(int(n or 0) for n in folded.strip("()").split(","))
         assert added == (sum(found.values()), sum(n * rows for n, rows in found.items())), "deltas say something else"
+        assert spent == charged
         return found
 
 
@@ -159,24 +162,54 @@ class TestPostgresRestartedUnderLoad:
         assert api.process.poll() is None and api.process.pid == pid
 
 
-class TestApiKilledUnderManySmallExports:
+class TestPostgresAway:
+    def test_is_503_with_retry_after_and_then_it_works_again(self, postgres, api):
+        first, second, third = (batch("away", n, 1) for n in (1, 2, 3))
+        assert api.post(first)[0] == 200
+        postgres.stop()
+        for _ in range(3):
+            status, _, headers = api.post(second)
+            assert (status, headers["Content-Type"]) == (503, "application/x-protobuf")
+            assert int(headers["Retry-After"]) > 0
+        postgres.start()
+        self.until_taken(api, second)
+        assert api.post(third)[0] == 200
+        assert Stored(postgres, "away").batches() == {1: 1, 2: 1, 3: 1}
+
+    @staticmethod
+    def until_taken(api, content):
+        """As an exporter does: again while the answer is 503."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (status := api.post(content)[0]) == 503:
+            assert time.monotonic() < deadline, "still 503"
+            time.sleep(0.05)
+        assert status == 200
+
+
+class TestApiKilledUnderLoad:
     """Exports that wait are committed together: a kill takes whole exports or none, and no acknowledged one."""
 
-    def test_what_was_acknowledged_is_there_and_a_resend_completes_it(self, postgres, api):
-        senders = Senders(api, "kill", size=3, count=24)
+    # spans of an export, senders, exports acknowledged before the kill
+    LOADS = {"small": (3, 24, 40), "large": (100, 4, 12)}  # noqa: RUF012  # never changed
+
+    @pytest.mark.parametrize("scenario", LOADS)
+    def test_what_was_acknowledged_is_there_once_and_a_resend_completes_it(self, postgres, api, scenario):
+        size, count, enough = self.LOADS[scenario]
+        senders = Senders(api, scenario, size, count)
         with senders.at_work():
-            senders.wait_for(40)
+            senders.wait_for(enough)
             api.end(signal.SIGKILL)
             acknowledged = set(senders.acknowledged)
             senders._stop.set()
-        stored = Stored(postgres, "kill")
+        assert 0 < len(acknowledged) < len(senders.sent), "the kill came in the middle"
+        stored = Stored(postgres, scenario)
         before = stored.batches()
         assert acknowledged <= before.keys(), "an acknowledged export is lost"
-        assert set(before.values()) == {3}, "part of an export was kept"
+        assert set(before.values()) == {size}, "part of an export was kept"
         api.start()
         again = [n for n in senders.sent if n not in acknowledged or n % 3 == 0]
         with ThreadPoolExecutor(8) as resenders:
-            answers = list(resenders.map(lambda n: api.post(batch("kill", n, 3))[0], again))
+            answers = list(resenders.map(lambda n: api.post(batch(scenario, n, size))[0], again))
         assert set(answers) == {200}
         assert stored.batches() == senders.whole()
 
