@@ -34,6 +34,15 @@ def running() -> Iterator[EmbeddedPostgres]:
         yield postgres
 
 
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Path]:
+    """A folder whose cluster is made and stopped, for the tests that only need one to be there; each has a table of its own."""
+    with tempfile.TemporaryDirectory(prefix="trivet-test-") as folder:
+        with EmbeddedPostgres(Path(folder)) as postgres:
+            postgres.ensure_database()
+        yield Path(folder)
+
+
 class TestStart:
     def test_it_is_postgresql_18_in_utc_on_a_socket_without_tcp(self, running: EmbeddedPostgres) -> None:
         assert str(value(running, "SHOW server_version")).startswith("18.")
@@ -59,15 +68,16 @@ class TestStart:
         assert (running.data_dir / "postgres").stat().st_mode & 0o077 == 0
         assert running.log.stat().st_mode & 0o007 == 0
 
-    def test_a_failure_shows_the_end_of_the_log(self, data_dir: Path) -> None:
-        with EmbeddedPostgres(data_dir):
-            pass
-        (data_dir / "postgres" / "cluster" / "postgresql.conf").write_text("no_such_setting_anywhere = 1\n")
+    def test_a_failure_shows_the_end_of_the_log(self, kept: Path) -> None:
+        settings = kept / "postgres" / "cluster" / "postgresql.conf"
+        good = settings.read_text()
+        settings.write_text("no_such_setting_anywhere = 1\n")
         with pytest.raises(EmbedError, match="no_such_setting_anywhere"):
-            EmbeddedPostgres(data_dir).start()
+            EmbeddedPostgres(kept).start()
+        settings.write_text(good)
 
     def test_a_path_too_long_for_a_socket_is_fine(self, data_dir: Path) -> None:
-        with EmbeddedPostgres(data_dir / ("long-" * 20)) as postgres:
+        with EmbeddedPostgres(data_dir / ("long-" * 20), durable=False) as postgres:
             postgres.ensure_database()
             assert value(postgres, "SELECT 1") == 1
 
@@ -75,22 +85,20 @@ class TestStart:
         half = data_dir / "postgres" / "cluster.new"
         half.mkdir(parents=True)
         (half / "PG_VERSION").write_text("18\n")
-        with EmbeddedPostgres(data_dir) as postgres:
+        with EmbeddedPostgres(data_dir, durable=False) as postgres:
             postgres.ensure_database()
             assert value(postgres, "SELECT 1") == 1
 
 
 class TestStop:
-    def test_data_is_there_after_stop_and_start(self, data_dir: Path) -> None:
-        with EmbeddedPostgres(data_dir) as postgres:
-            postgres.ensure_database()
-            with connect(postgres) as connection:
-                connection.execute("CREATE TABLE t AS SELECT generate_series(1, 1000) n")
-        with EmbeddedPostgres(data_dir) as postgres:
-            assert value(postgres, "SELECT count(*) FROM t") == 1000
+    def test_data_is_there_after_stop_and_start(self, kept: Path) -> None:
+        with EmbeddedPostgres(kept) as postgres, connect(postgres) as connection:
+            connection.execute("CREATE TABLE stopped AS SELECT generate_series(1, 1000) n")
+        with EmbeddedPostgres(kept) as postgres:
+            assert value(postgres, "SELECT count(*) FROM stopped") == 1000
 
-    def test_an_open_connection_does_not_hold_it_up(self, data_dir: Path) -> None:
-        postgres = EmbeddedPostgres(data_dir)
+    def test_an_open_connection_does_not_hold_it_up(self, kept: Path) -> None:
+        postgres = EmbeddedPostgres(kept)
         postgres.start()
         connection = connect(postgres, "postgres")
         began = time.monotonic()
@@ -98,47 +106,46 @@ class TestStop:
         connection.close()
         assert time.monotonic() - began < 5
 
-    def test_stopping_twice_is_harmless(self, data_dir: Path) -> None:
-        postgres = EmbeddedPostgres(data_dir)
+    def test_stopping_twice_is_harmless(self, kept: Path) -> None:
+        postgres = EmbeddedPostgres(kept)
         postgres.start()
         postgres.stop()
         postgres.stop()
 
 
 class TestKill:
-    def test_every_committed_row_is_there_after_kill_9(self, data_dir: Path) -> None:
-        postgres = EmbeddedPostgres(data_dir)
+    def test_every_committed_row_is_there_after_kill_9(self, kept: Path) -> None:
+        postgres = EmbeddedPostgres(kept)
         postgres.start()
-        postgres.ensure_database()
         with connect(postgres) as connection:
-            connection.execute("CREATE TABLE t (n int)")
+            connection.execute("CREATE TABLE killed (n int)")
             for n in range(200):
-                connection.execute("INSERT INTO t VALUES (%s)", [n])
+                connection.execute("INSERT INTO killed VALUES (%s)", [n])
             assert postgres.process is not None
             os.kill(postgres.process.pid, signal.SIGKILL)
         postgres.process.wait()
         postgres.stop()
-        with EmbeddedPostgres(data_dir) as again:
-            assert value(again, "SELECT count(*) FROM t") == 200
+        with EmbeddedPostgres(kept) as again:
+            assert value(again, "SELECT count(*) FROM killed") == 200
 
-    def test_a_pid_file_that_names_another_process_is_no_obstacle(self, data_dir: Path) -> None:
-        with EmbeddedPostgres(data_dir):
+    def test_a_pid_file_that_names_another_process_is_no_obstacle(self, kept: Path) -> None:
+        with EmbeddedPostgres(kept):
             pass
-        pid_file = data_dir / "postgres" / "cluster" / "postmaster.pid"
+        pid_file = kept / "postgres" / "cluster" / "postmaster.pid"
         pid_file.write_text(f"{os.getpid()}\n{pid_file.parent}\n")
-        with EmbeddedPostgres(data_dir) as postgres:
+        with EmbeddedPostgres(kept) as postgres:
             assert postgres.process is not None
 
-    def test_the_server_dies_with_its_killed_parent_and_the_data_is_free(self, data_dir: Path) -> None:
+    def test_the_server_dies_with_its_killed_parent_and_the_data_is_free(self, kept: Path) -> None:
         script = (
             "import sys, time, pathlib; from trivet.embed.postgres import EmbeddedPostgres\n"
             "p = EmbeddedPostgres(pathlib.Path(sys.argv[1])); p.start(); print(p.process.pid, flush=True); time.sleep(60)"
         )
-        with subprocess.Popen([sys.executable, "-c", script, str(data_dir)], stdout=subprocess.PIPE) as parent:
+        with subprocess.Popen([sys.executable, "-c", script, str(kept)], stdout=subprocess.PIPE) as parent:
             assert parent.stdout is not None
             server = int(parent.stdout.readline())
             parent.kill()
-        with EmbeddedPostgres(data_dir) as postgres:
+        with EmbeddedPostgres(kept) as postgres:
             assert postgres.process is not None
             assert postgres.process.pid != server
             assert not runs(server, "postgres")
