@@ -9,6 +9,7 @@ from tests.support.bills import a_company, as_csv, bring_in, entries, fresh, row
 from trivet.bill.telling import Told, days, sentence, shown
 from trivet.console.money import bills_words as words
 from trivet.console.money.bills_draw import BARS_MAX, HEAD, LEFT, RIGHT, ROW, draw
+from trivet.console.tongue import speaking
 from trivet.kit.money import plain
 
 PARTS = {
@@ -92,6 +93,12 @@ class TestSentence:
     )
     def test_days(self, start, end, said):
         assert days(start, end) == said
+
+    def test_days_in_chinese(self):
+        with speaking("zh"):
+            assert words.days(date(2026, 10, 1), date(2026, 11, 1)) == "2026 年 10 月"
+            assert words.days(date(2026, 10, 5), date(2026, 10, 9)) == "2026 年 10 月 5 至 8 日"
+            assert words.days(date(2026, 10, 30), date(2026, 11, 2)) == "2026 年 10 月 30 日至 2026 年 11 月 1 日"
 
     @pytest.mark.parametrize(
         ("amount", "said"),

@@ -4,22 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 from trivet.bill.match import Parts
-from trivet.kit.marked import N_
+from trivet.kit.marked import N_, Month, Say, english, english_month
 from trivet.kit.money import EXACT, PICO
 
 CAUSES_SAID = 3
-Say = Callable[..., str]  # a text with named holes, and what is put in
 Days = Callable[[date, date], str]
-
-
-def english(text: str, /, **values: Any) -> str:
-    """As it is written here."""
-    return text.format(**values) if values else text
-
-
 TITLES = {"openai": "OpenAI", "anthropic": "Anthropic", "aws": "AWS", "gcp": "Google Cloud", "azure": "Azure"}
 KIND_WORDS = {
     "input": N_("input"), "output": N_("output"), "cache_read": N_("cache reads"), "cache_write": N_("cache writes"),
@@ -49,16 +40,16 @@ def title(provider: str) -> str:
     return TITLES.get(provider, provider)
 
 
-def days(starts_on: date, ends_on: date) -> str:
+def days(starts_on: date, ends_on: date, _: Say = english, month: Month = english_month) -> str:
     """`October 2026` of a whole month, else `3 to 5 October 2026`."""
     last = ends_on - _DAY
-    if starts_on.day == 1 and ends_on.day == 1 and (starts_on.year, starts_on.month) == (last.year, last.month):
-        return f"{starts_on:%B %Y}"
-    if starts_on == last:
-        return f"{starts_on.day} {starts_on:%B %Y}"
-    if (starts_on.year, starts_on.month) == (last.year, last.month):
-        return f"{starts_on.day} to {last.day} {last:%B %Y}"
-    return f"{starts_on.day} {starts_on:%B %Y} to {last.day} {last:%B %Y}"
+    within = (starts_on.year, starts_on.month) == (last.year, last.month)
+    if within and starts_on.day == 1 and ends_on.day == 1:
+        return month(last)
+    if within and starts_on != last:
+        return _("{first} to {last} {month}", first=starts_on.day, last=last.day, month=month(last))
+    one, other = (_("{day} {month}", day=at.day, month=month(at)) for at in (starts_on, last))
+    return one if within else _("{first} to {last}", first=one, last=other)
 
 
 def sentence(told: Told, _: Say = english, days: Days = days) -> str:

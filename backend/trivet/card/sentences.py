@@ -5,21 +5,13 @@ Whoever says them in another language hands in what translates: each text is who
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from trivet.card.content import Card, Guard, Level
 from trivet.card.diff import said
 from trivet.card.steps import Audience
 from trivet.card.watched import LOWER_IS_WORSE
-from trivet.kit.marked import N_
+from trivet.kit.marked import N_, Say, english
 from trivet_collectors.policy.evaluate import FlagValue
-
-Say = Callable[..., str]  # a text with named holes, and what is put in
-
-
-def english(text: str, /, **values: Any) -> str:
-    """As it is written here."""
-    return text.format(**values) if values else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from trivet.bill import telling
 from trivet.bill.telling import KIND_WORDS, Told, shown
 from trivet.console import format as say
-from trivet.console.tongue import N_, _, _n, language
+from trivet.console.tongue import N_, _, _n
 from trivet.kit.money import EXACT
 
 NONE: Final = N_(
@@ -37,7 +37,6 @@ CAUSES: Final[Mapping[str, tuple[str, str]]] = {
     "no_rate": (N_("no rate"), N_("measured in a currency that no rate leads from")),
     "unexplained": (N_("unexplained"), N_("nothing that we know of")),
 }
-_DAY = timedelta(days=1)
 
 
 def sentence(chosen: Told | None, waiting: int) -> str:
@@ -53,19 +52,8 @@ def sentence(chosen: Told | None, waiting: int) -> str:
 
 
 def days(starts_on: date, ends_on: date) -> str:
-    """`October 2026` of a whole month, else `3 to 5 October 2026`; in Chinese `2026 年 10 月 3 日至 5 日`."""
-    if language() != "zh":
-        return telling.days(starts_on, ends_on)
-    last = ends_on - _DAY
-    month = f"{starts_on.year} 年 {starts_on.month} 月"
-    if starts_on.day == 1 and ends_on.day == 1 and (starts_on.year, starts_on.month) == (last.year, last.month):
-        return month
-    first = f"{month} {starts_on.day} 日"
-    if starts_on == last:
-        return first
-    if (starts_on.year, starts_on.month) == (last.year, last.month):
-        return f"{first}至 {last.day} 日"
-    return f"{first}至 {last.year} 年 {last.month} 月 {last.day} 日"
+    """`October 2026` of a whole month, else `3 to 5 October 2026`; in Chinese `2026 年 10 月 3 至 5 日`."""
+    return telling.days(starts_on, ends_on, _, say.month_year)
 
 
 def cause(name: str, kind: str) -> str:

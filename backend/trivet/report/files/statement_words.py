@@ -1,13 +1,11 @@
 """The sentences of a statement. Pure. English, unless told in other `Words`: a page has its reader's, a file is signed in one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from trivet.kit.clock import rfc3339
-from trivet.kit.marked import N_
+from trivet.kit.marked import N_, Month, Say, english, english_month
 from trivet.kit.money import EXACT, PICO
 from trivet.report.files.statement import Section, Statement
 
@@ -20,20 +18,12 @@ WHY = {
 }  # fmt: skip
 
 
-def _english(text: str, /, **values: Any) -> str:
-    return text.format(**values) if values else text
-
-
-def _english_month(at: date) -> str:
-    return f"{at:%B %Y}"
-
-
 @dataclass(frozen=True, slots=True)
 class Words:
     """A language: a text with its values put in, and a month."""
 
-    tell: Callable[..., str] = _english
-    month: Callable[[date], str] = _english_month
+    tell: Say = english
+    month: Month = english_month
 
     def of_month(self, month: str) -> str:
         """`2026-10` as `October 2026`."""
