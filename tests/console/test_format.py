@@ -61,6 +61,7 @@ class TestTimes:
         at, now = datetime(2026, 11, 20, 9, 0, tzinfo=UTC), datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
         assert say.day_clock(at, now, ZoneInfo("UTC")) == "20 Nov 09:00"
         assert say.day_clock(now, now, ZoneInfo("UTC")) == "09:00"
+        assert say.day_clock(at, now, ZoneInfo("UTC"), seconds=True) == "20 Nov 09:00:00"
 
     @pytest.mark.parametrize(
         ("seconds", "said"), [(-1, "0 s"), (1.9, "1 s"), (60, "1 min"), (7300, "2 h"), (172800, "2 d")]

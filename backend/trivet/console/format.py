@@ -112,10 +112,11 @@ def clock(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     return at.astimezone(zone).strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
-def day_clock(at: datetime, now: datetime, zone: tzinfo) -> str:
+def day_clock(at: datetime, now: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     """`14:02` today, `20 Nov 14:02` on another day of the reader's calendar."""
     there, here = at.astimezone(zone), now.astimezone(zone)
-    return f"{there:%H:%M}" if there.date() == here.date() else f"{day(there.date())} {there:%H:%M}"
+    told = clock(at, zone, seconds=seconds)
+    return told if there.date() == here.date() else f"{day(there.date())} {told}"
 
 
 def month(at: date) -> str:

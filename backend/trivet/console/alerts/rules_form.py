@@ -6,9 +6,10 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from trivet.console.places import check_role
 from trivet.console.tongue import _
 from trivet.console.views import Reader
-from trivet.kit.errors import Forbidden, Invalid, TrivetError
+from trivet.kit.errors import Invalid, TrivetError
 from trivet.notify.rules.decide import span
 from trivet.notify.rules.matchers import MATCHER_LENGTH_MAX, MATCHERS_MAX
 
@@ -27,9 +28,7 @@ def may(looking: Reader) -> bool:
 
 def check_may(looking: Reader) -> None:
     """`Forbidden` for who does not."""
-    if not may(looking):
-        role = looking.role.replace("_", " ")
-        raise Forbidden(f"Routes and maintenance windows are made by admin and SRE; you are {role}.")
+    check_role(looking.role, "Routes and maintenance windows are made by admin and sre", may=may(looking))
 
 
 def lines(text: str) -> list[str]:
