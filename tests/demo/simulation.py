@@ -46,6 +46,10 @@ class Use:
     inter_token: bytes = b""
     cost: int = 0
 
+    @property
+    def priced(self):
+        return self.requests - self.rejections - self.unpriced_requests
+
 
 @dataclass
 class Ended:
@@ -82,6 +86,8 @@ class Simulation:
         self.scored_every = scored_every
         self.ladder = ladder
         self.ended: list[Ended] = []
+        # Of each scenario, those that guards still look at: (number, its ten seconds, the call).
+        self._recent = {name: [] for name in cards}
         self.queue: dict[int, int] = {}
         self._pending_policy = []  # (at_s, scenario, revision, level, share at the level below, flags of both)
         self._flags = {name: [{**DEFAULTS, **card.flags_at(0)}] * 2 for name, card in cards.items()}
@@ -137,14 +143,16 @@ class Simulation:
             timeout_s=one.card.latency.timeout_ms / 1000,
         )
         ran_at = level - is_back
-        self.ended.append(
-            Ended(served.ends_at_s, call, served.ends_at_s - at_s, served.outcome, served.quality, revision, ran_at)
-        )
+        ended = Ended(served.ends_at_s, call, served.ends_at_s - at_s, served.outcome, served.quality, revision, ran_at)
+        bucket = floor(T0 + timedelta(seconds=ended.at_s), BUCKET_S)
+        self._recent[call.scenario].append((len(self.ended), bucket, ended))
+        self.ended.append(ended)
         self.queue[int(at_s)] = self.engine.waiting(at_s)["demo-large"]
 
     def _evaluate(self, at_s):
         now = T0 + timedelta(seconds=at_s)
         for name, one in self.watched.items():
+            self._recent[name] = [kept for kept in self._recent[name] if kept[2].at_s > at_s - 60]
             present = Governing(one.revision, one.state.level, max(one.changed_at, one.state.since))
             before = {guard.name: one.standings.get(guard.name, Standing()) for guard in one.card.guards}
             active = ActiveCard(1, name, one.revision, one.revision, one.card, one.changed_at, None)
@@ -182,17 +190,16 @@ class Simulation:
         """Calls that the backend tells of: a second old, and not ended."""
         return [
             Overdue(ended.revision, ended.level, T0 + timedelta(seconds=ended.at_s - ended.latency_s), True, False)
-            for ended in self.ended
-            if ended.call.scenario == name and ended.at_s > at_s and ended.at_s - ended.latency_s <= at_s - 1
+            for _, _, ended in self._recent[name]
+            if ended.at_s > at_s and ended.at_s - ended.latency_s <= at_s - 1
         ]
 
     def _slices(self, name, at_s):
         uses = defaultdict(Use)
         latencies = defaultdict(list)
-        for index, ended in enumerate(self.ended):
-            if ended.call.scenario != name or not at_s - 60 < ended.at_s <= at_s - TELEMETRY_S:
+        for index, bucket, ended in self._recent[name]:
+            if ended.at_s > at_s - TELEMETRY_S:
                 continue
-            bucket = floor(T0 + timedelta(seconds=ended.at_s), BUCKET_S)
             key = (bucket, ended.revision, ended.level)
             use = uses[key]
             use.requests += 1
