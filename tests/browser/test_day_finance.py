@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
-from tests.browser.conftest import KEY
+from playwright.sync_api import Browser, Locator, Page, expect
+from tests.browser.conftest import EMAIL, KEY, PASSWORD
 from tests.browser.trivet import Trivet, until
 
 from trivet.kit.clock import rfc3339, utc_now
@@ -26,8 +26,8 @@ SLOW_MS = 30_000
 DAY = timedelta(days=1)
 
 
-def span(tenant: str, model: str) -> dict[str, Any]:
-    end_ns = time.time_ns()
+def span(tenant: str, model: str, ago_s: int = 0) -> dict[str, Any]:
+    end_ns = time.time_ns() - ago_s * 10**9
     said: dict[str, str | int] = {
         "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": model,
         "gen_ai.response.model": model, "gen_ai.usage.input_tokens": 120_000, "gen_ai.usage.output_tokens": 9_000,
@@ -44,11 +44,14 @@ def span(tenant: str, model: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def morning(company: Trivet) -> Trivet:
-    """Two tenants of one cost centre have each called two models, and what they cost is known."""
+    """Two tenants of one cost centre have each called two models, and what they cost is known; one call is hours old, so that
+    something is posted.
+    """
     company.post("users", FINANCE)
     for tenant in TENANTS:
         company.post("tenants", {"name": tenant, "cost_centre": CENTRE})
     spans = [span(tenant, model) for tenant in TENANTS for model in MODELS]
+    spans.append(span(TENANTS[0], MODELS[0], ago_s=7_200))
     body = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {}, "spans": spans}]}]}
     sent = company.http.post(f"{company.address}/v1/traces", json=body, headers={"Authorization": f"Bearer {KEY}"})
     assert sent.is_success, sent.text
@@ -169,12 +172,13 @@ class TestTheDayOfAFinancePerson:
     def test_a_month_that_cannot_be_closed_yet_says_what_stands_in_the_way_and_what_to_do(
         self, desk: Page, morning: Trivet
     ):
-        """Nothing is posted yet in this young Trivet; closing itself is held by `tests/console/test_periods.py`."""
-        last = (utc_now().replace(day=1) - DAY).strftime("%Y-%m")
-        desk.goto(f"/periods?month={last}")
+        month = utc_now().strftime("%Y-%m")
+        desk.goto(f"/periods?month={month}")
         expect(desk.get_by_role("columnheader", name="What stands in the way")).to_be_visible()
+        expect(desk.locator("#chosen")).to_contain_text("is not over: it ends on 1 ")
         expect(desk.locator("main")).to_contain_text("Closing takes two people")
-        assert morning.get(f"periods/{last}")["state"] == "open"
+        expect(desk.get_by_role("button", name="Ask to close")).to_have_count(0)
+        assert morning.get(f"periods/{month}")["state"] == "open"
 
     def test_prices_of_a_list_are_shown_entered_and_changed_on_a_day_to_come(self, desk: Page, morning: Trivet):
         desk.goto("/prices/import")
@@ -184,25 +188,54 @@ class TestTheDayOfAFinancePerson:
         desk.get_by_role("button", name="Show what it would change").first.click()
         expect(desk.locator("main")).to_contain_text("tide-1")
         desk.get_by_role("button", name="Enter these prices").click()
-        desk.wait_for_url("**/prices**")
-        morrow = (utc_now() + DAY).replace(hour=0, minute=0, second=0, microsecond=0)
-        dearer = {"input": "3", "output": "12"}
-        morning.post(
-            "prices",
-            {
-                "model": "tide-1",
-                "provider": "openai",
-                "effective_from": rfc3339(morrow),
-                "currency": "USD",
-                "per_million": dearer,
-            },
+        desk.wait_for_url("**/prices")
+        desk.goto("/prices?q=tide-1")
+        desk.locator("#held").get_by_role("link", name="tide-1").click()
+        desk.get_by_role("link", name="Enter the next price").click()
+        expect(desk.get_by_label("Input", exact=True)).to_have_value("2")
+        morrow = utc_now() + DAY
+        desk.get_by_label("From the day").fill(f"{morrow:%Y-%m-%d}")
+        desk.get_by_label("Output", exact=True).fill("12")
+        desk.get_by_label("Input", exact=True).fill("3")
+        expect(desk.locator("#preview")).to_contain_text(
+            "tide-1 of openai costs $3.00 instead of $2.00", timeout=SLOW_MS
         )
+        desk.get_by_role("button", name="Enter this price").press("Enter")
+        desk.wait_for_url("**/prices/one?**")
+        expect(desk.locator("main tbody tr").first).to_contain_text("to come")
+        expect(desk.locator("main tbody tr").first).to_contain_text(FINANCE["email"])
         desk.goto("/prices?q=tide-1")
         held = desk.locator("tr", has=desk.get_by_role("link", name="tide-1")).locator("td.price").first
         expect(held).to_have_text("2")
         desk.get_by_label("On the day").fill(f"{morrow + DAY:%Y-%m-%d}")
         desk.get_by_role("button", name="Find").click()
         expect(held).to_have_text("3")
+
+    def test_a_month_is_closed_by_a_second_person_and_not_by_who_asked(
+        self, desk: Page, browser: Browser, morning: Trivet
+    ):
+        """The month before the last one, in which nothing else of this folder lies."""
+        last = utc_now().replace(day=1) - DAY
+        month = f"{last.replace(day=1) - DAY:%Y-%m}"
+        until(lambda: not morning.get(f"periods/{month}")["obstacles"])  # hours are posted every 30 s
+        desk.goto(f"/periods?month={month}")
+        desk.get_by_label("Reason").fill("All bills are in.")
+        desk.get_by_role("button", name="Ask to close").click()
+        expect(desk.locator("#chosen")).to_contain_text("You asked for it")
+        expect(desk.locator(f"form[action='/periods/{month}/close']")).to_have_count(0)
+        other = browser.new_context(base_url=morning.address)
+        assert (
+            other.request.post("/sign-in", form={"email": EMAIL, "password": PASSWORD}, max_redirects=0).status == 303
+        )
+        second = other.new_page()
+        second.goto(f"/periods?month={month}")
+        expect(second.locator("#chosen .form__preview").first).to_contain_text("and stays closed")
+        second.locator(f"form[action='/periods/{month}/close'] button").click()
+        expect(second.locator("#chosen .pill")).to_contain_text("closed")
+        expect(second.locator("#chosen")).to_contain_text("Its balances have the hash")
+        other.close()
+        told = morning.get(f"periods/{month}")
+        assert (told["state"], told["requested_by"], told["closed_by"]) == ("closed", FINANCE["email"], EMAIL)
 
 
 def the_bill() -> bytes:

@@ -84,7 +84,7 @@ class TestPlaces:
     def test_on_a_telephone_nothing_runs_off_the_side(self, company: Trivet, signed_in: Page, scheme: str):
         signed_in.emulate_media(color_scheme=scheme)
         signed_in.set_viewport_size({"width": 390, "height": 844})
-        for place in (*PLACES, "prices/import"):
+        for place in (*PLACES, "prices/import", "prices/new"):
             signed_in.goto(f"/{place}")
             signed_in.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
             assert signed_in.evaluate("document.documentElement.scrollWidth") == 390, place

@@ -43,9 +43,8 @@ CHANGE = Change(
     frozenset({"input", "output"}), line(input="3", output="10"),
 )  # fmt: skip
 OPENS = (
-    "From 1 Dec 2026 gpt-4o of openai costs $2.50 instead of $3.00 for a million input tokens, $10.00 as before for a million "
-    "output tokens, $2.50 instead of $3.00 for a million tokens read from a cache and $2.50 instead of $3.00 for a million "
-    "tokens written to a cache"
+    "From 1 Dec 2026 gpt-4o of openai costs $2.50 instead of $3.00 for a million input tokens and $10.00 as before for a million "
+    "output tokens"
 )
 
 
@@ -60,6 +59,17 @@ class TestTheSentence:
     def test_says_what_the_last_days_would_have_cost(self, more, ends):
         said = sentence(replace(CHANGE, moved=Repriced(1_234_567, Decimal(more))), NOW)
         assert said == f"{OPENS}; the 1,234,567 tokens of the last 7 days {ends}"
+
+    def test_says_which_price_of_its_own_a_kind_has_no_more_or_gets(self):
+        old = line(input="3", output="10", cache_read="0.30")
+        assert sentence(replace(CHANGE, old=old), NOW).endswith(
+            " and $2.50 instead of $0.30 for a million tokens read from a cache."
+        )
+        new = replace(CHANGE, new=rates(input="2.50", output="10", reasoning="12"), kinds=CHANGE.kinds | {"reasoning"})
+        assert sentence(new, NOW) == (
+            "From 1 Dec 2026 gpt-4o of openai costs $2.50 instead of $3.00 for a million input tokens, $10.00 as before for a "
+            "million output tokens and $12.00 instead of $10.00 for a million reasoning tokens."
+        )
 
     def test_says_that_nothing_held(self):
         assert sentence(replace(CHANGE, old=None), NOW) == (
@@ -96,7 +106,7 @@ class TestTheSentence:
     def test_is_said_in_chinese_too(self):
         with speaking("zh"):
             said = sentence(replace(CHANGE, old=None), NOW)
-        assert said == "自 2026 年 12 月 1 日 起，gpt-4o of openai的价格为：每百万输入 Token $2.50和 每百万输出 Token $10.00；没有它，届时就没有价格。"  # fmt: skip
+        assert said == "自 2026 年 12 月 1 日起，gpt-4o of openai 的价格为：每百万输入 Token $2.50和 每百万输出 Token $10.00；没有它，届时就没有价格。"  # fmt: skip
 
     def test_amounts_are_whole_and_in_cents_at_least(self):
         assert [price(Decimal(each), "USD") for each in ("3", "0.0375", "100")] == ["$3.00", "$0.0375", "$100.00"]

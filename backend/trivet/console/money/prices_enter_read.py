@@ -20,6 +20,10 @@ from trivet.pricing.tier import tier_of
 from trivet.report.repriced import repriced
 
 NOTHING = "USD"  # the currency of a form that follows no price
+LABELS = {
+    "input": N_("Input"), "output": N_("Output"), "cache_read": N_("Cache read"), "cache_write": N_("Cache write"),
+    "reasoning": N_("Reasoning"),
+}  # fmt: skip
 SAME = {
     "cache_read": N_("Empty: as input."),
     "cache_write": N_("Empty: as input."),
@@ -58,7 +62,7 @@ def page(session: Session, looking: Reader, asking: Asking, problems: dict[str, 
         pool=asking.pool,
         tier=asking.tier,
         rates=tuple(
-            RateField(kind, _(words.TOKENS[kind]), text, _(SAME[kind]) if kind in SAME else "", kind in NEEDED)
+            RateField(kind, _(LABELS[kind]), text, _(SAME[kind]) if kind in SAME else "", kind in NEEDED)
             for kind, text in asking.rates.items()
         ),
         currency=asking.currency,

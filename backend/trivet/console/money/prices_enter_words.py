@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Final
 
 from trivet.console import format as say
@@ -10,7 +11,7 @@ from trivet.console.money.prices_words import day_year
 from trivet.console.tongue import N_, _
 from trivet.pricing.book import PriceLine
 from trivet.pricing.dated import plain
-from trivet.pricing.rate import KINDS, NEEDED, Rates, Steps
+from trivet.pricing.rate import KINDS, NEEDED, SAME_AS, Rates, Steps
 from trivet.report.repriced import DAYS, Repriced
 
 TOKENS: Final = {
@@ -52,9 +53,11 @@ def sentence(change: Change, now: datetime) -> str:
 
 
 def _is_said(kind: str, change: Change) -> bool:
+    """What is entered, and what had a price of its own that it has no more; the others follow input and output."""
     if kind in NEEDED or kind in change.kinds:
         return True
-    return change.old is not None and getattr(change.old.list_rates, kind) != getattr(change.new, kind)
+    held = change.old.list_rates if change.old else change.new
+    return getattr(held, kind) not in (getattr(held, SAME_AS[kind]), getattr(change.new, kind))
 
 
 def _part(kind: str, change: Change) -> str:
@@ -119,6 +122,9 @@ def _notes(change: Change, now: datetime) -> list[str]:
 
 
 def _listed(parts: list[str]) -> str:
-    if len(parts) == 1:
-        return parts[0]
-    return _("{first} and {last}", first=", ".join(parts[:-1]), last=parts[-1])
+    *most, last = parts
+    return _("{first} and {last}", first=reduce(_beside, most), last=last)
+
+
+def _beside(said: str, part: str) -> str:
+    return _("{said}, {part}", said=said, part=part)
