@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import tomllib
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import uvicorn
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from tests.support import books
 from tests.support.calls import call
 from typer.testing import CliRunner
@@ -25,6 +27,7 @@ from trivet.console.connect import checks, words
 from trivet.console.connect.arrived import Arrived, Poll
 from trivet.console.connect.configs import Wish, files
 from trivet.console.connect.kinds import KINDS
+from trivet.identity.models import ApiKey
 from trivet.ingest.store.persist import store
 from trivet.kit.clock import utc_now
 from trivet_collectors import semconv as sc
@@ -224,6 +227,42 @@ class TestInATerminal:
     def test_a_backend_that_does_not_come_is_told_by_the_status(self, listening):
         done = self.run("--what", "otel", "--endpoint", listening, "--wait", "0.01")
         assert done.exit_code == 3 and "app-1 itself has not sent one yet" in done.output
+
+    def test_one_that_comes_with_something_missing_is_told_apart_from_one_that_is_connected(self, database, scenario):
+        with self.own_call(scenario="unheard-of"):
+            done = self.run("--what", "otel", "--backend", "app-9", "--no-test", "--wait", "1.5")
+        assert done.exit_code == 2, done.output
+        assert "!!  trivet.scenario = unheard-of" in done.output and "Nobody registered this scenario" in done.output
+        assert "the test call" not in done.output and "app-9 is heard: " in done.output
+
+    def test_one_that_comes_with_all_that_is_needed_ends_the_wait(self, database, scenario):
+        books.tenants(acme="CC-1")
+        books.price("openai", "gpt-4o", input="2.50", output="10")
+        with self.own_call(scenario=scenario):
+            done = self.run("--what", "otel", "--backend", "app-9", "--no-test", "--wait", "60")
+        assert done.exit_code == 0, done.output
+        assert "app-9 is connected: all that is needed arrives." in done.output
+
+    @contextmanager
+    def own_call(self, **given):
+        """Meanwhile a call of app-9 comes, with the key that `trivet connect` makes for it."""
+
+        def send():
+            while not over.is_set():
+                with db.transaction() as session:
+                    key_id = session.scalar(select(ApiKey.id).where(ApiKey.name == "app-9"))
+                if key_id is not None:
+                    said = {"backend": "app-9", "revision": 1, "generation": 3, "input_tokens": 9, "output_tokens": 2}
+                    store([call(utc_now(), **said | given)], [], tenant_id=None, key_id=key_id, now=utc_now())
+                    return
+                over.wait(0.02)
+
+        over = threading.Event()
+        thread = threading.Thread(target=send)
+        thread.start()
+        yield
+        over.set()
+        thread.join()
 
     def test_an_address_where_nothing_listens_is_said(self, database):
         done = self.run("--what", "otel", "--endpoint", "http://127.0.0.1:9")
