@@ -110,14 +110,10 @@ def first(start: Callable[..., Up]) -> Up:
 
 
 @pytest.fixture(scope="class")
-def status(first: Up) -> int:
-    """Of the first run, interrupted."""
-    return first.end(signal.SIGINT)
-
-
-@pytest.fixture(scope="class")
-def second(start: Callable[..., Up], status: int) -> Up:
-    """A run on what the first has left."""
+def second(start: Callable[..., Up], first: Up) -> Up:
+    """A run on what the first has left, which was killed."""
+    first.end(signal.SIGKILL)
+    assert eventually(lambda: everything_of(first.data_dir) == [])
     run = start()
     run.wait_for("Ctrl-C stops everything")
     return run
@@ -180,11 +176,9 @@ class TestUp:
         assert another.process.wait(timeout=STOP_LIMIT_S) == 1
         assert answers("127.0.0.1", first.port)
 
-    def test_stops_in_order_and_leaves_nothing_behind(self, first: Up, status: int) -> None:
-        assert status == 0
-        stops = [line.removeprefix("stopping ") for line in first.lines if line.startswith("stopping ")]
-        assert stops == ["beat", "worker-control", "worker-work", "api", "redis", "postgres"]
-        assert everything_of(first.data_dir) == []
+    def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(self, first: Up, second: Up) -> None:
+        assert first.process.returncode == -signal.SIGKILL
+        assert answers("127.0.0.1", second.port)
 
     def test_started_again_finds_its_data_and_is_quick(self, first: Up, second: Up) -> None:
         seconds = re.search(r"ready in ([\d.]+) s", second.wait_for("ready in"))
@@ -201,13 +195,11 @@ class TestUp:
         second.wait_for("postgres restarted")
         assert eventually(lambda: answers("127.0.0.1", second.port) and database_answers(second.port))
 
-    def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_works(
-        self, start: Callable[..., Up], second: Up
-    ) -> None:
-        assert everything_of(second.data_dir)
-        second.end(signal.SIGKILL)
-        assert eventually(lambda: everything_of(second.data_dir) == [])
-        start().wait_for("Ctrl-C")
+    def test_stops_in_order_and_leaves_nothing_behind(self, second: Up) -> None:
+        assert second.end(signal.SIGINT) == 0
+        stops = [line.removeprefix("stopping ") for line in second.lines if line.startswith("stopping ")]
+        assert stops == ["beat", "worker-control", "worker-work", "api", "redis", "postgres"]
+        assert everything_of(second.data_dir) == []
 
 
 @pytest.mark.timeout(240)
