@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 from tests.support.grpc_server import Caller
 from tests.support.otlp import PROTOBUF, body, span
 from typer.testing import CliRunner
 
+from trivet import db
 from trivet.cli import app
+from trivet.identity.models import ApiKey
 from trivet.settings import get_settings
 
 LIMIT_S = 40.0
+REVOKED_S = 5.0
 
 
 def free_port() -> int:
@@ -91,7 +95,7 @@ def two(database: str, tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.mark.timeout(180)
 class TestTwoProcesses:
-    def test_share_both_ports_are_seen_by_one_scrape_and_stop_together(
+    def test_share_ports_and_what_a_key_may_are_seen_by_one_scrape_and_stop_together(
         self, two: Processes, make_key: Callable[..., str]
     ) -> None:
         two.wait_for_both()
@@ -106,9 +110,27 @@ class TestTwoProcesses:
             assert told.count(b"# TYPE trivet_ingest_spans_total") == 1
             assert b"trivet_outbox_waiting 0.0" in told
             assert b"process_cpu_seconds_total" not in told
+        self.assert_a_key_revoked_at_one_is_refused_by_both(two, make_key)
         two.process.terminate()
         assert two.process.wait(LIMIT_S) == 0
         assert listeners(two.port) == listeners(two.grpc_port) == 0
+
+    @staticmethod
+    def assert_a_key_revoked_at_one_is_refused_by_both(two: Processes, make_key: Callable[..., str]) -> None:
+        """Within five seconds."""
+        admin, reader = make_key(["admin"]), make_key(["read"])
+
+        def answers() -> set[int]:
+            return {two.ask("GET", "/api/v1/scenarios", reader)[0] for _ in range(8)}  # whoever answers
+
+        assert answers() == {200}
+        with db.transaction() as session:
+            newest = session.scalar(select(func.max(ApiKey.id)))
+        assert two.ask("DELETE", f"/api/v1/keys/{newest}", admin)[0] in (200, 204)
+        began = time.monotonic()
+        while answers() != {401}:
+            assert time.monotonic() - began < REVOKED_S
+        assert answers() == {401}
 
     def test_come_back_where_one_is_killed_and_end_with_the_one_that_started_them(self, two: Processes) -> None:
         first, _ = two.wait_for_both()
