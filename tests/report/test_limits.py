@@ -89,7 +89,7 @@ class TestPages:
         ],
     )
     def test_one_after_the_other_are_the_whole(self, get, asked):
-        some_usage()
+        some_usage(30)
         by = names.parse(asked["group_by"], names.USAGE_BY)
         with db.transaction() as session:
             where = names.where(
