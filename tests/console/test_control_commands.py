@@ -36,7 +36,7 @@ class TestTheSentence:
 
     def test_of_one_says_who_does_not_hold_it(self):
         assert of_one("restore", "chat", "Ole", "pending", 1) == (
-            "Ole gave restore for chat: it waits for its proof. 1 backend in sight does not hold it."
+            "Restore for chat, by Ole: it waits for its proof. 1 backend in sight does not hold it."
         )
 
 

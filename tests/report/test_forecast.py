@@ -37,6 +37,13 @@ class TestDaysToCome:
         )
         assert flat < told.total < straight
 
+    def test_after_a_fall_are_in_doubt_by_what_was_usual_not_by_next_to_nothing(self):
+        """Sixteen a day, then seven: the trend of the week of the fall told nearly nothing for the days after it."""
+        history = [13.0, *[16.0, 17.0] * 5, 13.0, *[8.0, 8.0, 3.0, 4.0, 8.0, 8.0, 7.0] * 2, 8.0, 8.0]
+        told = forecast(history, 9)
+        assert told.low is not None and told.high is not None
+        assert told.low <= told.total <= told.high < 9 * 17  # no more than it cost before the fall
+
     def test_of_little_history_are_told_without_an_interval(self):
         told = forecast([10.0, 12.0], 3)
         assert (told.low, told.high, told.errors) == (None, None, 0)

@@ -64,7 +64,8 @@ def forecast(history: Sequence[float], horizon: int, season: int = WEEK) -> Fore
     errors = _errors(known, horizon, season)
     low = high = None
     if len(errors) >= ERRORS_MIN and total > 0:
-        low, high = (max(total * (1 + _quantile(errors, q)), 0.0) for q in ((1 - TAKEN) / 2, (1 + TAKEN) / 2))
+        measure = _measure(total, known, horizon, season)
+        low, high = (max(total + measure * _quantile(errors, q), 0.0) for q in ((1 - TAKEN) / 2, (1 + TAKEN) / 2))
         low, high = min(low, total), max(high, total)
     return Forecast(tuple(map(float, steps)), total, low, high, len(errors))
 
@@ -130,9 +131,18 @@ def _errors(known: Floats, horizon: int, season: int) -> Floats:
     found = []
     for origin in origins[-ORIGINS * season :: max(season // 6, 1)]:
         told = float(_ahead(known[:origin], reach, season).sum())
-        if told > 0:
-            found.append((float(known[origin : origin + reach].sum()) - told) / told)
+        measure = _measure(told, known[:origin], reach, season)
+        if measure > 0:
+            found.append((float(known[origin : origin + reach].sum()) - told) / measure)
     return np.asarray(found)
+
+
+def _measure(told: float, known: Floats, steps: int, season: int) -> float:
+    """What errors of a sum are relative to: the forecast, but never less than half of what was usual lately.
+
+    A forecast of next to nothing, after a fall, would make any error a hundredfold one.
+    """
+    return max(told, float(np.median(known[-2 * season :])) * steps / 2)
 
 
 def _quantile(errors: Floats, q: float) -> float:

@@ -72,7 +72,8 @@ def sentence(newest: tuple[str, str, str, str] | None, waiting: int, silent: boo
 
 def of_one(what_: str, scope: str, by: str, status: str, missing: int) -> str:
     """The sentence of one command's page. `missing`: backends of its scope that were not seen to hold it."""
-    first = _("{who} gave {what} for {scope}: {state}.", who=by, what=what_, scope=scope, state=_(STATES[status]))
+    what_ = what_[:1].upper() + what_[1:]
+    first = _("{what} for {scope}, by {who}: {state}.", who=by, what=what_, scope=scope, state=_(STATES[status]))
     if status != "pending" or not missing:
         return first
     return first + _n(" {n} backend in sight does not hold it.", " {n} backends in sight do not hold it.", missing)
