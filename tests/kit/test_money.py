@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.seeded import seeded
 
-from trivet.kit.money import from_picos, money, plain, split, to_picos
+from trivet.kit.money import from_exact, from_picos, money, of_million, plain, split, to_picos
 
 
 class TestPicos:
@@ -34,6 +34,16 @@ class TestPicos:
         for _ in range(300):
             picos = rng.randrange(-(10**38), 10**38)
             assert to_picos(from_picos(picos)) == picos
+
+
+class TestRounding:
+    def test_what_a_million_take_has_twelve_places_half_even(self):
+        assert of_million(Decimal(1), 3) == Decimal("333333.333333333333")
+        assert of_million(Decimal("0.000000000000000001"), 2) == 0  # half a pico, to the even one
+
+    def test_a_quotient_is_rounded_once(self):
+        assert from_exact(Fraction(2, 3)) == Decimal("0.666666666667")
+        assert from_exact(Fraction(-3, 2 * 10**12)) == Decimal("-0.000000000002")
 
 
 class TestTheWireForm:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from trivet.kit.money import EXACT, PICO, split
+from trivet.kit.money import EXACT, rounded, split
 
 KINDS = ("input", "output", "cache_read", "cache_write", "reasoning")
 CAPACITY = "capacity"
@@ -234,9 +234,9 @@ def _explained(side: _Side, rate: Decimal | None, guessed: bool) -> list[tuple[s
     price = EXACT.divide(side.cost, Decimal(side.measured)) if side.measured and side.cost else rate
     if price is None:
         return _at_the_bills_price(side, difference)
-    unpriced = _picos(EXACT.multiply(price, Decimal(side.unpriced)))
+    unpriced = rounded(EXACT.multiply(price, Decimal(side.unpriced)))
     missed = EXACT.subtract(side.tokens, Decimal(side.measured + side.unpriced))
-    volume = _picos(EXACT.multiply(price, missed))
+    volume = rounded(EXACT.multiply(price, missed))
     rest = EXACT.subtract(EXACT.subtract(difference, unpriced), volume)
     return [("unpriced", unpriced), ("volume", volume), (_of_price(side, rest, guessed), rest)]
 
@@ -265,7 +265,7 @@ def _at_the_bills_price(side: _Side, difference: Decimal) -> list[tuple[str, Dec
     if not side.tokens:
         return [("unexplained" if side.measured or side.unpriced else "volume", difference)]
     seen = min(Decimal(side.measured + side.unpriced), side.tokens)
-    unpriced = _picos(EXACT.divide(EXACT.multiply(difference, seen), side.tokens))
+    unpriced = rounded(EXACT.divide(EXACT.multiply(difference, seen), side.tokens))
     return [("unpriced", unpriced), ("volume", EXACT.subtract(difference, unpriced))]
 
 
@@ -300,10 +300,6 @@ def by_cause(rows: Iterable[Row]) -> Parts:
 
 def _add(parts: Parts, cause: str, kind: str, amount: Decimal) -> None:
     parts[cause, kind] = EXACT.add(parts.get((cause, kind), _ZERO), amount)
-
-
-def _picos(amount: Decimal) -> Decimal:
-    return EXACT.quantize(amount, PICO)
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

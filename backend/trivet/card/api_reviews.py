@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, StringConstraints
 from sqlalchemy import select
 
 from trivet import db
@@ -14,7 +13,7 @@ from trivet.card.api_texts import NewProposal
 from trivet.card.models import CardTrial, SoloMode
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import answers as answer
-from trivet.kit.body import Body, is_storable
+from trivet.kit.body import Body, Words
 from trivet.kit.clock import rfc3339, utc_now, when
 from trivet.kit.page import INT8, from_cursor, page
 
@@ -25,15 +24,6 @@ Write = Annotated[Principal, Depends(platform("product", "operations"))]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 DRAFTED: dict[int | str, dict[str, Any]] = {201: {"model": answers.Revision}}
-
-
-def _clean(text: str) -> str:
-    if not is_storable(text):
-        raise ValueError("a text cannot hold a NUL character")
-    return text
-
-
-Words = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_clean)]
 
 
 class Switch(Body):

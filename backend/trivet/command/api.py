@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from trivet.command.preview import preview
 from trivet.command.standing import give_once
 from trivet.fleet.models import Backend
 from trivet.identity.auth import Principal, platform, requires
-from trivet.kit.body import EARLIEST, LATEST, Instant, Name
+from trivet.kit.body import EARLIEST, LATEST, Body, Instant, Name, Words
 from trivet.kit.clock import utc_now, when
 from trivet.kit.errors import Invalid, NotFound
 from trivet.kit.interval import Interval
@@ -36,21 +36,6 @@ root_router.include_router(events.router)
 Read = Annotated[Principal, Depends(requires("read"))]
 Commander = Annotated[Principal, Depends(platform("command"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
-
-
-def _clean(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a text cannot hold a NUL character")
-    return text
-
-
-Words = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_clean)]
-
-
-class Body(BaseModel):
-    """A misspelt field is refused: left out, it would widen what was asked."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class NewCommand(Body):

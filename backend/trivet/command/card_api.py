@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import select
 
 from trivet import db
@@ -15,7 +15,7 @@ from trivet.command import trials as steps
 from trivet.command.models import Command
 from trivet.identity.auth import Principal, platform
 from trivet.kit.answer import Answer, Page, answers
-from trivet.kit.body import Body, Instant, is_storable
+from trivet.kit.body import Body, Instant, Words
 from trivet.kit.clock import rfc3339, utc_now
 from trivet.kit.page import from_cursor, page
 
@@ -25,15 +25,6 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 Commander = Annotated[Principal, Depends(platform("command"))]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 REVISION = "/cards/{scenario}/revisions/{number}"
-
-
-def _clean(text: str) -> str:
-    if not is_storable(text):
-        raise ValueError("a text cannot hold a NUL character")
-    return text
-
-
-Words = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_clean)]
 
 
 class Reason(Body):

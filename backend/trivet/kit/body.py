@@ -69,6 +69,7 @@ Name = Annotated[
     AfterValidator(_storable),
     AfterValidator(_visible),
 ]
+Words = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_storable)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Instant = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_bounded)]
 Day = Annotated[date, BeforeValidator(_dated), AfterValidator(_bounded_day)]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 PICO = Decimal(1).scaleb(-12)
+MILLION = Decimal(1_000_000)
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _WIDE = Context(prec=400)  # of weights, whose digits are all kept
 WHOLE_DIGITS_MAX = 15
@@ -38,9 +39,19 @@ def from_picos(picos: int) -> Decimal:
     return EXACT.scaleb(Decimal(picos), -12)
 
 
+def rounded(amount: Decimal) -> Decimal:
+    """An amount rounded, half even, to twelve places."""
+    return EXACT.quantize(amount, PICO)
+
+
+def of_million(amount: Decimal, count: Decimal | int) -> Decimal:
+    """What a million of some things take of an amount, rounded to twelve places."""
+    return rounded(EXACT.divide(EXACT.multiply(amount, MILLION), Decimal(count)))
+
+
 def from_exact(exact: Fraction) -> Decimal:
     """A quotient rounded once, half even, to twelve places."""
-    return EXACT.quantize(EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)), PICO)
+    return rounded(EXACT.divide(Decimal(exact.numerator), Decimal(exact.denominator)))
 
 
 def plain(amount: Decimal | int) -> str:

@@ -12,14 +12,13 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import EXACT, PICO, of_million
 from trivet.ledger import pool_evidence
 from trivet.ledger.reading import HOUR_S
 from trivet.ledger.work import WEIGHTS
 from trivet.rollup.cover import cover
 from trivet.rollup.read import counts, sums
 
-MILLION = Decimal(1_000_000)
 TOKENS = tuple(WEIGHTS)
 
 
@@ -35,7 +34,7 @@ class Used:
         """None where no card said any, or no token was served."""
         if self.kwh is None or not self.tokens:
             return None
-        return EXACT.quantize(EXACT.divide(EXACT.multiply(self.kwh, MILLION), Decimal(self.tokens)), PICO)
+        return of_million(self.kwh, self.tokens)
 
 
 def by_pool(session: Session, interval: Interval, pools: Collection[int] | None = None) -> dict[int, Used]:

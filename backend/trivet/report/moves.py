@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import EXACT, MILLION, of_million
 from trivet.report.why import PRECISE, Term, ratio, split_change
 
-ONE, ZERO, MILLION = Decimal(1), Decimal(0), Decimal(1_000_000)
+ONE, ZERO = Decimal(1), Decimal(0)
 STATEMENT = ("volume", "price", "mix", "efficiency", "idle", "shared", "bill")
 PER_TOKEN = ("price", "efficiency", "utilisation", "mix")
 KEPT = ("idle", "shared", "bill")
@@ -113,7 +113,7 @@ def per_million(pools: Mapping[Any, Running]) -> Decimal | None:
     if not tokens:
         return None
     cost = sum((pool.cost for pool in pools.values()), ZERO)
-    return EXACT.quantize(EXACT.divide(EXACT.multiply(cost, MILLION), Decimal(tokens)), PICO)
+    return of_million(cost, tokens)
 
 
 def per_token_moved(before: Mapping[Any, Running], after: Mapping[Any, Running]) -> dict[str, Decimal] | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trivet.fleet.plan import Plan
 from trivet.kit.interval import Interval
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import EXACT, of_million, rounded
 from trivet.ledger.pool_capacity import plans
 from trivet.ledger.pool_models import PoolHourSplit
 from trivet.ledger.service import posted_until
@@ -20,7 +20,7 @@ from trivet.report.moves import Running
 from trivet.report.tokens import Counts
 from trivet.rollup.read import one_of
 
-ZERO, ONE, MILLION = Decimal(0), Decimal(1), Decimal(1_000_000)
+ZERO, ONE = Decimal(0), Decimal(1)
 HOUR_US = Decimal(3_600_000_000)
 _MICROSECOND = timedelta(microseconds=1)
 _KEPT = ("cost", "used", "headroom", "idle", "down", "work", "energy_kwh")
@@ -41,7 +41,7 @@ class Planned:
         if self.price_per_gpu_hour is None or not self.load_test_per_gpu_hour or not self.utilisation:
             return None
         could = EXACT.multiply(self.load_test_per_gpu_hour, self.utilisation)
-        return _picos(EXACT.divide(EXACT.multiply(self.price_per_gpu_hour, MILLION), could))
+        return of_million(self.price_per_gpu_hour, could)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class PoolFigures:
     @property
     def price_per_gpu_hour(self) -> Decimal | None:
         """What a GPU hour cost."""
-        return _picos(EXACT.divide(self.cost, self.gpu_hours)) if self.gpu_hours else None
+        return rounded(EXACT.divide(self.cost, self.gpu_hours)) if self.gpu_hours else None
 
     def running(self) -> Running:
         """As `moves` compares it."""
@@ -146,8 +146,4 @@ def _gpu_hours(plan: Plan, until: datetime) -> Decimal:
 
 
 def _per_million(cost: Decimal, units: Decimal) -> Decimal | None:
-    return _picos(EXACT.divide(EXACT.multiply(cost, MILLION), units)) if units else None
-
-
-def _picos(amount: Decimal) -> Decimal:
-    return EXACT.quantize(amount, PICO)
+    return of_million(cost, units) if units else None

@@ -7,9 +7,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import EXACT, PICO, of_million
 
-MILLION = Decimal(1_000_000)
 # (much volume?, high unit cost?) -> name, the move
 MOVES = {
     (True, True): (
@@ -39,7 +38,7 @@ class Point:
     @property
     def unit_cost(self) -> Decimal:
         """Of a million tokens."""
-        return EXACT.quantize(EXACT.divide(EXACT.multiply(self.amount, MILLION), Decimal(self.tokens)), PICO)
+        return of_million(self.amount, self.tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.errors import Invalid, NotFound
 from trivet.kit.interval import Interval, month_of
-from trivet.kit.money import EXACT, PICO
+from trivet.kit.money import EXACT, of_million
 from trivet.ledger import periods
 from trivet.report import compare, moved, names, tokens
 from trivet.report.costs import Costs, costs
@@ -27,7 +27,6 @@ from trivet.tenant.models import CostCentre
 LOOKBACK_MONTHS = 36
 KEPT_MONTHS = 2
 USE = ("cost_centre", "unattributed", "variance")
-MILLION = Decimal(1_000_000)
 ZERO = Decimal(0)
 KINDS = {
     "use": "Requests", "idle": "Idle capacity", "headroom": "Headroom", "down": "Capacity that could not serve",
@@ -48,9 +47,7 @@ class Line:
     @property
     def per_million(self) -> Decimal | None:
         """Borne cost of a million tokens, rounded to picos."""
-        if not self.tokens:
-            return None
-        return EXACT.quantize(EXACT.divide(EXACT.multiply(self.amount, MILLION), Decimal(self.tokens)), PICO)
+        return of_million(self.amount, self.tokens) if self.tokens else None
 
 
 @dataclass(frozen=True, slots=True)
