@@ -7,7 +7,7 @@ understood is what the page shows by itself, never an error.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
@@ -118,17 +118,19 @@ def instant(text: str, zone: tzinfo, *, last: bool = False) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 
-def number_after(cursor: str, kind: Kind = int) -> int | None:
-    """The number that a table goes on after; None, which is the beginning, for a cursor that is none of ours."""
+def key_after(cursor: str, *kinds: Kind) -> list[Any]:
+    """The key that a table goes on after; empty, which is the beginning, for a cursor that is none of ours."""
     try:
-        return int(from_cursor(cursor, kind)[0]) if cursor else None
+        return from_cursor(cursor, *kinds) if cursor else []
     except Invalid:
-        return None
+        return []
+
+
+def number_after(cursor: str, kind: Kind = int) -> int | None:
+    """The same of a key that is a number; None from the beginning."""
+    return next(iter(key_after(cursor, kind)), None)
 
 
 def name_after(cursor: str) -> str:
-    """The name that a table goes on after; empty, which is the beginning, for a cursor that is none of ours."""
-    try:
-        return str(from_cursor(cursor, str)[0]) if cursor else ""
-    except Invalid:
-        return ""
+    """The same of a key that is a name; "" from the beginning."""
+    return next(iter(key_after(cursor, str)), "")

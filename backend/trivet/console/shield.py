@@ -60,7 +60,7 @@ def _refusal(method: str, path: str, headers: Headers) -> PlainTextResponse | No
         limit += get_settings().bill_file_limit_bytes
     elif path in TAKES_PRICES:
         limit += FILE_LIMIT_BYTES
-    if not length.isdigit() or int(length) > limit:
+    if not length.isdecimal() or int(length) > limit:
         return PlainTextResponse(f"A form says its length and has at most {limit} bytes.", 413)
     return None
 

@@ -44,7 +44,7 @@ class Front:
             bound = principal.tenant_id if scope["method"] in READS else None
         limit = self.file_limit if path in FILES else self.limit
         said = request.headers.get("content-length", "")
-        if said.isdigit() and int(said) > limit:
+        if said.isdecimal() and int(said) > limit:
             raise self._too_large(limit)
         with db.bound_to(bound):
             await self.app(scope, self._bounded(receive, limit), send)

@@ -16,7 +16,7 @@ from trivet.compare.api import other
 from trivet.compare.models import Baseline
 from trivet.console import files
 from trivet.console import format as say
-from trivet.console.address import Address, Link, Name, Times, instant, settle
+from trivet.console.address import Address, Link, Name, Times, instant, number_after, settle
 from trivet.console.cards import baselines_words as words
 from trivet.console.cards.baselines_views import BaselinePage, BaselineRow, BaselinesPage, Cell, Frozen
 from trivet.console.door import Looking, check_token
@@ -27,6 +27,7 @@ from trivet.console.views import Choice, Reader
 from trivet.kit.body import Asked as Text
 from trivet.kit.clock import floor, rfc3339
 from trivet.kit.errors import Invalid, TrivetError
+from trivet.kit.page import to_cursor
 from trivet.report.files.table import Column
 from trivet.tenant.models import Scenario
 
@@ -118,12 +119,12 @@ def one(looking: Looking, baseline: Id, asked: Annotated[AskedOne, Query()]) -> 
 
 def _against(text: str) -> int | None:
     """A bad value means now."""
-    return other(text) if text.isdigit() and len(text) < 19 and int(text) else None
+    return other(text) if text.isdecimal() and len(text) < 19 and int(text) else None
 
 
 def _list(looking: Reader, asked: Asked, typed: Frozen | None = None, status: int = 200) -> HTMLResponse:
     address = settle("/baselines", asked, looking.now, looking.zone)
-    before = int(asked.cursor) if asked.cursor.isdigit() and len(asked.cursor) < 19 else None
+    before = number_after(asked.cursor)
     with db.transaction() as session:
         found = service.some(session, scenario=asked.scenario or None, before=before, limit=SHOWN)
         names = session.scalars(select(Scenario.name).order_by(Scenario.name).limit(SCENARIOS_SHOWN)).all()
@@ -134,7 +135,7 @@ def _list(looking: Reader, asked: Asked, typed: Frozen | None = None, status: in
             address=address,
             sentence=_sentence(len(found), asked.scenario),
             rows=tuple(_row(row, name) for row, name in shown),
-            next_url=address.url(cursor=str(shown[-1][0].id)) if len(found) > SHOWN else "",
+            next_url=address.url(cursor=to_cursor([shown[-1][0].id])) if len(found) > SHOWN else "",
             chosen=(Link(asked.scenario, address.url(scenario="")),) if asked.scenario else (),
             scenarios=tuple(Choice(name, name, "", name == given.scenario) for name in names),
             typed=given,

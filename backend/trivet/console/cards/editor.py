@@ -122,7 +122,7 @@ def _source(session: Session, looking: Reader, scenario: Scenario, begin: str) -
             return _preset(rest), begin, ""
         if kind == "proposal":
             return observed.proposal(session, scenario.name, PROPOSAL_DAYS, looking.now).card, begin, ""
-        if kind == "revision" and rest.isdigit() and len(rest) < 10:
+        if kind == "revision" and rest.isdecimal() and len(rest) < 10:
             return exchange.values(session, scenario.name, int(rest)), begin, ""
     except TrivetError as refused:
         return usual, chosen, refused.detail

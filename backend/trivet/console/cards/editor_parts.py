@@ -156,7 +156,7 @@ def _placed(field: str, values: form.Values) -> str:
     head, _dot, rest = field.partition(".")
     prefix = "cost.stop_loss" if field.startswith("cost.stop_loss.") else head
     place, _dot, rest = field.removeprefix(f"{prefix}.").partition(".")
-    if prefix not in {"guards", "ladder", "cost.stop_loss"} or not place.isdigit():
+    if prefix not in {"guards", "ladder", "cost.stop_loss"} or not place.isdecimal():
         return field
     there = form.numbers(values, prefix)
     number = there[int(place)] if int(place) < len(there) else place

@@ -135,7 +135,7 @@ def _texts(fields: Sequence[Field], part: Any, prefix: str) -> Values:
 
 def _of(part: Any, path: str) -> Any:
     head, _, at = path.rpartition(".")
-    if at.isdigit():  # of a list
+    if at.isdecimal():  # of a list
         items = _list(get(part, head))
         return items[int(at)] if int(at) < len(items) else None
     return get(part, path)
@@ -249,7 +249,7 @@ def _put_back(body: Any, path: str, value: Any) -> None:
     """What was carried, where the part that it belongs to is still there."""
     *parents, last = path.split("/")
     for part in parents:
-        if isinstance(body, list) and part.isdigit() and int(part) < len(body):
+        if isinstance(body, list) and part.isdecimal() and int(part) < len(body):
             body = body[int(part)]
         elif isinstance(body, dict) and part in body:
             body = body[part]

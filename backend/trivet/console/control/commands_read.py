@@ -15,7 +15,7 @@ from trivet.command import scope as scopes
 from trivet.command.listing import PEOPLE, Row, Wanted
 from trivet.command.models import Command
 from trivet.console import story
-from trivet.console.address import Address, Times
+from trivet.console.address import Address, Times, number_after
 from trivet.console.control import commands_words as words
 from trivet.console.control import filters
 from trivet.console.control.control_views import CommandPage, CommandRow, CommandsPage, HeldRow
@@ -24,6 +24,7 @@ from trivet.console.views import Reader
 from trivet.identity.models import Audit, User
 from trivet.kit.body import Asked
 from trivet.kit.errors import NotFound
+from trivet.kit.page import to_cursor
 from trivet.settings import get_settings
 from trivet.tenant.models import Scenario
 
@@ -61,7 +62,7 @@ def wanted(query: Query, address: Address) -> Wanted:
 
 def page(session: Session, looking: Reader, query: Query, address: Address) -> CommandsPage:
     """Newest first, 50 a page."""
-    rows = listing.newest(session, wanted(query, address), limit=SHOWN + 1, before_id=filters.after(query.cursor))
+    rows = listing.newest(session, wanted(query, address), limit=SHOWN + 1, before_id=number_after(query.cursor))
     shown, people = rows[:SHOWN], _people(session, rows)
     told = [_row(each, people) for each in shown]
     names = sorted(session.scalars(select(Scenario.name).limit(filters.LISTED_MAX)))
@@ -87,7 +88,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> C
         chips=filters.chips(address, {name: _(said) for name, said in NAMED.items()}),
         tracks=words.tracks([_told(each) for each in shown], looking.now),
         commands=tuple(told),
-        next_url=address.url(cursor=str(shown[-1][0].id)) if len(rows) > SHOWN else "",
+        next_url=address.url(cursor=to_cursor([shown[-1][0].id])) if len(rows) > SHOWN else "",
         scenarios=tuple((name, f"/scenarios/{quote(name, safe='')}/command") for name in offered[:OFFERED]),
         left_out=max(0, len(offered) - OFFERED),
     )  # fmt: skip

@@ -50,8 +50,3 @@ def chips(address: Address, words: Mapping[str, str]) -> tuple[Link, ...]:
 def kept(address: Address) -> tuple[tuple[str, str], ...]:
     """What the form of filters hands on: the range."""
     return tuple((name, address.said[name]) for name in OWN if address.said.get(name))
-
-
-def after(cursor: str) -> int | None:
-    """The id that a page goes on after; None from the beginning, also where the address says nonsense."""
-    return int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else None

@@ -12,7 +12,7 @@ from trivet.command import proven
 from trivet.command.models import Command
 from trivet.console import format as say
 from trivet.console import story
-from trivet.console.address import Address, Times
+from trivet.console.address import Address, Times, number_after
 from trivet.console.control import filters, ladder_picture, ladder_words
 from trivet.console.control.control_views import AtLevel, LadderPage, MoveRow
 from trivet.console.control.ladder_picture import Course, Flag, Trial
@@ -24,6 +24,7 @@ from trivet.guard.models import Breach, LadderMove, LadderState
 from trivet.identity.models import User
 from trivet.kit.body import Asked
 from trivet.kit.interval import Interval
+from trivet.kit.page import to_cursor
 from trivet.tenant.models import Scenario
 
 SHOWN, LANES_MAX, SCENARIOS_MAX = 50, 12, 1_000
@@ -48,7 +49,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> L
     shown = order[:LANES_MAX]
     courses = _courses(session, shown, names, looking, address)
     rows = moved.newest(
-        session, interval, scenario=query.scenario, limit=SHOWN + 1, before_id=filters.after(query.cursor)
+        session, interval, scenario=query.scenario, limit=SHOWN + 1, before_id=number_after(query.cursor)
     )
     people = _people(session, [row for row, _name in rows])
     end = min(interval.end, looking.now)
@@ -71,7 +72,7 @@ def page(session: Session, looking: Reader, query: Query, address: Address) -> L
         standing=tuple(_standing(names[id_], states.get(id_), stays[id_], counts.get(id_, 0)) for id_ in shown),
         left_out=len(order) - len(shown),
         moves=tuple(_move(row, name, people) for row, name in rows[:SHOWN]),
-        next_url=address.url(cursor=str(rows[SHOWN - 1][0].id)) if len(rows) > SHOWN else "",
+        next_url=address.url(cursor=to_cursor([rows[SHOWN - 1][0].id])) if len(rows) > SHOWN else "",
     )
 
 

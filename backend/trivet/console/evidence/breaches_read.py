@@ -13,7 +13,7 @@ from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command.models import Command
 from trivet.console import story
-from trivet.console.address import Address, Times
+from trivet.console.address import Address, Times, key_after
 from trivet.console.control import commands_words, filters
 from trivet.console.control.commands_read import among
 from trivet.console.control.lanes import Band, Dot, Lane, Lanes, Scale
@@ -26,6 +26,7 @@ from trivet.evidence import breach_list
 from trivet.evidence.breach_list import Listed, Wanted
 from trivet.guard.models import Breach
 from trivet.kit.body import Asked
+from trivet.kit.page import INT8, to_cursor
 from trivet.tenant.models import Scenario
 
 SHOWN, LANES_MAX, DRAWN_MAX, GUARDS_MAX = 20, 12, 600, 100
@@ -183,10 +184,9 @@ def _metric(breach: Breach, governing: Mapping[int, ActiveCard]) -> tuple[str, s
 
 
 def _cursor(breach: Breach) -> str:
-    return f"{int(breach.closed_at is not None)}-{breach.id}"
+    return to_cursor([int(breach.closed_at is not None), breach.id])
 
 
 def _after(cursor: str) -> tuple[bool, int] | None:
-    over, _dash, id_ = cursor.partition("-")
-    after = filters.after(id_)
-    return (over == "1", after) if after is not None and over in ("0", "1") else None
+    found = key_after(cursor, range(2), INT8)
+    return (bool(found[0]), found[1]) if found else None

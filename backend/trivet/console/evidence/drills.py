@@ -128,7 +128,7 @@ def _address(looking: Reader, query: Query) -> Address:
 def _often(given: NewDrill) -> tuple[int, time]:
     """How often and when, in UTC."""
     most = drill_schedules.EVERY_MAX_DAYS
-    if not given.every_days.isdigit() or not 1 <= int(given.every_days) <= most:
+    if not given.every_days.isdecimal() or not 1 <= int(given.every_days) <= most:
         raise Invalid(f"A drill comes back every 1 to {most} days.", field="every_days")
     try:
         return int(given.every_days), time.fromisoformat(given.at)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.card import service as cards
 from trivet.console import format as say
-from trivet.console.address import Address, Times
+from trivet.console.address import Address, Times, number_after
 from trivet.console.control import filters
 from trivet.console.control.commands_read import among
 from trivet.console.control.commands_words import span
@@ -21,6 +21,7 @@ from trivet.console.views import Reader
 from trivet.evidence import drill_plan, drill_schedules, drill_state
 from trivet.evidence.models import STATES, Drill, DrillSchedule, DrillStep
 from trivet.kit.body import Asked
+from trivet.kit.page import to_cursor
 from trivet.tenant.models import Scenario
 
 SHOWN, LANES_MAX, SCHEDULES_MAX, STEPS_MAX = 20, 12, 200, 40
@@ -43,7 +44,7 @@ def newest(session: Session, query: Query, address: Address, limit: int) -> list
     )
     asked = asked.where(Scenario.name == query.scenario) if query.scenario else asked
     asked = asked.where(Drill.state == query.state) if query.state else asked
-    before_id = filters.after(query.cursor)
+    before_id = number_after(query.cursor)
     asked = asked.where(Drill.id < before_id) if before_id is not None else asked
     return [tuple(row) for row in session.execute(asked.order_by(Drill.id.desc()).limit(limit))]  # type: ignore[misc]  # three columns
 
@@ -82,7 +83,7 @@ def page(
         chips=filters.chips(address, called),
         picture=_picture(shown, address, looking),
         drills=tuple(_drill(*row, steps[row[0].id], looking) for row in shown),
-        next_url=address.url(cursor=str(shown[-1][0].id)) if len(rows) > SHOWN else "",
+        next_url=address.url(cursor=to_cursor([shown[-1][0].id])) if len(rows) > SHOWN else "",
         schedules=_schedules(session),
         scenarios=tuple(names[: filters.LISTED_MAX]),
         form=_form(form, chosen, words.plan(chosen, top)) if looking.may_command and names else None,

@@ -14,7 +14,7 @@ from trivet.command.listing import Row, Wanted
 from trivet.command.models import Command
 from trivet.command.status import DRILL_PREFIX
 from trivet.console import story, triangle
-from trivet.console.address import Address, Times
+from trivet.console.address import Address, Times, number_after
 from trivet.console.control import commands_words, filters
 from trivet.console.control.commands_read import WHO, among
 from trivet.console.evidence import proofs_words as words
@@ -29,6 +29,7 @@ from trivet.identity.models import User
 from trivet.kit.body import Asked
 from trivet.kit.errors import Invalid, NotFound
 from trivet.kit.interval import Interval
+from trivet.kit.page import to_cursor
 from trivet.tenant.models import Scenario
 
 SHOWN, FILED, LOOKED = 8, 50, 200
@@ -50,12 +51,12 @@ def found(session: Session, query: Query, address: Address, limit: int) -> tuple
     Shares on trial are left out, and so is what was drilled: that served nobody.
     """
     wanted = Wanted(query.scenario, query.kind, interval=address.interval)
-    rows = listing.newest(session, wanted, limit=LOOKED, before_id=filters.after(query.cursor))
+    rows = listing.newest(session, wanted, limit=LOOKED, before_id=number_after(query.cursor))
     whole = [row for row in rows if row[0].share is None and row[0].kind in PROVABLE and not _drilled(row)]
     more = len(whole) > limit or len(rows) == LOOKED
     shown = whole[:limit]
     last = shown[-1] if len(whole) > limit else rows[-1] if rows else None
-    return shown, str(last[0].id) if more and last else ""
+    return shown, to_cursor([last[0].id]) if more and last else ""
 
 
 def page(session: Session, looking: Reader, query: Query, address: Address) -> ProofsPage:

@@ -66,7 +66,7 @@ def list_file(looking: Looking, query: Annotated[Query, Ask()]) -> StreamingResp
 def one_bill(looking: Looking, bill_id: str) -> Response:
     """The address that checks of a close name."""
     del looking
-    return RedirectResponse(f"/bills?bill={bill_id if bill_id.isdigit() else ''}", 303)
+    return RedirectResponse(f"/bills?bill={bill_id if bill_id.isdecimal() else ''}", 303)
 
 
 @router.post("/bills")

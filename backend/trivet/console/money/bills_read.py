@@ -48,7 +48,7 @@ LIST_COLUMNS = (
 
 
 def id_of(given: str) -> int:
-    if not given.isdigit() or int(given) not in INT4:
+    if not given.isdecimal() or int(given) not in INT4:
         raise NotFound(f"There is no bill {given[:20]}.")
     return int(given)
 
