@@ -44,14 +44,15 @@ def span(tenant: str, model: str, ago_s: int = 0) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def morning(company: Trivet) -> Trivet:
-    """Two tenants of one cost centre have each called two models, and what they cost is known; one call is hours old, so that
-    something is posted.
+    """Two tenants of one cost centre have each called two models, and what they cost is known. A call of another one is
+    hours old, so that something is posted.
     """
     company.post("users", FINANCE)
     for tenant in TENANTS:
         company.post("tenants", {"name": tenant, "cost_centre": CENTRE})
     spans = [span(tenant, model) for tenant in TENANTS for model in MODELS]
-    spans.append(span(TENANTS[0], MODELS[0], ago_s=7_200))
+    company.post("tenants", {"name": "pier", "cost_centre": "Pier"})
+    spans.append(span("pier", MODELS[0], ago_s=7_200))
     body = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"scope": {}, "spans": spans}]}]}
     sent = company.http.post(f"{company.address}/v1/traces", json=body, headers={"Authorization": f"Bearer {KEY}"})
     assert sent.is_success, sent.text
