@@ -13,8 +13,9 @@ from tests.notify.conftest import use
 from trivet import db
 from trivet.console.alerts import past, routes_form, rules_form, windows_form
 from trivet.console.alerts import rules_words as words
-from trivet.console.alerts.past import Past
+from trivet.console.alerts.past import Fired, Past
 from trivet.identity.models import Audit
+from trivet.kit.clock import utc_now
 from trivet.kit.errors import Invalid
 from trivet.notify import alert_models as rows
 from trivet.notify.channel.channels_api import NewRoute
@@ -36,7 +37,7 @@ def way(name, *matchers, id_=1, goes_on=False, channels=("ops",)):
 
 
 PAGES, REST = way("pages", 'severity="page"'), way("rest", id_=2)
-FIRED = [alert(), alert(), alert("rag floor", "ticket"), alert("drilled p95", drill="true")]
+FIRED = Fired((alert(), alert(), alert("rag floor", "ticket"), alert("drilled p95", drill="true")))
 
 
 class TestWhatARouteWouldHaveTold:
@@ -75,7 +76,18 @@ class TestWhatARouteWouldHaveTold:
         assert "Other routes would tell of them." in words.would_lose(taken_over)
 
     def test_where_nothing_fired_it_says_so(self):
-        assert words.would_take(past.moved([], [], [PAGES], "pages")).startswith("No alert fired in the last 7 days")
+        assert words.would_take(past.moved(Fired(()), [], [PAGES], "pages")).startswith(
+            "No alert fired in the last 7 days"
+        )
+
+    def test_what_is_left_out_is_said(self, database, monkeypatch):
+        fire(), fire("ticket", scenario="rag", guard="floor"), fire(scenario="rag", guard="p95")
+        monkeypatch.setattr(past, "PAIRS_MAX", 4)
+        with db.transaction() as session:
+            found = past.read(session, utc_now(), routes=2)
+        assert words.would_take(past.moved(found, [], [REST], "rest")).startswith(
+            "Of the newest 2 alerts of the last 7 days this would have told of 2: "
+        )
 
     def test_the_most_are_named_first_and_the_rest_counted(self):
         assert words.names((("a", 9), ("b", 4), ("c", 1), ("d", 1), ("e", 1), ("f", 1), ("g", 1))) == (
@@ -89,7 +101,7 @@ NIGHTS = Window("night", ('scenario="chat"',), (4, 5), time(22), 240, "UTC", "re
 class TestWhatAWindowWouldHaveKeptQuiet:
     def test_is_what_fits_and_fired_in_its_hours(self):
         in_it = alert(began_h=15)  # 23:00 of Friday
-        found = past.kept([in_it, alert(), alert("rag floor", began_h=15)], NIGHTS, NOW)
+        found = past.kept(Fired((in_it, alert(), alert("rag floor", began_h=15))), NIGHTS, NOW)
         assert found == past.Kept(3, 2, (("chat p95", 1),))
         assert words.would_keep(found, NIGHTS, NOW, UTC) == (
             "Of 3 alerts of the last 7 days it fits 2; 1 fired in its hours and are kept quiet in them: chat p95 (1). "
@@ -97,11 +109,11 @@ class TestWhatAWindowWouldHaveKeptQuiet:
         )
 
     def test_an_alert_that_began_before_and_lasts_into_it_counts(self):
-        assert past.kept([alert(began_h=17, lasted_h=2)], NIGHTS, NOW).quiet == (("chat p95", 1),)
-        assert past.kept([alert(began_h=17, lasted_h=1)], NIGHTS, NOW).quiet == ()
+        assert past.kept(Fired((alert(began_h=17, lasted_h=2),)), NIGHTS, NOW).quiet == (("chat p95", 1),)
+        assert past.kept(Fired((alert(began_h=17, lasted_h=1),)), NIGHTS, NOW).quiet == ()
 
     def test_says_when_it_is_in_force_at_once(self):
-        said = words.would_keep(past.kept([], NIGHTS, NOW), NIGHTS, NOW + timedelta(hours=9), UTC)
+        said = words.would_keep(past.kept(Fired(()), NIGHTS, NOW), NIGHTS, NOW + timedelta(hours=9), UTC)
         assert said.endswith("It is in force at once, until 22 Nov 02:00.")
 
     def test_in_words(self):

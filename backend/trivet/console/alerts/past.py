@@ -1,7 +1,7 @@
 """Alerts of the last days, and what routes and windows would have made of them: what a change is shown by. Pure but for `read`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +16,8 @@ from trivet.notify.rules.route import Way, routes_for
 from trivet.notify.rules.windows import Window, times
 
 DAYS: Final = 7
-READ_MAX: Final = 1_000  # alerts, the newest: what a form is shown by is there within the blink of an eye
+READ_MAX: Final = 1_000  # alerts, the newest
+PAIRS_MAX: Final = 10_000  # of an alert and a route that are held against each other: a preview is there in a moment
 Counts = tuple[tuple[str, int], ...]  # a name and how many, the most first
 
 
@@ -31,8 +32,16 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Fired:
+    """What fired. `more`: there was more, these are the newest."""
+
+    every: tuple[Past, ...]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
-    """What a route takes of `asked` alerts (`takes`, by name), what others take less because of it (`fewer`, by route), and
+    """What a route takes of `asked` alerts (`takes`, by name; `more`: these are the newest), what others take less because of it (`fewer`, by route), and
     what was told before and reaches nobody then (`unheard`, by name).
     """
 
@@ -40,6 +49,7 @@ class Moved:
     takes: Counts
     fewer: Counts
     unheard: Counts
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +59,22 @@ class Kept:
     asked: int
     fits: int
     quiet: Counts
+    more: bool = False
 
 
-def read(session: Session, now: datetime) -> tuple[Past, ...]:
-    """Alerts that fired at any time in the last `DAYS`; at most `READ_MAX`, those that are open first, the newest first."""
+def read(session: Session, now: datetime, *, routes: int = 1) -> Fired:
+    """Alerts that fired at any time in the last `DAYS`, those that are open first, the newest first; as many as can be held
+    against so many routes in a moment.
+    """
+    most = max(min(READ_MAX, PAIRS_MAX // max(routes, 1)), 1)
     newest = select(Alert).order_by(Alert.id.desc())
-    open_ = session.scalars(newest.where(Alert.ended_at.is_(None)).limit(READ_MAX)).all()
-    rest = READ_MAX - len(open_)
-    over = session.scalars(newest.where(Alert.ended_at >= now - timedelta(days=DAYS)).limit(rest)).all() if rest else []
+    open_ = session.scalars(newest.where(Alert.ended_at.is_(None)).limit(most + 1)).all()
+    over = session.scalars(
+        newest.where(Alert.ended_at >= now - timedelta(days=DAYS)).limit(most + 1 - len(open_))
+    ).all()
     facts = [standing.fact_of(row) for row in (*open_, *over)]
-    return tuple(Past(fact.name, fact.labels, fact.started_at, fact.ended_at) for fact in facts)
+    every = tuple(Past(fact.name, fact.labels, fact.started_at, fact.ended_at) for fact in facts[:most])
+    return Fired(every, more=len(facts) > most)
 
 
 def replaced(ways: Sequence[Way], positions: Mapping[str, int], way: Way, position: int) -> list[Way]:
@@ -69,13 +85,12 @@ def replaced(ways: Sequence[Way], positions: Mapping[str, int], way: Way, positi
     return [each for *_at, each in sorted([*asked, (position, old or last, way)], key=lambda found: found[:2])]
 
 
-def moved(every: Iterable[Past], before: Sequence[Way], after: Sequence[Way], name: str) -> Moved:
+def moved(fired: Fired, before: Sequence[Way], after: Sequence[Way], name: str) -> Moved:
     """What the route of this name takes `after` a change; where it is not there any more, what it takes `before` it."""
     there = any(way.name == name for way in after)
-    asked, takes, fewer, unheard = 0, Counter[str](), Counter[str](), Counter[str]()
-    alike = Counter((each.name, tuple(sorted(each.labels.items()))) for each in every)
+    takes, fewer, unheard = Counter[str](), Counter[str](), Counter[str]()
+    alike = Counter((each.name, tuple(sorted(each.labels.items()))) for each in fired.every)
     for (title, labels), many in alike.items():
-        asked += many
         was, will = (_names(dict(labels), ways) for ways in (before, after))
         if name in (will if there else was):
             takes[title] += many
@@ -83,19 +98,18 @@ def moved(every: Iterable[Past], before: Sequence[Way], after: Sequence[Way], na
             fewer[other] += many
         if was and not will:
             unheard[title] += many
-    return Moved(asked, *(tuple(found.most_common()) for found in (takes, fewer, unheard)))
+    most, less, none = (tuple(found.most_common()) for found in (takes, fewer, unheard))
+    return Moved(len(fired.every), most, less, none, fired.more)
 
 
-def kept(every: Iterable[Past], window: Window, now: datetime) -> Kept:
+def kept(fired: Fired, window: Window, now: datetime) -> Kept:
     """What of these a window keeps quiet while it is in force, or would have."""
     held = times(window, now - timedelta(days=DAYS), now)
-    asked, fits, quiet = 0, 0, Counter[str]()
-    for each in every:
-        asked += 1
-        if all_fit(window.matchers, each.labels):
-            fits += 1
-            quiet[each.name] += any(begin < (each.until or now) and end > each.since for begin, end in held)
-    return Kept(asked, fits, tuple((name, many) for name, many in quiet.most_common() if many))
+    fitting = [each for each in fired.every if all_fit(window.matchers, each.labels)]
+    quiet = Counter(
+        each.name for each in fitting if any(begin < (each.until or now) and end > each.since for begin, end in held)
+    )
+    return Kept(len(fired.every), len(fitting), tuple(quiet.most_common()), fired.more)
 
 
 def _names(labels: Mapping[str, str], ways: Sequence[Way]) -> set[str]:

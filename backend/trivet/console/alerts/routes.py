@@ -106,14 +106,14 @@ def _page(session: Session, looking: Reader, asking: Asking, errors: Mapping[str
     if way is not None and not asking.said:
         asking = routes_form.filled(way, positions[way.name])
     channels = session.scalars(select(Channel.name).order_by(Channel.name).limit(standing.CHANNELS_MAX)).all()
-    every = past.read(session, looking.now)
+    fired = past.read(session, looking.now, routes=len(ways))
     return RoutePage(
         reader=looking,
         of=asking.of,
         sentence=words.route(way) if way else _("A new route: which alerts go to which channels."),
         order=_(", ").join(_("{n} {name}", n=positions[each.name], name=each.name) for each in ways),
-        form=_form(asking, channels, errors, _preview(asking, every, ways, positions)),
-        ending=_ending(way, every, ways, errors) if way else None,
+        form=_form(asking, channels, errors, _preview(asking, fired, ways, positions)),
+        ending=_ending(way, fired, ways, errors) if way else None,
     )
 
 
@@ -134,7 +134,7 @@ def _form(asking: Asking, channels: Sequence[str], errors: Mapping[str, str], pr
     )
 
 
-def _preview(asking: Asking, every: Sequence[past.Past], ways: Sequence[Way], positions: Mapping[str, int]) -> str:
+def _preview(asking: Asking, fired: past.Fired, ways: Sequence[Way], positions: Mapping[str, int]) -> str:
     """What it would have told of; where it makes no sense yet, why."""
     if not asking.channels:
         return _("Say which alerts it takes and whom it tells: what it would have told of is said here first.")
@@ -145,10 +145,10 @@ def _preview(asking: Asking, every: Sequence[past.Past], ways: Sequence[Way], po
         return refused.detail
     old = next((each.id for each in ways if each.name == body.name), 0)
     after = past.replaced(ways, positions, routes_form.way_of(body, old), body.position)
-    return words.would_take(past.moved(every, ways, after, body.name))
+    return words.would_take(past.moved(fired, ways, after, body.name))
 
 
-def _ending(way: Way, every: Sequence[past.Past], ways: Sequence[Way], errors: Mapping[str, str]) -> Ending:
+def _ending(way: Way, fired: past.Fired, ways: Sequence[Way], errors: Mapping[str, str]) -> Ending:
     rest = [each for each in ways if each.name != way.name]
-    found = past.moved(every, ways, rest, way.name)
+    found = past.moved(fired, ways, rest, way.name)
     return Ending(words.would_lose(found), {"why": errors["why"]} if "why" in errors else {})

@@ -6,7 +6,7 @@ from typing import Final
 
 from trivet.console import format as say
 from trivet.console.alerts import alerts_words
-from trivet.console.alerts.past import DAYS, READ_MAX, Counts, Kept, Moved
+from trivet.console.alerts.past import DAYS, Counts, Kept, Moved
 from trivet.console.tongue import N_, _, _n
 from trivet.notify.rules.route import Way
 from trivet.notify.rules.windows import Window, in_force, times
@@ -58,10 +58,10 @@ def would_take(found: Moved) -> str:
         return _("No alert fired in the last {days} days, so there is nothing to show it by.", days=DAYS)
     many = _sum(found.takes)
     if many:
-        said = {"all": _all(found.asked), "n": many, "names": names(found.takes)}
+        said = {"all": _all(found), "n": many, "names": names(found.takes)}
         head = _("Of {all} this would have told of {n}: {names}.", **said)
     else:
-        head = _("Of {all} this would have told of none.", all=_all(found.asked))
+        head = _("Of {all} this would have told of none.", all=_all(found))
     fewer = [_("{route} would have told of {n} fewer.", route=route, n=n) for route, n in found.fewer[:NAMED]]
     return " ".join([head, *fewer, *_unheard(found)])
 
@@ -71,8 +71,8 @@ def would_lose(found: Moved) -> str:
     end = _("What it has told of, it tells no end of.")
     many = _sum(found.takes)
     if not many:
-        return _("Of {all} it takes none.", all=_all(found.asked)) + f" {end}"
-    said = {"all": _all(found.asked), "n": many, "names": names(found.takes)}
+        return _("Of {all} it takes none.", all=_all(found)) + f" {end}"
+    said = {"all": _all(found), "n": many, "names": names(found.takes)}
     head = _("Of {all} it takes {n}: {names}.", **said)
     rest = _unheard(found) or [_("Other routes would tell of them.")]
     return " ".join([head, *rest, end])
@@ -104,7 +104,7 @@ def _unheard(found: Moved) -> list[str]:
 def _kept(found: Kept) -> str:
     if not found.asked:
         return _("No alert fired in the last {days} days, so there is nothing to show it by.", days=DAYS)
-    said = {"all": _all(found.asked), "n": found.fits}
+    said = {"all": _all(found), "n": found.fits}
     if not found.quiet:
         return _("Of {all} it fits {n}, and none of them fired in its hours.", **said)
     many = {"k": _sum(found.quiet), "names": names(found.quiet)}
@@ -119,10 +119,10 @@ def _next(made: Window, now: datetime, zone: tzinfo) -> str:
     return _("It begins next {at}.", at=say.day_clock(ahead[0][0], now, zone)) if ahead else ""
 
 
-def _all(asked: int) -> str:
-    if asked >= READ_MAX:
-        return _("the newest {n} alerts of the last {days} days", n=say.count(asked), days=DAYS)
-    return _n("{n} alert of the last {days} days", "{n} alerts of the last {days} days", asked, days=DAYS)
+def _all(found: Moved | Kept) -> str:
+    if found.more:
+        return _("the newest {n} alerts of the last {days} days", n=say.count(found.asked), days=DAYS)
+    return _n("{n} alert of the last {days} days", "{n} alerts of the last {days} days", found.asked, days=DAYS)
 
 
 def _sum(found: Counts) -> int:

@@ -1,6 +1,6 @@
 """The page of one weekly maintenance window: made, changed and deleted here, shown by the alerts of the last days."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Form
@@ -109,13 +109,13 @@ def _page(session: Session, looking: Reader, asking: Asking, errors: Mapping[str
         asking = windows_form.filled(made)
     zones = dict.fromkeys([str(looking.zone), "UTC", *(each.zone for each in there.values())])
     asking = asking.model_copy(update={"zone": asking.zone or str(looking.zone)})
-    every = past.read(session, looking.now)
+    fired = past.read(session, looking.now)
     return WindowPage(
         reader=looking,
         of=asking.of,
         sentence=words.window(made) if made else _("A new maintenance window: alerts kept quiet at the same hours each week."),
-        form=_form(asking, tuple(zones), errors, _preview(asking, every, looking)),
-        ending=_ending(made, every, looking, errors) if made else None,
+        form=_form(asking, tuple(zones), errors, _preview(asking, fired, looking)),
+        ending=_ending(made, fired, looking, errors) if made else None,
     )  # fmt: skip
 
 
@@ -135,7 +135,7 @@ def _form(asking: Asking, zones: tuple[str, ...], errors: Mapping[str, str], pre
     )
 
 
-def _preview(asking: Asking, every: Sequence[past.Past], looking: Reader) -> str:
+def _preview(asking: Asking, fired: past.Fired, looking: Reader) -> str:
     """What it would have kept quiet; where it makes no sense yet, why."""
     if not (asking.matchers.strip() and asking.weekdays and asking.starts and asking.ends):
         return _(
@@ -145,9 +145,9 @@ def _preview(asking: Asking, every: Sequence[past.Past], looking: Reader) -> str
         made = windows_form.window_of(asking)
     except TrivetError as refused:
         return refused.detail
-    return words.would_keep(past.kept(every, made, looking.now), made, looking.now, looking.zone)
+    return words.would_keep(past.kept(fired, made, looking.now), made, looking.now, looking.zone)
 
 
-def _ending(made: Window, every: Sequence[past.Past], looking: Reader, errors: Mapping[str, str]) -> Ending:
-    found = past.kept(every, made, looking.now)
+def _ending(made: Window, fired: past.Fired, looking: Reader, errors: Mapping[str, str]) -> Ending:
+    found = past.kept(fired, made, looking.now)
     return Ending(words.would_tell(found), {"why": errors["why"]} if "why" in errors else {})
