@@ -1,5 +1,6 @@
 """`make shots`: the demo at its peak as docs/overview.png, and every page, light and dark, wide and narrow, into shots/."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import TimeoutError as TooLong
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -25,6 +27,7 @@ ACTED = """() => {
   const level = scenario?.querySelector(".level")?.textContent ?? "";
   return /Level [12]/.test(level) && scenario.querySelector(".verdict--breach, .level-2") && !scenario.matches(".scenario--before");
 }"""
+DRAWN = "() => [...document.querySelectorAll('trivet-chart')].every((chart) => chart.querySelector('canvas'))"
 # What stands behind a list, as an address or as the link of its first row.
 BEHIND = {
     "breach": ("/breaches", "main td a[href^='/breaches/']"), "card": ("/cards/support-chat", ""),
@@ -85,6 +88,8 @@ def take(browser: Browser, address: str, look: str) -> None:
     for name, path in addresses(page):
         answer = page.goto(path)
         page.wait_for_timeout(400)  # fragments that load after their page
+        with contextlib.suppress(TooLong):  # a picture of nothing is a picture too
+            page.wait_for_function(DRAWN, timeout=5_000)
         file = FOLDER / look / f"{name}.png"
         page.screenshot(path=str(file), full_page=True)
         sys.stdout.write(f"{answer.status if answer else '?'} {file.relative_to(ROOT)}\n")

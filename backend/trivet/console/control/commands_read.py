@@ -14,6 +14,7 @@ from trivet.command import api, listing
 from trivet.command import scope as scopes
 from trivet.command.listing import PEOPLE, Row, Wanted
 from trivet.command.models import Command
+from trivet.console import format as say
 from trivet.console import story
 from trivet.console.address import Address, Times, number_after
 from trivet.console.control import commands_words as words
@@ -36,6 +37,7 @@ NAMED = {"scenario": N_("scenario"), "kind": N_("kind"), "status": N_("state"), 
 STATUSES = ("pending", "observed", "effective", "superseded", "expired")
 # What the audit keeps of a command, and how it is called.
 KEPT = {"level": N_("level"), "revision": N_("revision"), "broken": N_("broken off"), "until": N_("until")}
+INSTANTS = ("until",)  # of these
 
 
 def among(*values: str) -> BeforeValidator:
@@ -118,14 +120,14 @@ def one(session: Session, looking: Reader, command_id: int) -> CommandPage:
             (_("given"), command.created_at), (_("held by every backend in sight"), command.observed_at),
             (_("proven by telemetry"), command.effective_at), (_("over"), command.ended_at),
         ),
-        changed=_changed(session, command, scenario),
+        changed=_changed(session, command, scenario, looking),
         backends=tuple(held),
         missing=missing,
         after=tuple(_row(tuple(each), people) for each in after),  # type: ignore[arg-type]  # four columns
     )  # fmt: skip
 
 
-def _changed(session: Session, command: Command, scenario: str) -> tuple[tuple[str, str, str], ...]:
+def _changed(session: Session, command: Command, scenario: str, looking: Reader) -> tuple[tuple[str, str, str], ...]:
     """What stood before and what it put in place, as the audit wrote it down when it was given."""
     row = session.execute(
         select(Audit.before, Audit.after)
@@ -135,13 +137,15 @@ def _changed(session: Session, command: Command, scenario: str) -> tuple[tuple[s
     ).first()
     before, after = (row[0] or {}, row[1] or {}) if row else ({}, {})
     return tuple(
-        (_(said), _value(before.get(key)), _value(after.get(key)))
+        (_(said), _value(key, before.get(key), looking), _value(key, after.get(key), looking))
         for key, said in KEPT.items()
         if before.get(key) != after.get(key)
     )
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any, looking: Reader) -> str:
+    if key in INSTANTS and isinstance(value, str):
+        return say.day_clock(datetime.fromisoformat(value), looking.now, looking.zone, seconds=True)
     if isinstance(value, bool):
         return _("on") if value else _("off")
     return "–" if value is None else str(value)

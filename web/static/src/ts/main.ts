@@ -2,6 +2,7 @@ import "htmx.org";
 import "./keys";
 import "./live";
 import "./panel";
+import "./places";
 import "./problems";
 import "./search";
 import "./zone";
