@@ -104,7 +104,7 @@ class TestWhatAWindowWouldHaveKeptQuiet:
         found = past.kept(Fired((in_it, alert(), alert("rag floor", began_h=15))), NIGHTS, NOW)
         assert found == past.Kept(3, 2, (("chat p95", 1),))
         assert words.would_keep(found, NIGHTS, NOW, UTC) == (
-            "Of 3 alerts of the last 7 days it fits 2; 1 fired in its hours and are kept quiet in them: chat p95 (1). "
+            "Of 3 alerts of the last 7 days it fits 2; 1 of them fired in its hours: chat p95 (1). "
             "It begins next 22:00."
         )
 
@@ -310,7 +310,8 @@ class TestThePageOfAWindow:
         }
         page = sign_in("sre").get("/alerts/maintenance", params=whole_week).text
         assert (
-            "Of 1 alert of the last 7 days it fits 1; 1 fired in its hours" in page and "It is in force at once" in page
+            "Of 1 alert of the last 7 days it fits 1; 1 of them fired in its hours" in page
+            and "It is in force at once" in page
         )
 
 

@@ -108,7 +108,7 @@ def _kept(found: Kept) -> str:
     if not found.quiet:
         return _("Of {all} it fits {n}, and none of them fired in its hours.", **said)
     many = {"k": _sum(found.quiet), "names": names(found.quiet)}
-    return _("Of {all} it fits {n}; {k} fired in its hours and are kept quiet in them: {names}.", **said, **many)
+    return _("Of {all} it fits {n}; {k} of them fired in its hours: {names}.", **said, **many)
 
 
 def _next(made: Window, now: datetime, zone: tzinfo) -> str:
