@@ -3,6 +3,7 @@
 `database_url`  the migrated database (session). `TRIVET_TEST_DATABASE_URL` names another server, such as PostgreSQL 15.
 `database`      settings and engine point at it; after the test every table is emptied and `db.forget_rows()` clears
                 the caches that modules registered in `db.caches` (register yours, or ids of the last test live on).
+`server`        address of the real app on a loopback socket.
 `client`        a TestClient on the real app.   `make_key(scopes, tenant=None)` -> "tvt_…"   `admin` -> headers.
 `broker_url`    a real Redis (session).
 """
@@ -148,15 +149,29 @@ def _app(*_: int) -> "FastAPI":  # noqa: F821  # imported late: most tests need 
 
 
 @pytest.fixture
-def client(database: str) -> Iterator["TestClient"]:  # noqa: F821  # imported late: most tests need no app
+def whole_app(database: str) -> "FastAPI":  # noqa: F821  # imported late: most tests need no app
+    """What `create_app` makes under this test's limits."""
+    settings = get_settings()
+    return _app(settings.rest_body_limit_bytes, settings.bill_file_limit_bytes)
+
+
+@pytest.fixture
+def client(whole_app: "FastAPI") -> Iterator["TestClient"]:  # noqa: F821  # imported late: most tests need no app
     from fastapi.testclient import TestClient
     from tests.support.answers import hold_against_the_document
 
-    settings = get_settings()
-    app = _app(settings.rest_body_limit_bytes, settings.bill_file_limit_bytes)
-    with TestClient(app, base_url="http://127.0.0.1") as made:
-        hold_against_the_document(made, app)
+    with TestClient(whole_app, base_url="http://127.0.0.1") as made:
+        hold_against_the_document(made, whole_app)
         yield made
+
+
+@pytest.fixture
+def server(whole_app: "FastAPI") -> Iterator[str]:  # noqa: F821  # imported late: most tests need no app
+    """Address of the real app on a loopback socket."""
+    from tests.support.serving import serving
+
+    with serving(whole_app) as address:
+        yield address
 
 
 @pytest.fixture

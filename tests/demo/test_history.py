@@ -4,10 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
-from tests.demo.server import served
 
 from trivet import db
-from trivet.app import create_app
 from trivet.demo import history, seed
 from trivet.ingest.models import Request
 from trivet.settings import get_settings
@@ -33,13 +31,12 @@ class TestThePast:
                 days[(NOW - past.started_at).days] += 1
         assert days[history.LAUNCH_DAYS_AGO] > 2 * sorted(days)[len(days) // 2]
 
-    def test_half_of_it_sent_and_all_of_it_sent_again_is_counted_once(self, database, tmp_path, monkeypatch):
+    def test_half_of_it_sent_and_all_of_it_sent_again_is_counted_once(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(history, "DAYS", 1)
-        with served(create_app()) as endpoint:
-            keys = seed.seed(endpoint, tmp_path, "an-installations-own-secret")
-            sent = seed.remember(endpoint, tmp_path, keys)
-            marker = tmp_path / "demo" / "history.json"
-            marker.write_text(json.dumps(json.loads(marker.read_text()) | {"calls": None}))
-            assert seed.remember(endpoint, tmp_path, keys) == sent > 300
-            with db.transaction() as session:
-                assert session.scalar(select(func.count()).select_from(Request)) == sent
+        keys = seed.seed(server, tmp_path, "an-installations-own-secret")
+        sent = seed.remember(server, tmp_path, keys)
+        marker = tmp_path / "demo" / "history.json"
+        marker.write_text(json.dumps(json.loads(marker.read_text()) | {"calls": None}))
+        assert seed.remember(server, tmp_path, keys) == sent > 300
+        with db.transaction() as session:
+            assert session.scalar(select(func.count()).select_from(Request)) == sent

@@ -5,10 +5,8 @@ import stat
 import httpx
 import pytest
 from sqlalchemy import func, select
-from tests.demo.server import served
 
 from trivet import db
-from trivet.app import create_app
 from trivet.card.models import CardRevision
 from trivet.command import service as commands
 from trivet.demo import cards, seed
@@ -24,9 +22,8 @@ SECRET = "an-installations-own-secret"
 
 
 @pytest.fixture
-def endpoint(database):
-    with served(create_app()) as url:
-        yield url
+def endpoint(server):
+    return server
 
 
 @pytest.fixture

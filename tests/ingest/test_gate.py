@@ -9,12 +9,12 @@ import socket
 import threading
 import tracemalloc
 from contextlib import ExitStack, closing
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
 from google.rpc.status_pb2 import Status
 from sqlalchemy import text
-from tests.support.api_process import ApiProcess
 from tests.support.otlp import JSON, PROTOBUF, as_json, body, export, span
 
 from trivet import db
@@ -40,12 +40,13 @@ def status_of(connection):
 
 @pytest.mark.timeout(120)
 class TestTricklingConnections:
-    def test_of_one_tenant_hold_up_nobody_else(self, database, make_key, tmp_path):
+    def test_of_one_tenant_hold_up_nobody_else(self, server, make_key):
         mean, other = (make_key(["ingest"], tenant=t) for t in ("mean", "other"))
-        with ApiProcess(database, tmp_path) as api, ExitStack() as open_:
+        at = urlsplit(server)
+        with ExitStack() as open_:
 
             def connect():
-                return open_.enter_context(closing(socket.create_connection(("127.0.0.1", api.port))))
+                return open_.enter_context(closing(socket.create_connection((at.hostname, at.port))))
 
             slow = [connect() for _ in range(gate.BODIES_EACH + 1)]
             for connection in slow:
