@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import func, select, text
@@ -160,14 +161,14 @@ class TestWhatIsMeasured:
 
 class TestTheWayUpAndDown:
     def test_up_by_one_then_two_and_back_by_steps_each_after_its_calm(self, chat):
-        levels = {}
-        for second in range(1, 200):
+        levels, looked_at = {}, range(1, 200, 2)
+        for second in looked_at:
             slow = 10 <= second < 60
             level = ladder()[0] if second > 1 else 0
-            traffic(at(second), seconds=2.5 if slow else 0.3, count=3, revision=1, level=level)
+            traffic(at(second), seconds=2.5 if slow else 0.3, count=6, revision=1, level=level)
             evaluate(at(second))
             levels.setdefault(ladder()[0], []).append(second)
-        changes = [second for second in range(2, 200) if level_at(levels, second) != level_at(levels, second - 1)]
+        changes = [later for now, later in pairwise(looked_at) if level_at(levels, now) != level_at(levels, later)]
         path = [level_at(levels, second) for second in changes]
         assert path == [1, 2, 1, 0]
         assert changes[1] - changes[0] >= 20  # the stay of level 1
