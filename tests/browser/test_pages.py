@@ -15,7 +15,10 @@ from trivet.console.places import SECTIONS
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 AXE = (Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js").read_text()
 PLACES = [place.path for section in SECTIONS for place in section.places]
-FURTHER = ["/cards/support-chat", "/cards/support-chat/edit", "/scenarios/support-chat/command?kind=degrade"]
+FURTHER = [
+    "/cards/support-chat", "/cards/support-chat/edit", "/scenarios/support-chat/command?kind=degrade", "/alerts/route",
+    "/alerts/maintenance", "/prices/new",
+]  # fmt: skip
 BAD = ("serious", "critical")
 # Other widths, themes and languages.
 LOOKS = {
@@ -89,6 +92,16 @@ class TestEveryPage:
                 wrong[path] = found
         assert wrong == {}
         assert complaints == []
+
+
+class TestTheLineOfPlaces:
+    def test_shows_where_one_is_though_it_is_longer_than_a_telephone(self, opened):
+        page, _ = opened(**LOOKS["narrow"])
+        page.goto("/audit")  # the last of eleven
+        here = page.locator(".places [aria-current]").bounding_box()
+        assert here is not None
+        assert here["x"] >= 0
+        assert here["x"] + here["width"] <= LOOKS["narrow"]["viewport"]["width"]
 
 
 class TestOtherLooks:

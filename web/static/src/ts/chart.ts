@@ -93,7 +93,7 @@ class Chart extends HTMLElement {
       series: rate ? [{}, line("ink-soft", "ink-soft")] : [{}, line("latency"), line("latency")],
       bands: rate ? [] : [{ series: [1, 2], fill: faded("latency", 20) }],
       plugins: [overlay(() => this.series, { latency: !rate }), tip(() => this.series)],
-      hooks: { setCursor: [(u) => this.write(u.cursor.idx ?? null)], setSelect: [narrow] },
+      hooks: { setCursor: [(u) => this.write(u.cursor.idx ?? null)], setSelect: [narrow], ready: this.hasAttribute("narrows") ? [closer] : [] },
     };
   }
 
@@ -114,13 +114,29 @@ class Chart extends HTMLElement {
   }
 }
 
+const DRAWN_PX = 6; // what is shorter was a click
+const LEAST_S = 60;
+
 // A stretch that somebody drew over the chart becomes the stretch of the page: it is in the address, so it can be sent.
 function narrow(u: uPlot): void {
-  if (u.select.width < 6) return;
+  if (u.select.width >= DRAWN_PX) look(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"));
+}
+
+// A click is a fifth of what is seen, around where it was.
+function closer(u: uPlot): void {
+  u.over.addEventListener("click", (event) => {
+    const { min, max } = u.scales.x ?? {};
+    if (u.select.width >= DRAWN_PX || min == null || max == null) return;
+    const [at, half] = [u.posToVal(event.offsetX, "x"), Math.max((max - min) / 10, LEAST_S / 2)];
+    look(Math.max(min, at - half), Math.min(max, at + half));
+  });
+}
+
+// Both in seconds of the epoch.
+function look(since: number, until: number): void {
   const url = new URL(location.href);
-  const [since, until] = [u.select.left, u.select.left + u.select.width].map((x) => new Date(u.posToVal(x, "x") * 1000).toISOString());
-  url.searchParams.set("since", since ?? "");
-  url.searchParams.set("until", until ?? "");
+  url.searchParams.set("since", new Date(since * 1000).toISOString());
+  url.searchParams.set("until", new Date(until * 1000).toISOString());
   url.searchParams.delete("range");
   location.assign(url);
 }
