@@ -83,6 +83,14 @@ class TestCommands:
         assert "goes from level 0 to 2" in html
         assert 'name="level" value="2" checked' in html
 
+    def test_the_preview_is_said_in_the_readers_language(self, sign_in, scenario):
+        address = f"/scenarios/{scenario}/command?kind=degrade&level=2"
+        html = sign_in("sre").get(address, headers={"Accept-Language": "zh"}).text
+        assert (
+            "将从 0 级降级到 2 级" in html and "过去一小时内没有任何请求会受影响。" in html and "由应用自定 → " in html
+        )
+        assert "as the app wishes" not in html and "it touches" not in html
+
     def test_without_scripts_the_panel_is_a_page_of_its_own(self, sign_in, scenario):
         client = sign_in("sre")
         assert "<!doctype html>" in client.get(f"/scenarios/{scenario}/command?kind=degrade").text

@@ -7,9 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet.command.models import BackendPoll, BackendWebhook
+from trivet.kit.marked import N_, Say, english
 
 LISTENS_S = 60  # a stream says that it is open more often than this
-WORDS = {"listens": "at once", "webhook": "by a signed message", "polls": "at its next poll", "silent": "when it asks"}
+WORDS = {
+    "listens": N_("{names} at once"), "webhook": N_("{names} by a signed message"),
+    "polls": N_("{names} at its next poll"), "silent": N_("{names} when it asks"),
+}  # fmt: skip
 
 
 def how(session: Session, now: datetime, seen_s: float) -> dict[int, str]:
@@ -31,14 +35,14 @@ def way(now: datetime, *, polled_at: datetime | None, listening_at: datetime | N
     return "polls" if polled_at is not None and now - polled_at < timedelta(seconds=seen_s) else "silent"
 
 
-def sentence(ways: Mapping[str, str]) -> str:
-    """How these backends would learn, by name: `gw-1 learns at once; gw-2 at its next poll`."""
+def sentence(ways: Mapping[str, str], _: Say = english) -> str:
+    """How these backends would learn, by name: `gw-1 at once; gw-2 at its next poll`."""
     by_way: dict[str, list[str]] = {}
     for name, one in sorted(ways.items()):
         by_way.setdefault(one, []).append(name)
-    said = [f"{', '.join(by_way[one][:5])}{_more(by_way[one])} {WORDS[one]}" for one in WORDS if one in by_way]
-    return "; ".join(said)
+    return _("; ").join(_(words, names=_some(by_way[one], _)) for one, words in WORDS.items() if one in by_way)
 
 
-def _more(names: list[str], most: int = 5) -> str:
-    return f" and {len(names) - most} more" if len(names) > most else ""
+def _some(names: list[str], _: Say, most: int = 5) -> str:
+    said = _(", ").join(names[:most])
+    return _("{names} and {n} more", names=said, n=len(names) - most) if len(names) > most else said

@@ -1,4 +1,7 @@
-"""What a command would change, for whom, said before it is given."""
+"""What a command would change, for whom, said before it is given.
+
+Whoever says it in another language hands in what translates: each text is whole, with named holes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,12 +23,13 @@ from trivet.command.service import HOLD_S, Scope, check, level_of
 from trivet.kit.clock import floor
 from trivet.kit.errors import Conflict, Invalid
 from trivet.kit.interval import Interval
+from trivet.kit.marked import N_, Say, english
 from trivet.rollup import read
 from trivet.settings import get_settings
 from trivet.tenant.models import Tenant
 
 RECENT_S = 60
-NOTHING = "as the app wishes"
+NOTHING = N_("as the app wishes")
 UNATTRIBUTED = "unattributed"  # requests of no tenant: nobody to break
 
 
@@ -70,6 +74,7 @@ def preview(
     to: int | None = None,
     although_rolled_back: bool = False,
     now: datetime,
+    _: Say = english,
 ) -> Preview:
     """Refuses what `issue` would refuse, except a reason still to come. `to` names the revision of a rollback."""
     scope = Scope(scenario_id, tenant_id or 0, backend_id or 0)
@@ -94,7 +99,7 @@ def preview(
     if kind == "break":
         flags["admission"] = {"from": "admit", "to": "reject"}
     facts = Preview("", before, after, card.number, new[0], flags, backends, round(rate, 3), tenants)
-    said = sentence(kind, card.scenario, tenant, facts=facts, card=new[1], expires_in_s=expires_in_s)
+    said = sentence(kind, card.scenario, tenant, facts=facts, card=new[1], expires_in_s=expires_in_s, _=_)
     ways = learning.how(session, now, get_settings().backend_seen_s)
     requests, share, costs = _last_hour(session, scope, now)
     return replace(
@@ -108,24 +113,39 @@ def preview(
     )
 
 
+WHAT = {
+    "degrade": N_("{who} goes from level {before} to {after} ({name})"),
+    "restore": N_("{who} goes from level {before} back to {after} ({name})"),
+    "rollback": N_("{who} goes back from revision {old} to revision {new}"),
+    "break": N_("every request of {who} is turned away"),
+}
+
+
 def sentence(
-    kind: str, scenario: str, tenant: str | None, *, facts: Preview, card: Card, expires_in_s: float | None
+    kind: str,
+    scenario: str,
+    tenant: str | None,
+    *,
+    facts: Preview,
+    card: Card,
+    expires_in_s: float | None,
+    _: Say = english,
 ) -> str:
     """One sentence: what, where, for whom, until when."""
     named = scenario.replace("-", " ").replace("_", " ").strip() or scenario
-    who = f"{tenant} in {named}" if tenant else named
-    what = {
-        "degrade": f"{who} goes from level {facts.level_from} to {facts.level_to} ({_name(card, facts.level_to)})",
-        "restore": f"{who} goes from level {facts.level_from} back to {facts.level_to} ({_name(card, facts.level_to)})",
-        "rollback": f"{who} goes back from revision {facts.revision_from} to revision {facts.revision_to}",
-        "break": f"every request of {who} is turned away",
-    }[kind]
-    count = len(facts.backends)
-    where = f"on {count} backend{'' if count == 1 else 's'}" if count else "as soon as a backend asks (none does now)"
-    touched = (
-        f"{facts.requests_per_s:.1f} requests/s of {len(facts.tenants)} tenant{'' if len(facts.tenants) == 1 else 's'}"
-    )
-    return f"{what[0].upper()}{what[1:]}, {where}; it touches {touched}{_until(kind, tenant, expires_in_s)}."
+    what = _(
+        WHAT[kind], who=_("{tenant} in {scenario}", tenant=tenant, scenario=named) if tenant else named,
+        before=facts.level_from, after=facts.level_to, name=_name(card, facts.level_to, _), old=facts.revision_from,
+        new=facts.revision_to,
+    )  # fmt: skip
+    backends, tenants = len(facts.backends), len(facts.tenants)
+    where = _("on {n} backend", n=backends) if backends == 1 else _("on {n} backends", n=backends)
+    touched = N_("{rate} requests/s of {n} tenant") if tenants == 1 else N_("{rate} requests/s of {n} tenants")
+    return _(
+        "{what}, {where}; it touches {touched}{until}.", what=f"{what[0].upper()}{what[1:]}",
+        where=where if backends else _("as soon as a backend asks (none does now)"),
+        touched=_(touched, rate=f"{facts.requests_per_s:.1f}", n=tenants), until=_until(kind, tenant, expires_in_s, _),
+    )  # fmt: skip
 
 
 def about(session: Session, scope: Scope, now: datetime) -> set[str]:
@@ -133,20 +153,24 @@ def about(session: Session, scope: Scope, now: datetime) -> set[str]:
     return {*_recent(session, scope, now)[1], *_overrides(session, scope)} - {UNATTRIBUTED}
 
 
-def reach(facts: Preview) -> str:
+def reach(facts: Preview, _: Say = english) -> str:
     """What of the last hour it would have touched, in requests and in money."""
     if not facts.requests_last_hour:
-        return "Nothing of the last hour would have been touched."
-    said = [f"{facts.requests_last_hour:,} requests, {_share(facts.share_last_hour)} of all"]
+        return _("Nothing of the last hour would have been touched.")
+    requests = f"{facts.requests_last_hour:,}"
+    said = [_("{n} requests, {share} of all", n=requests, share=_share(facts.share_last_hour, _))]
     said += [
-        f"{cost.amount:,.2f} {currency}, {_share(cost.share)} of what was spent"
+        _(
+            "{amount} {currency}, {share} of what was spent", amount=f"{cost.amount:,.2f}", currency=currency,
+            share=_share(cost.share, _),
+        )
         for currency, cost in facts.costs_last_hour.items()
-    ]
-    return f"Of the last hour it would have touched {'; '.join(said)}."
+    ]  # fmt: skip
+    return _("Of the last hour it would have touched {what}.", what=_("; ").join(said))
 
 
-def _share(share: float) -> str:
-    return "under 1 %" if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
+def _share(share: float, _: Say) -> str:
+    return _("under 1 %") if 0 < share < 0.01 else f"{share:.0%}".replace("%", " %")
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -159,26 +183,26 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _until(kind: str, tenant: str | None, expires_in_s: float | None) -> str:
+def _until(kind: str, tenant: str | None, expires_in_s: float | None, _: Say) -> str:
     if expires_in_s is not None:
-        return f"; it ends by itself in {_span(expires_in_s)}"
+        return _("; it ends by itself in {time}", time=_span(expires_in_s, _))
     if kind == "degrade" and tenant is None:
-        return f"; the ladder keeps off for {HOLD_S // 60} minutes"
-    return "; it stays until somebody restores it" if kind in ("degrade", "break") else ""
+        return _("; the ladder keeps off for {n} minutes", n=HOLD_S // 60)
+    return _("; it stays until somebody restores it") if kind in ("degrade", "break") else ""
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float, _: Say) -> str:
     """`90 s`, `15 min`, `1 h`, `1 h 30 min`."""
     minutes, rest = divmod(seconds, 60)
     if minutes < 1 or rest:
-        return f"{seconds:g} s"
+        return _("{n} s", n=f"{seconds:g}")
     hours, minutes = divmod(int(minutes), 60)
-    return " ".join(f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min")) if count)
+    return " ".join(_(words, n=count) for count, words in ((hours, N_("{n} h")), (minutes, N_("{n} min"))) if count)
 
 
-def _name(card: Card, level: int) -> str:
+def _name(card: Card, level: int, _: Say) -> str:
     step = card.level(level)
-    return step.name if step else "normal"
+    return step.name if step else _("normal")
 
 
 def _level_after(session: Session, scope: Scope, kind: str, level: int | None) -> int:

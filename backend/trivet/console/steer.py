@@ -151,11 +151,11 @@ def _panel(session: Session, looking: Reader, wish: Wish, errors: dict[str, str]
 
 
 def _preview(session: Session, scenario_id: int, looking: Reader, wish: Wish) -> tuple[str, tuple[str, ...]]:
-    """The API's own sentence and what it rests on; where the command makes no sense now, why."""
+    """The API's own sentence, in the reader's language, and what it rests on; where the command makes no sense now, why."""
     try:
         found = preview.preview(
             session, kind=wish.kind, scenario_id=scenario_id, level=wish.level, expires_in_s=wish.expires_in_s,
-            tenant_id=service.tenant_id_of(session, wish.tenant) if wish.tenant else None, now=looking.now,
+            tenant_id=service.tenant_id_of(session, wish.tenant) if wish.tenant else None, now=looking.now, _=_,
         )  # fmt: skip
     except TrivetError as refused:
         return refused.detail, ()
@@ -169,18 +169,20 @@ def _notes(found: preview.Preview) -> Iterator[str]:
         yield (
             _("Changes {shown}; and {n} more.", shown=shown, n=more) if more > 0 else _("Changes {shown}.", shown=shown)
         )
-    yield preview.reach(found)
+    yield preview.reach(found, _)
     if found.overrides:
         yield _(
             "Tenants with a state of their own keep it: {names}.", names=_(", ").join(found.overrides[:CHANGES_SHOWN])
         )
     if found.learn:
-        yield _("Backends learn: {how}.", how=learning.sentence(found.learn))
+        yield _("Backends learn: {how}.", how=learning.sentence(found.learn, _))
 
 
 def _said(value: object) -> str:
     if isinstance(value, bool):
         return _("on") if value else _("off")
+    if value == preview.NOTHING:
+        return _(preview.NOTHING)
     return _(", ").join(map(str, value)) if isinstance(value, list) else str(value)
 
 
