@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from fastapi import Query as Ask
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from trivet import db
 from trivet.console.alerts import past, routes_form, rules_form
 from trivet.console.alerts import rules_words as words
 from trivet.console.alerts.routes_form import FIELDS, Asking
-from trivet.console.alerts.rules_form import Text
+from trivet.console.alerts.rules_form import Deleted
 from trivet.console.alerts.rules_views import Ending, RouteForm, RoutePage
 from trivet.console.door import Looking, check_token
 from trivet.console.pages import show
@@ -34,14 +34,6 @@ class Given(Asking):
     """The same, to be kept."""
 
     csrf_token: str = Field("", max_length=200)
-
-
-class Deleted(BaseModel):
-    """A route to delete, and why."""
-
-    csrf_token: str = Field("", max_length=200)
-    of: Text = ""
-    why: Text = ""
 
 
 @router.get(PATH)
@@ -73,9 +65,8 @@ def delete(looking: Looking, given: Annotated[Deleted, Form()]) -> Response:
     rules_form.check_may(looking)
     check_token(looking, given.csrf_token)
     try:
-        reason = rules_form.needed(given.why, "why", _("Say why: it stands in the audit beside your name."))
         with db.transaction() as session:
-            keep.remove_route(session, given.of, actor=looking.email, reason=reason)
+            keep.remove_route(session, given.of, actor=looking.email, reason=given.reason())
     except TrivetError as refused:
         return _shown(looking, Asking(of=given.of), rules_form.problem(refused, ("why",)), status=refused.status)
     return RedirectResponse(BACK, 303)

@@ -21,6 +21,18 @@ _SPAN: Final = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)\s*(s|min|h|d|)")
 Made = TypeVar("Made", bound=BaseModel)
 
 
+class Deleted(BaseModel):
+    """A route or a window to delete, and why."""
+
+    csrf_token: str = Field("", max_length=200)
+    of: Text = ""
+    why: Text = ""
+
+    def reason(self) -> str:
+        """Why, without the space around it; `Invalid` for nothing."""
+        return needed(self.why, "why", _("Say why: it stands in the audit beside your name."))
+
+
 def may(looking: Reader) -> bool:
     """Whether somebody makes routes and windows; never who is of one tenant."""
     return looking.role in ROLES and looking.tenant_id is None

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 from fastapi import Query as Ask
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trivet import db
 from trivet.console.alerts import past, rules_form, windows_form
 from trivet.console.alerts import rules_words as words
-from trivet.console.alerts.rules_form import Text
+from trivet.console.alerts.rules_form import Deleted
 from trivet.console.alerts.rules_views import Ending, WindowForm, WindowPage
 from trivet.console.alerts.windows_form import FIELDS, Asking
 from trivet.console.door import Looking, check_token
@@ -33,14 +33,6 @@ class Given(Asking):
     """The same, to be kept."""
 
     csrf_token: str = Field("", max_length=200)
-
-
-class Deleted(BaseModel):
-    """A window to delete, and why."""
-
-    csrf_token: str = Field("", max_length=200)
-    of: Text = ""
-    why: Text = ""
 
 
 @router.get(PATH)
@@ -75,9 +67,8 @@ def delete(looking: Looking, given: Annotated[Deleted, Form()]) -> Response:
     rules_form.check_may(looking)
     check_token(looking, given.csrf_token)
     try:
-        reason = rules_form.needed(given.why, "why", _("Say why: it stands in the audit beside your name."))
         with db.transaction() as session:
-            keep.remove_window(session, given.of, actor=looking.email, reason=reason)
+            keep.remove_window(session, given.of, actor=looking.email, reason=given.reason())
     except TrivetError as refused:
         return _shown(looking, Asking(of=given.of), rules_form.problem(refused, ("why",)), status=refused.status)
     return RedirectResponse(BACK, 303)
