@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 from bench import copy, say
-from bench.names import distinct
+from bench.names import at_once, distinct
 from bench.spans import export
 from bench.stack import KEY, Api, children, dsn_of, rss_mb, running
 from bench.stubborn import Stubborn, post
@@ -25,6 +25,7 @@ from bench.stubborn import Stubborn, post
 BOMBS, BOMB_BYTES = 20, 1 << 30
 RISE_MB = 300
 NAMES = 1_000_000
+MODELS_AT_ONCE = 12_000
 
 
 def bombs(_: argparse.Namespace) -> bool:
@@ -82,19 +83,23 @@ def killed(_: argparse.Namespace) -> bool:
 
 
 def names(_: argparse.Namespace) -> bool:
-    """A million distinct tenants, scenarios and models by one key."""
+    """A million distinct tenants, scenarios and models by one key, and twelve thousand models in one export."""
     with running() as (postgres, api):
         post(api.port, export(10, batch=1))
         watch = Peak(api.process.pid)
         sent, refused = distinct(api.port, NAMES)
         peak = watch.stop()
+        status = at_once(api.port, MODELS_AT_ONCE)
         with psycopg.connect(dsn_of(postgres)) as connection:
             kept = {
                 t: _one(connection, f"SELECT count(*) FROM {t}") for t in ("tenant", "scenario", "model")
             }  # names of ours
             counted = _one(connection, "SELECT sum(requests) FROM usage_delta")
-        fine = counted == sent + 10 and peak < RISE_MB and not refused
-        measured = f"{peak:.0f} MB at most; {counted - 10:,} of {sent:,}"
+        before = 10 + MODELS_AT_ONCE
+        fine = status == 200 and counted == sent + before and peak < RISE_MB and not refused
+        measured = (
+            f"{peak:.0f} MB at most; {counted - before:,} of {sent:,}; {MODELS_AT_ONCE:,} models at once: {status}"
+        )
         met = say.verdict("a million distinct names", measured, f"< {RISE_MB} MB, all counted", met=fine)
         say.note(f"rows kept: {kept}; answers other than 200: {dict(refused)}")
     return met

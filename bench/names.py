@@ -47,6 +47,21 @@ def distinct(port: int, names: int) -> tuple[int, Counter[int]]:
     return sum(taken), refused
 
 
+def at_once(port: int, models: int) -> int:
+    """The status of one export in which every span has a model of its own: more than one statement may name."""
+    message = ExportTraceServiceRequest.FromString(export(models, batch=99))
+    spans = [s for r in message.resource_spans for scope in r.scope_spans for s in scope.spans]
+    for number, span in enumerate(spans):
+        provider, operation = span.attributes[1], span.attributes[0]
+        span.attributes.add(key="gen_ai.response.model").value.string_value = f"at-once-{number}"
+        del span.attributes[2:-1]
+        assert (operation.key, provider.key) == ("gen_ai.operation.name", "gen_ai.provider.name")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-protobuf"}
+    connection.request("POST", "/v1/traces", message.SerializeToString(), headers)
+    return connection.getresponse().status
+
+
 def _template(seed: int) -> tuple[bytearray, list[int], list[int]]:
     """A body, where the digits of its names stand, and where its trace ids do."""
     message = ExportTraceServiceRequest.FromString(export(BATCH, batch=90 + seed))
