@@ -137,3 +137,7 @@ class TestReadiness:
         assert "0 of 1 scenario is ready" in html and "the preset governs as it came" in html
         lines = browser.get("/readiness.csv").text.splitlines()
         assert len(lines) == 7 and lines[1].startswith(f"{scenario},card_written,False,")
+
+    def test_reasons_are_said_in_the_readers_language(self, sign_in, scenario):
+        html = unescape(sign_in("sre").get("/readiness", headers={"Accept-Language": "zh"}).text)
+        assert "仍由未改动的预置卡管控" in html and "the preset governs" not in html and "最近 90 天未演练" in html

@@ -10,6 +10,7 @@ from tests.support.governed import at, register, short_card
 
 from trivet import db
 from trivet.card.content import parse
+from trivet.console import tongue
 from trivet.evidence import readiness
 from trivet.evidence.drill_plan import FACTS
 from trivet.evidence.readiness import Baseline, Drilled, Facts, Heard, Written
@@ -55,6 +56,38 @@ class TestAReadyScenario:
     def test_holds_every_line_with_its_reason_and_nothing_to_do(self):
         told = readiness.lines(facts())
         assert all(each.holds and each.reason and not each.to_do for each in told)
+
+
+class TestInChinese:
+    """What stands in the store or on the card is said as it was written; all else is Chinese."""
+
+    @staticmethod
+    def said(**changes):
+        with tongue.speaking("zh"):
+            return {each.key: (each.reason, each.to_do) for each in readiness.lines(facts(**changes), tongue._)}
+
+    def test_a_ready_scenario(self):
+        names = "、".join(f"{step.level} {step.name}" for step in card().ladder)
+        assert self.said() == {
+            "card_written": ("修订 3，批准人：ole和mika", ""),
+            "baseline_exists": ("run 12 于 2026-11-21 通过", ""),
+            "ladder_exists": (f"共 3 级：{names}", ""),
+            "triggers_by_itself": ("2 个守门指标会触发降级，最高到 3 级", ""),
+            "drilled": ("演练 7 于 2026-11-20 完成触发、执行与恢复", ""),
+            "rolled_back": ("演练 7 于 2026-11-20 完成回滚", ""),
+        }
+
+    def test_one_that_lacks_all_of_it(self):
+        silent = {name: Heard("no_data", "0 requests in 20 s", NOW) for name in ("p95", "p95-high")}
+        found = self.said(written=None, baseline=None, heard=silent, drills=[drilled(acted=False, rolled_back=False)])
+        assert found["card_written"] == ("仍由未改动的预置卡管控", "用自身数据得出的阈值起草取舍卡，经批准后启用")
+        assert found["baseline_exists"] == ("尚未记录任何回归测试或对比", "针对修订 0 运行回归测试并记录结果")
+        assert found["triggers_by_itself"] == ("会触发降级的守门指标都没有数据：“0 requests in 20 s”", "上报其遥测数据")
+        drill = ("演练 7：“what it said”", "在专用后端上演练：trivet drill-backend")
+        assert (found["drilled"], found["rolled_back"]) == (drill, drill)
+
+    def test_one_without_a_card(self):
+        assert {reason for reason, _ in self.said(card=None).values()} == {"没有已启用的取舍卡"}
 
 
 class TestCardWritten:

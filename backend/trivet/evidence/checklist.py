@@ -15,6 +15,7 @@ from trivet.evidence.drill_plan import ladder_of
 from trivet.evidence.models import Drill
 from trivet.evidence.readiness import DRILL_DAYS, Baseline, Drilled, Facts, Heard, Line, Written
 from trivet.guard.models import GuardState, Regression
+from trivet.kit.marked import Say, english
 from trivet.tenant.models import Scenario
 
 SCENARIOS_MAX = 500
@@ -27,11 +28,13 @@ def registered(session: Session, *, after: str = "", limit: int = SCENARIOS_MAX)
     return [(id_, name) for id_, name in session.execute(query.order_by(Scenario.name).limit(limit))]
 
 
-def told(session: Session, scenarios: Sequence[tuple[int, str]], now: datetime) -> list[tuple[str, tuple[Line, ...]]]:
-    """The checklist of each scenario."""
-    ids = [id_ for id_, _ in scenarios]
+def told(
+    session: Session, scenarios: Sequence[tuple[int, str]], now: datetime, _: Say = english
+) -> list[tuple[str, tuple[Line, ...]]]:
+    """The checklist of each scenario, in English unless what translates is handed in."""
+    ids = [id_ for id_, _name in scenarios]
     active = cards.active(session, ids) if ids else {}
-    written, baselines, heard = _written(session, active), _baselines(session, ids), _heard(session, ids)
+    written, baselines, heard = _written(session, active), _baselines(session, ids, _), _heard(session, ids)
     drills = drill_state.newest(session, ids, now - timedelta(days=DRILL_DAYS)) if ids else {}
     return [
         (
@@ -41,7 +44,8 @@ def told(session: Session, scenarios: Sequence[tuple[int, str]], now: datetime) 
                     name, active[id_].card if id_ in active else None, written.get(id_),
                     ladder_of(active[id_].card) if id_ in active else "", baselines.get(id_), heard.get(id_, {}),
                     [_drilled(drill) for drill in drills.get(id_, ())], now,
-                )
+                ),
+                _,
             ),
         )
         for id_, name in scenarios
@@ -62,7 +66,7 @@ def _how(row: CardRevision) -> Written:
     return Written(row.number, from_preset, approvers, bool(row.solo), owes)
 
 
-def _baselines(session: Session, ids: Sequence[int]) -> dict[int, Baseline]:
+def _baselines(session: Session, ids: Sequence[int], _: Say) -> dict[int, Baseline]:
     query = (
         select(Regression)
         .ext(distinct_on(Regression.scenario_id))
@@ -70,7 +74,9 @@ def _baselines(session: Session, ids: Sequence[int]) -> dict[int, Baseline]:
         .order_by(Regression.scenario_id, Regression.id.desc())
     )
     return {
-        row.scenario_id: Baseline(row.passed, row.revision, row.created_at, row.reference or f"regression {row.id}")
+        row.scenario_id: Baseline(
+            row.passed, row.revision, row.created_at, row.reference or _("regression {id}", id=row.id)
+        )
         for row in session.scalars(query)
     }
 

@@ -16,7 +16,7 @@ from trivet.console.door import Looking
 from trivet.console.evidence.evidence_views import LineRow, ReadinessPage, ReadyRow
 from trivet.console.evidence.readiness_words import sentence
 from trivet.console.pages import show
-from trivet.console.tongue import N_, _
+from trivet.console.tongue import _
 from trivet.evidence import checklist
 from trivet.evidence.readiness import CHECKS, Line
 from trivet.report.files.table import Column
@@ -25,11 +25,6 @@ from trivet.tenant.models import Scenario
 router = APIRouter()
 SHOWN, FILE_ROWS_MAX = 100, 1_000
 COLUMNS = (Column("scenario"), Column("check"), Column("holds"), Column("reason"), Column("to_do"))
-LABELS = (
-    N_("Card written"), N_("Baseline exists"), N_("Ladder exists"), N_("Triggers by itself"), N_("Has been drilled"),
-    N_("And rolled back"),
-)  # fmt: skip
-assert tuple(label for _key, label, _check in CHECKS) == LABELS
 
 
 @router.get("/readiness")
@@ -37,13 +32,13 @@ def readiness(looking: Looking, query: Annotated[Times, Ask()]) -> HTMLResponse:
     """Every line, with its reason and what to do."""
     address = settle("/readiness", query, looking.now, looking.zone)
     with db.transaction() as session:
-        told = checklist.told(session, checklist.registered(session, limit=SHOWN), looking.now)
+        told = checklist.told(session, checklist.registered(session, limit=SHOWN), looking.now, _)
         whole = session.scalar(select(func.count()).select_from(Scenario)) or 0
     page = ReadinessPage(
         reader=looking,
         address=address,
         sentence=sentence(told),
-        labels=tuple(map(_, LABELS)),
+        labels=tuple(_(label) for _key, label, _check in CHECKS),
         rows=tuple(_ready(name, lines) for name, lines in told),
         left_out=max(0, whole - len(told)) if len(told) == SHOWN else 0,
     )
