@@ -219,7 +219,6 @@ _LONG = (
     "tests/embed/test_serve.py",
     "tests/spine/test_hold_up.py",
     "tests/demo/test_replay.py",
-    "tests/command/test_processes.py",
     "tests/collectors/test_policy_client.py",
     "tests/collectors/test_nvml.py",
     "tests/collectors/test_agent.py",

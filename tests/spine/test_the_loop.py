@@ -119,10 +119,13 @@ class TestTheLoop:
         assert any(breach["scenario"] == "chat" and breach["value"] > breach["threshold"] for breach in breaches)
         command = until(lambda: (c := newest(api, "chat")) and c["status"] in {"observed", "effective"} and c)
         assert (command["kind"], command["actor"]) == ("degrade", "ladder")
-        assert command["reason"]
+        first = api.get("/api/v1/commands", params={"scenario": "chat"}).json()["items"][-1]
+        assert (first["level"], first["generation"]) == (1, 1)
+        assert "P95 20 s over 3 s" in first["reason"] and first["breach_id"] is not None
 
         send(api, "chat", 1, 0.1, **client.span_attributes(tenant="acme", scenario="chat"))
-        until(lambda: api.get(f"/api/v1/commands/{command['id']}").json()["effective_at"])
+        proven = until(lambda: (c := api.get(f"/api/v1/commands/{command['id']}").json())["effective_at"] and c)
+        assert proven["outcome"] == "Telemetry of chat-1 runs under it."
 
     def test_a_person_degrades_restores_and_rolls_back_with_a_reason(
         self, api: httpx.Client, policy: Callable[[str], PolicyClient]
