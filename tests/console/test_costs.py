@@ -12,7 +12,7 @@ from trivet.console.money import costs_picture as picture
 from trivet.console.money.costs_asked import Query, settle
 from trivet.console.money.costs_flags import Flag
 from trivet.console.money.costs_picture import Part
-from trivet.console.money.costs_words import Spent, called, nothing, sentence, when
+from trivet.console.money.costs_words import Spent, called, nothing, sentence, when, whose
 from trivet.console.tongue import speaking
 from trivet.kit.interval import Interval
 
@@ -77,12 +77,19 @@ class TestWhatStandsForNone:
         [
             ("cost_centre", "unattributed", "未归属"), ("tenant", "no tenant", "无租户"), ("pool", "none", "无"),
             ("purchase", "metered", "按量"), ("tenant", "none", "none"), ("scenario", "unattributed", "unattributed"),
+            ("account", "cost_centre", "成本中心"), ("account", "variance", "与标准成本的差异"), ("tenant", "idle", "idle"),
         ],
     )  # fmt: skip
     def test_is_in_the_readers_language_and_a_name_that_was_given_is_not(self, dimension, name, words):
         assert called(dimension, name) == name
         with speaking("zh"):
             assert called(dimension, name) == words
+
+    def test_is_so_in_a_list_of_filters(self):
+        filters = {"cost_centre": "unattributed", "tenant": "acme", "account": "headroom"}
+        assert whose(filters) == "unattributed, acme, headroom"
+        with speaking("zh"):
+            assert whose(filters) == "未归属、acme、余量"
 
 
 class TestTheAddress:
@@ -153,6 +160,9 @@ class TestThePage:
         requests = client.get(link)
         assert figure(requests).startswith("1 request of acme")
         assert "3.500000000000 USD" in requests.text
+        chinese = client.get("/costs/postings", params=DAY, headers={"Accept-Language": "zh"}).text
+        assert '<td data-label="科目">成本中心</td>' in chinese and ">cost centre<" not in chinese
+        assert "Requests at their standard cost." in chinese  # as it stands in the ledger
 
     def test_a_day_that_no_calendar_of_ours_has_is_refused(self, client):
         assert client.get("/costs", params=DAY | {"since": "0001-01-01"}).status_code == 422

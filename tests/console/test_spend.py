@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from trivet.console.spend import ROWS_MAX, arrange, table
+from trivet.console.tongue import speaking
 from trivet.console.views import SpendRow
 from trivet.report.costs import CostRow, Costs, Totals
 
@@ -35,6 +36,12 @@ class TestArrange:
         assert [(r.name, r.total) for r in centres.rows] == [
             ("CC-1", Decimal("4.5")), ("unattributed", Decimal("0.25")), ("idle", Decimal(2)),
         ]  # fmt: skip
+
+    def test_what_is_of_no_tenant_is_said_in_the_readers_language(self):
+        with speaking("zh"):
+            tenants, centres = arrange(costs(row("CC-1", "no tenant", "2"), row("unattributed", "acme", "1"))).tables
+        assert [r.name for r in tenants.rows] == ["无租户", "acme"]
+        assert [(r.name, r.kind) for r in centres.rows] == [("CC-1", "payer"), ("未归属", "unattributed")]
 
     def test_posted_and_provisional_stand_apart(self):
         tenants, _ = arrange(costs(row("CC-1", "acme", "3.5", "0.5"))).tables

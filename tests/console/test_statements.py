@@ -73,6 +73,12 @@ class TestTheStatement:
         for exact in ("4.166666666667", "3.500000000000", "0.666666666667", "3.181818181818"):
             assert exact in page.text
 
+    def test_what_no_cost_centre_bears_is_said_in_the_readers_language(self, morning, sign_in):
+        asked = NOVEMBER | {"cost_centre": "unattributed"}
+        page = sign_in("viewer").get("/statements", params=asked, headers={"Accept-Language": "zh"})
+        assert '<option value="unattributed" selected>未归属</option>' in page.text
+        assert sentence(page).startswith("未归属") and ">unattributed<" not in page.text
+
     def test_its_files_hold_the_same_total(self, morning, sign_in):
         browser = sign_in("viewer")
         page = browser.get("/statements", params=NOVEMBER)

@@ -9,14 +9,19 @@ from tests.support import books, finance_month
 from tests.support.page_tables import tables
 
 from trivet import db
+from trivet.console.money import unit_costs_parts as parts
 from trivet.console.money import unit_costs_picture as picture
 from trivet.console.money.costs_asked import Query, settle
 from trivet.console.money.costs_flags import Flag
 from trivet.console.money.pivot import Sums, pivot
 from trivet.console.money.unit_costs_line import Told, course
+from trivet.console.money.unit_costs_read import Facts
 from trivet.console.money.unit_costs_words import Cost, sentence
+from trivet.console.tongue import speaking
 from trivet.identity import service
 from trivet.kit.interval import Interval
+from trivet.report.models import BusinessValue
+from trivet.report.value import Held
 
 NOW = datetime(2026, 11, 21, 14, tzinfo=UTC)
 OCTOBER = {"range": "days", "since": "2026-10-01", "until": "2026-11-01"}
@@ -80,6 +85,16 @@ class TestPictures:
         a, b = drawn.dots
         assert b.x < drawn.volume_x < a.x and b.y < drawn.cost_y < a.y
         assert "a: 10,000 tokens, 1.00 USD a million" in a.says
+
+
+class TestWhatItWasWorth:
+    def test_says_of_whom_in_the_readers_language(self):
+        worth = BusinessValue(kind="tenant", amount=Decimal(1200), currency="USD", unit="", note="")
+        held = Held("tenant", "acme", worth, Decimal(400), "USD")
+        facts = Facts("USD", ("USD",), [], None, [], {}, "model", [], [held], [])
+        assert [(row.name, row.ratio) for row in parts.values(facts)] == [("tenant acme", "× 3")]
+        with speaking("zh"):
+            assert [row.name for row in parts.values(facts)] == ["租户 acme"]
 
 
 class TestThePivot:

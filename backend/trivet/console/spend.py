@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from trivet.console import format as say
+from trivet.console.money.costs_words import called
 from trivet.console.queries import today as day_of
 from trivet.console.tongue import N_, _n
 from trivet.console.views import Money, Spend, SpendRow
@@ -20,6 +21,7 @@ TENANTS_MAX = 200_000  # with a cost in one day; with more the page is refused b
 CURRENCIES_MAX = 3
 NO_CURRENCY = "USD"  # of a sum of nothing
 CAPTIONS = {"tenant": N_("Tenant"), "cost-centre": N_("Cost centre")}
+BY = ("cost_centre", "tenant")  # what rows are told by
 IDLE, UNUSED, NO_CENTRE = N_("idle"), N_("capacity nobody used"), N_("no cost centre")
 UNATTRIBUTED = NONE["tenant"]
 ZERO = Decimal(0)
@@ -37,7 +39,7 @@ class Spent:
 
 def today(session: Session, now: datetime) -> Spent:
     """The UTC day so far, on the allocation basis."""
-    return arrange(costs(session, day_of(now), ["cost_centre", "tenant"], {}, groups_max=TENANTS_MAX))
+    return arrange(costs(session, day_of(now), BY, {}, groups_max=TENANTS_MAX))
 
 
 def by_scenario(session: Session, now: datetime) -> Mapping[str, tuple[Money, ...]]:
@@ -75,7 +77,13 @@ def _summed(rows: Sequence[CostRow], part: int, notes: dict[str, str]) -> list[S
         posted = EXACT.add(posted, EXACT.subtract(row.amount, row.provisional))
         sums[row.key[part]] = posted, EXACT.add(provisional, row.provisional)
     return [
-        SpendRow(name, "unattributed" if name == UNATTRIBUTED else "payer", posted, provisional, notes.get(name, ""))
+        SpendRow(
+            called(BY[part], name),
+            "unattributed" if name == UNATTRIBUTED else "payer",
+            posted,
+            provisional,
+            notes.get(name, ""),
+        )
         for name, (posted, provisional) in sums.items()
     ]
 

@@ -17,7 +17,7 @@ from trivet.console.money.costs_asked import Asked, Query, settle
 from trivet.console.money.costs_menus import menus
 from trivet.console.money.costs_read import Facts, Question, read
 from trivet.console.money.costs_views import CostsPage
-from trivet.console.money.costs_words import Spent, nothing, sentence
+from trivet.console.money.costs_words import Spent, nothing, sentence, whose
 from trivet.console.pages import show
 from trivet.console.places import check_role
 from trivet.console.views import Reader
@@ -88,7 +88,7 @@ def page_of(looking: Reader, asked: Asked, facts: Facts) -> CostsPage:
 
 
 def _sentence(asked: Asked, facts: Facts) -> str:
-    of, currency = ", ".join(asked.filters.values()), facts.currency
+    of, currency = whose(asked.filters), facts.currency
     totals = facts.found.totals.get(currency)
     if totals is None:
         return nothing(asked.interval, running=asked.running, of=of)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 
 from trivet.console.address import Link
+from trivet.console.money.costs_words import called
 from trivet.console.tongue import N_, _
 from trivet.kit.body import Asked as Text
 from trivet.kit.body import Day
@@ -126,7 +127,7 @@ class Asked:
     def chips(self) -> tuple[Link, ...]:
         """Each filter that is set, with the address that takes it away."""
         return tuple(
-            Link(_("{dimension}: {name}", dimension=_(word(name)), name=value), self.url(**{name: ""}))
+            Link(_("{dimension}: {name}", dimension=_(word(name)), name=called(name, value)), self.url(**{name: ""}))
             for name, value in self.filters.items()
         )
 

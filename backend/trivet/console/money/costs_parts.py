@@ -197,9 +197,9 @@ def _driver(drivers: Sequence[dict[str, Any]], currency: str) -> str:
         amount = Decimal(each["amount"])
         sign = "+" if amount > 0 else ""
         by = _(DRIVERS.get(each["by"], each["by"]))
-        name = by if each["by"] == each["name"] else f"{by} {each['name']}"
+        name = by if each["by"] == each["name"] else f"{by} {called(each['by'], each['name'])}"
         said.append(f"{name}, {sign}{say.amount(amount, say.watched_places([amount]))} {currency}")
-    return "; ".join(said) or _("not explained")
+    return _("; ").join(said) or _("not explained")
 
 
 def _seen(row: Any) -> str:

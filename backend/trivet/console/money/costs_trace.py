@@ -22,7 +22,7 @@ from trivet.console.files import csv_answer
 from trivet.console.money.costs_asked import Asked, Query, settle
 from trivet.console.money.costs_read import Question
 from trivet.console.money.costs_views import BehindRow, EntryLine, PostingsPage, RequestsPage
-from trivet.console.money.costs_words import during
+from trivet.console.money.costs_words import called, during, whose
 from trivet.console.pages import show
 from trivet.console.tongue import _, _n
 from trivet.kit.body import Asked as Text
@@ -109,7 +109,7 @@ def _asked(session: Session, question: Question) -> tuple[Mapping[str, Collectio
 
 
 def _sentence(asked: Asked, totals: Totals | None, currency: str) -> str:
-    of = ", ".join(asked.filters.values()) or _("everything")
+    of = whose(asked.filters) or _("everything")
     posted = EXACT.subtract(totals.total, totals.provisional) if totals else Decimal(0)
     said = f"{say.amount(posted, say.watched_places([posted]))} {currency}" if posted else _("nothing")
     whole = during(asked.interval, running=asked.running, of=of)
@@ -154,16 +154,22 @@ def _filed(entry: Entry, posting: Posting, labels: Labels) -> Sequence[Any]:
 def _line(entry: Entry, posting: Posting, labels: Labels) -> EntryLine:
     ids = _ids(entry)
     told = dict(zip(WHOSE, labels.key(WHOSE, ids), strict=True))
-    whose = " · ".join(str(told[name]) for name in WHOSE if ids[names.column(name)] and name != "provider")
+    borne_by = " · ".join(str(told[name]) for name in WHOSE if ids[names.column(name)] and name != "provider")
     asks = {name: told[name] for name in ("tenant", "scenario", "model", "pool") if ids[names.column(name)]}
     booked = posting.period
     if posting.adjusts:
         booked = _("{month}, adjusts {adjusted}", month=posting.period, adjusted=posting.adjusts)
     url = f"/costs/requests?{urlencode({'hour': posting.hour.isoformat()} | asks)}" if entry.tenant_id else ""
     return EntryLine(
-        posting.id, posting.hour, f"{posting.kind} {posting.source}" if posting.kind != posting.source else posting.kind,
-        booked, entry.account, whose or _("nobody"), entry.amount, posting.method, posting.reason, url,
+        posting.id, posting.hour, _of(posting),
+        booked, called("account", entry.account), borne_by or _("nobody"), entry.amount, posting.method, posting.reason, url,
     )  # fmt: skip
+
+
+def _of(posting: Posting) -> str:
+    """`pool gpus-eu`, `metered`."""
+    kind = _(posting.kind)
+    return f"{kind} {posting.source}" if posting.kind != posting.source else kind
 
 
 @router.get("/costs/requests")
@@ -188,7 +194,7 @@ def _asked_of(hour: datetime, given: dict[str, list[str]], many: int) -> str:
     said = {
         "count": _n("{n} request", "{n} requests", many, n=say.count(many)) if many <= SHOWN
         else _("The newest {n} requests", n=SHOWN),
-        "name": ", ".join(value[0] for value in given.values()) or _("everybody"),
+        "name": whose({name: value[0] for name, value in given.items()}) or _("everybody"),
         "day": say.day(hour), "first": f"{hour:%H:%M}", "last": f"{hour + HOUR:%H:%M}",
     }  # fmt: skip
     told = _("{count} of {name} began on {day} between {first} and {last} UTC.", **said)
@@ -198,6 +204,6 @@ def _asked_of(hour: datetime, given: dict[str, list[str]], many: int) -> str:
 def _row(item: dict[str, Any]) -> BehindRow:
     cost = item["cost"]
     return BehindRow(
-        datetime.fromisoformat(item["started_at"]), item["model"], item["tenant"], item["outcome"],
+        datetime.fromisoformat(item["started_at"]), item["model"], called("tenant", item["tenant"]), item["outcome"],
         sum(item["tokens"].values()), f"{cost['amount']} {cost['currency']}" if cost else item["unpriced_reason"],
     )  # fmt: skip

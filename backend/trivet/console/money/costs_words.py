@@ -20,6 +20,12 @@ NAMED = {
 }  # fmt: skip
 # Names that are words of ours and no name that somebody gave.
 OURS = (N_("unattributed"), N_("no tenant"), N_("none"), N_("metered"))
+# Accounts of the ledger that somebody bears, and kinds of postings, as they are stored.
+ACCOUNTS = frozenset({
+    N_("cost_centre"), N_("unattributed"), N_("variance"), N_("idle"), N_("headroom"), N_("down"), N_("hidden"), N_("shared"),
+    N_("bill_variance"),
+})  # fmt: skip
+POSTED = (N_("metered"), N_("pool"), N_("shared"), N_("bill"), N_("units"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +166,13 @@ def _others(spent: Spent) -> str:
 
 
 def called(dimension: str, name: str) -> str:
-    """A name of a dimension as it is shown: as it was given, and in the reader's language where it stands for none. Pure."""
-    stands_for_none = {names.said(dimension, None), names.TEXTS.get(dimension, "")}
+    """A name of a dimension as it is shown: as it was given, and in the reader's language where it is a word of ours. Pure."""
+    ours = {names.said(dimension, None), names.TEXTS.get(dimension, "")}
     if dimension == "tenant":
-        stands_for_none.add(names.NO_TENANT)
-    return _(name) if name in stands_for_none else name
+        ours.add(names.NO_TENANT)
+    return _(name) if name in ours or (dimension == "account" and name in ACCOUNTS) else name
+
+
+def whose(filters: Mapping[str, str]) -> str:
+    """The names that something is narrowed to, by dimension, in one line; "" for none. Pure."""
+    return _(", ").join(called(name, value) for name, value in filters.items())

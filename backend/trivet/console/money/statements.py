@@ -1,6 +1,7 @@
 """The page of statements: a cost centre's month as it is signed, its files, what goes out by itself and how it got there."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from trivet import db
 from trivet.console.door import Looking, check_token
 from trivet.console.files import csv_answer
 from trivet.console.money import statements_words as words
+from trivet.console.money.costs_words import called
 from trivet.console.money.statements_bars import draw
 from trivet.console.money.statements_views import (
     Amount,
@@ -39,7 +41,7 @@ from trivet.notify.models import Message
 from trivet.report import names
 from trivet.report.files import ask, make, schedules, statement, statement_words
 from trivet.report.files.schedule_models import ReportRun, ReportSchedule
-from trivet.report.files.statement import Section, Statement
+from trivet.report.files.statement import Line, Section, Statement
 from trivet.report.files.table import Column
 from trivet.settings import get_settings
 from trivet.tenant.models import CostCentre
@@ -158,18 +160,19 @@ def _shown(
 def _page(session: Session, looking: Reader, centre: str, month: str, form: ScheduleForm | None) -> StatementsPage:
     centres, states, told = _chosen(session, looking, centre, month)
     whose, chosen = (told.centre, told.month) if told else ("", next(iter(states)))
+    named = replace(told, centre=called("cost_centre", told.centre)) if told else None
     return StatementsPage(
         reader=looking,
-        sentence=statement_words.sentence(told, words.SPOKEN) if told else _(words.NOBODY),
-        standing=statement_words.standing(told, words.SPOKEN) if told else "",
+        sentence=statement_words.sentence(named, words.SPOKEN) if named else _(words.NOBODY),
+        standing=statement_words.standing(named, words.SPOKEN) if named else "",
         csv_url=f"/statements.csv?{urlencode({'cost_centre': told.centre, 'month': told.month})}" if told else "",
-        centres=tuple(Choice(name, name, "", name == whose) for name in centres) if told else (),
+        centres=tuple(Choice(name, called("cost_centre", name), "", name == whose) for name in centres) if told else (),
         months=tuple(
             Choice(each, words.choice_of(each, state), "", each == chosen)
             for each, state in ({chosen: periods.state(session, chosen)} | states).items()
         ),
         parts=tuple(_part(section) for section in told.sections) if told else (),
-        notes=tuple(statement_words.notes(told, words.SPOKEN)) if told else (),
+        notes=tuple(statement_words.notes(named, words.SPOKEN)) if named else (),
         files=_files(told) if told else (),
         schedules=_schedules(session) if looking.may_book else (),
         form=form or ScheduleForm(zone=str(looking.zone)),
@@ -228,11 +231,14 @@ def _part(section: Section) -> CurrencyPart:
         why=tuple(Amount(name, part) for name, part in why) if section.before else (),
         change=EXACT.subtract(section.use, section.before),
         beside=before,
-        lines=tuple(
-            LineRow(line.centre, line.tenant, line.model, line.amount, line.tokens, line.per_million) for line in shown
-        ),
+        lines=tuple(map(_line, shown)),
         left_out=len(section.lines) - len(shown),
     )
+
+
+def _line(line: Line) -> LineRow:
+    centre, tenant = called("cost_centre", line.centre), called("tenant", line.tenant)
+    return LineRow(centre, tenant, called("model", line.model), line.amount, line.tokens, line.per_million)
 
 
 def _files(told: Statement) -> tuple[File, ...]:

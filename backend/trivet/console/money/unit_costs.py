@@ -17,6 +17,7 @@ from trivet.console.money.costs_asked import Asked, Query, settle, word
 from trivet.console.money.costs_menus import basis
 from trivet.console.money.costs_read import Question
 from trivet.console.money.costs_views import Menu
+from trivet.console.money.costs_words import whose
 from trivet.console.money.unit_costs_read import Facts, by_of, read, units, why
 from trivet.console.money.unit_costs_views import UnitCostsPage, WhyPart
 from trivet.console.money.unit_costs_words import Cost, sentence
@@ -53,7 +54,7 @@ def unit_costs_why(looking: Looking, query: Annotated[WhyQuery, Ask()]) -> HTMLR
     asked = settle(query, looking.now, PATH)
     with db.transaction() as session:
         found = why(session, Question(asked, looking.tenant_id))
-    return show("unit_costs/why.html", WhyPart(query.shown, parts.moved(found, query.shown)))
+    return show("unit_costs/why.html", WhyPart(query.shown, parts.moved(found, query.shown, by_of(asked)[0])))
 
 
 @router.get("/unit-costs.csv")
@@ -122,7 +123,7 @@ def _sentence(asked: Asked, facts: Facts) -> str:
     return sentence(
         Cost(
             asked.interval, asked.running, facts.currency, whole.per_million_tokens if whole else None,
-            whole.per_request if whole else None, ", ".join(asked.filters.values()), days[0] if days else None,
+            whole.per_request if whole else None, whose(asked.filters), days[0] if days else None,
             days[-1] if days else None,
         )
     )  # fmt: skip

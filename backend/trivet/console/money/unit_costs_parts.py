@@ -74,8 +74,8 @@ def _line(name: str, url: str, row: UnitCost, dearest: Decimal) -> UnitLine:
     )  # fmt: skip
 
 
-def moved(why: Why | None, currency: str) -> MovedPart | None:
-    """Why the whole moved, and the groups that moved most."""
+def moved(why: Why | None, currency: str, by: str) -> MovedPart | None:
+    """Why the whole moved, and the groups (`by` a dimension) that moved most."""
     own = [row for row in why.moved if row.currency == currency] if why else []
     whole = next((row for row in own if row.key is None), None)
     if why is None or whole is None or not whole.before:
@@ -83,7 +83,10 @@ def moved(why: Why | None, currency: str) -> MovedPart | None:
     groups = sorted((row for row in own if row.key is not None), key=lambda row: (-abs(row.change), row.key))
     shown = groups[:LINES_MAX]
     parts = [name for name in whole.parts if any(row.parts[name] for row in (whole, *shown))]
-    lines = [_moved_line(_("all"), whole, parts), *(_moved_line(str(r.key[0]), r, parts) for r in shown if r.key)]
+    lines = [
+        _moved_line(_("all"), whole, parts),
+        *(_moved_line(called(by, str(r.key[0])), r, parts) for r in shown if r.key),
+    ]
     return MovedPart(
         when(why.before),
         waterfall(whole.before, whole.after, {_(NAMED[name]): part for name, part in whole.parts.items()}, currency),
@@ -123,7 +126,10 @@ def quadrants(asked: Asked, facts: Facts) -> QuadrantPart | None:
     found = facts.quadrants.get(facts.currency)
     if found is None:
         return None
-    points = [(str(p.point.key), p.point.tokens, p.point.unit_cost, p.quadrant) for p in found.points]
+    points = [
+        (called(facts.quadrants_of, str(p.point.key)), p.point.tokens, p.point.unit_cost, p.quadrant)
+        for p in found.points
+    ]
     who: dict[str, list[str]] = {}
     for name, _tokens, _unit, quadrant in points:
         who.setdefault(quadrant, []).append(name)
