@@ -6,6 +6,7 @@ import pytest
 
 from trivet.command.models import Command
 from trivet.console.story import lower, newest, of_breach, of_command, passed, person, spoken, what
+from trivet.console.tongue import speaking
 from trivet.console.views import Event
 from trivet.guard.models import Breach
 from trivet.guard.service import ANOTHER_REVISION
@@ -139,6 +140,20 @@ class TestReasons:
     )
     def test_a_guards_reason_ends_a_sentence(self, reason, said):
         assert passed(reason) == said
+
+    @pytest.mark.parametrize(
+        ("reason", "said", "chinese"),
+        [
+            ("gives way to level 1: its pool is full", "gives way to level 1: its pool is full", "让步到 1 级：“its pool is full”"),
+            ("Runaway loop.", "runaway loop", "“runaway loop”"),
+            ("error rate 6.2 % over 5.0 %", "error rate passed 5.0 %", "错误率超过 5.0 %"),
+            ("stepping back from level 2: calm for 31 s", *["stepping back from level 2: calm for 31 s"] * 2),
+        ],
+    )  # fmt: skip
+    def test_it_ends_a_chinese_one_too_and_what_only_the_store_knows_is_quoted(self, reason, said, chinese):
+        assert passed(reason) == said
+        with speaking("zh"):
+            assert passed(reason) == chinese
 
     def test_capitals_that_belong_stay(self):
         assert [lower("P95 rose"), lower("SLO"), lower("The queue")] == ["P95 rose", "SLO", "the queue"]

@@ -125,7 +125,7 @@ def _cause(s: ScenarioFacts, people: Mapping[str, str]) -> str | None:
 def _passed(s: ScenarioFacts, breach: Breach) -> str:
     metric = metric_of(s, breach.guard)
     if metric is None or breach.value is None:  # silence has passed no limit
-        return breach.reason
+        return story.stored(breach.reason)
     told = {"what": _label(metric), "limit": _numbers(s, metric, breach.threshold, breach.threshold)[1]}
     return _("{what} fell below {limit}", **told) if metric in LOWER_IS_WORSE else _("{what} passed {limit}", **told)
 
@@ -167,7 +167,7 @@ def _left_why(s: ScenarioFacts, command: Command, people: Mapping[str, str]) -> 
     if breach is None or metric is None or value is None:
         said = story.lower(command.reason.rstrip("."))
         if story.is_automatic(command.actor):
-            return said
+            return story.stored(said)
         return _("{who} asked for it ({said})", who=who(command.actor, people), said=said)
     shown, limit = _numbers(s, metric, value, breach.threshold)
     told = {"n": breach.revision, "what": _label(metric), "value": shown, "limit": limit}

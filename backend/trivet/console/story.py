@@ -20,6 +20,8 @@ _REASON = re.compile(
     r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:[,:;].*)?"
 )
 
+_YIELDS = re.compile(r"gives way to level (?P<level>\d+): (?P<reason>.+)", re.DOTALL)  # `guard.shortages` writes it
+
 
 def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, ...]:
     """The newest events first; guards of one scenario that break or heal at the same instant are one event."""
@@ -173,10 +175,20 @@ def lower(words: str) -> str:
     return words if words[1:2].isupper() or words[1:2].isdigit() else words[:1].lower() + words[1:]
 
 
+def stored(words: str) -> str:
+    """What was written when it happened, inside a sentence: as it was written, and where the language asks for it, quoted."""
+    return _("{stored}", stored=words)
+
+
 def passed(reason: str) -> str:
     """A guard's reason as the end of a sentence: `P95 2.87 s over 2.4 s` becomes `P95 passed 2.4 s`."""
     found = _REASON.fullmatch(reason.rstrip("."))
+    if not found and (yields := _YIELDS.fullmatch(reason.rstrip("."))):
+        return _("gives way to level {n}: {reason}", n=yields["level"], reason=stored(yields["reason"]))
     if not found:
-        return lower(reason.rstrip("."))
-    told = {"what": lower(found["measure"]), "limit": found["limit"]}
+        told = lower(reason.rstrip("."))
+        return (
+            told if calm_before(reason) else stored(told)
+        )  # how it stepped back is said by whoever reads `calm_before`
+    told = {"what": _(lower(found["measure"])), "limit": found["limit"]}
     return _("{what} passed {limit}", **told) if found["side"] == "over" else _("{what} fell below {limit}", **told)
