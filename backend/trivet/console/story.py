@@ -182,13 +182,11 @@ def stored(words: str) -> str:
 
 def passed(reason: str) -> str:
     """A guard's reason as the end of a sentence: `P95 2.87 s over 2.4 s` becomes `P95 passed 2.4 s`."""
-    found = _REASON.fullmatch(reason.rstrip("."))
-    if not found and (yields := _YIELDS.fullmatch(reason.rstrip("."))):
+    words = reason.rstrip(".")
+    if found := _REASON.fullmatch(words):
+        told = {"what": _(lower(found["measure"])), "limit": found["limit"]}
+        over = found["side"] == "over"
+        return _("{what} passed {limit}", **told) if over else _("{what} fell below {limit}", **told)
+    if yields := _YIELDS.fullmatch(words):
         return _("gives way to level {n}: {reason}", n=yields["level"], reason=stored(yields["reason"]))
-    if not found:
-        told = lower(reason.rstrip("."))
-        return (
-            told if calm_before(reason) else stored(told)
-        )  # how it stepped back is said by whoever reads `calm_before`
-    told = {"what": _(lower(found["measure"])), "limit": found["limit"]}
-    return _("{what} passed {limit}", **told) if found["side"] == "over" else _("{what} fell below {limit}", **told)
+    return lower(words) if calm_before(reason) else stored(lower(words))  # `sentence` says how it stepped back
