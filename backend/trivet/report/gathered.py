@@ -50,8 +50,11 @@ class Gathered:
     apart: dict[Key, Decimal] = field(default_factory=dict)
 
     def add(self, key: Key, amount: Decimal, listed: Decimal, provisional: Decimal = ZERO) -> None:
-        self.sums.setdefault(key, Sum()).add(amount, listed, provisional)
-        limits.check(self.sums, self.groups_max)
+        own = self.sums.get(key)
+        if own is None:
+            own = self.sums[key] = Sum()
+            limits.check(self.sums, self.groups_max)
+        own.add(amount, listed, provisional)
 
     def add_apart(self, account: str, key: Key, amount: Decimal) -> None:
         self.apart[account, *key] = EXACT.add(self.apart.get((account, *key), ZERO), amount)

@@ -31,33 +31,48 @@ def gather(
     asked = [name for name in into.columns if name not in DERIVED]
     bought = "purchase" in into.columns or "purchase" in wanted
     by = tuple(dict.fromkeys(["tenant_id", *asked, *(["pool_id"] if bought else []), "currency"]))
+    place = {name: n for n, name in enumerate((*by, *DERIVED))}
+    shown, checked = [place[name] for name in into.columns], [(place[name], values) for name, values in wanted.items()]
+    currency, pool = place["currency"], place.get("pool_id")
     for segment in segments(session, part, grain, bought=bought):
         derive = _Derive(session, segment.start, bought=bought)
         bucket = grain.floor(segment.start) if grain else None
-        found = cost(session, segment, by, own, limit=into.groups_max + 1)
+        asked_of = charged(own, derive.centres, where.get(CENTRE))
+        found = cost(session, segment, by, asked_of, limit=into.groups_max + 1)
         limits.check(found, into.groups_max)
         for key, amount in found.items():
-            ids = derive.of(dict(zip(by, key, strict=True)))
-            if ids["currency"] and all(ids[name] in values for name, values in wanted.items()):
-                into.add((bucket, *(ids[name] for name in into.columns), ids["currency"]), amount, amount, amount)
+            ids = (*key, *derive.of(key[0], 0 if pool is None else key[pool]))
+            if ids[currency] and all(ids[n] in values for n, values in checked):
+                into.add((bucket, *(ids[n] for n in shown), ids[currency]), amount, amount, amount)
+
+
+def charged(
+    where: Mapping[str, Collection[Any]], centres: Mapping[int, int], wanted: Collection[int] | None
+) -> Mapping[str, Collection[Any]]:
+    """Filters of usage, narrowed to the tenants charged to some cost centres. Pure.
+
+    As they are where no cost centre is asked for, and where those without one are: whoever is in no mapping is among them.
+    """
+    if wanted is None or 0 in wanted:
+        return where
+    meant, asked = set(wanted), where.get("tenant_id")
+    mine = {tenant for tenant, centre in centres.items() if centre in meant}
+    return {**where, "tenant_id": sorted(mine if asked is None else mine & set(asked))}
 
 
 class _Derive:
     """What follows from a row's tenant and pool, as it held at one instant."""
 
     def __init__(self, session: Session, at: datetime, *, bought: bool) -> None:
-        self._centres = cost_centres_at(session, at)
+        self.centres = cost_centres_at(session, at)
         self._purchases = _purchases_at(session, at) if bought else {}
         self._month = month_of(at)
 
-    def of(self, ids: dict[str, Any]) -> dict[str, Any]:
-        centre = self._centres.get(ids["tenant_id"], 0)
-        return ids | {
-            CENTRE: centre,
-            "account": "cost_centre" if centre else "unattributed",
-            "period": self._month,
-            "purchase": self._purchases.get(ids.get("pool_id", 0), ""),
-        }
+    def of(self, tenant_id: int, pool_id: int) -> tuple[int, str, str, str]:
+        """In the order of `DERIVED`."""
+        centre = self.centres.get(tenant_id, 0)
+        account = "cost_centre" if centre else "unattributed"
+        return centre, account, self._month, self._purchases.get(pool_id, "")
 
 
 def _purchases_at(session: Session, at: datetime) -> dict[int, str]:

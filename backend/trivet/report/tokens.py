@@ -15,7 +15,7 @@ from trivet.report import kept, limits
 from trivet.report.gathered import CENTRE
 from trivet.report.grain import DAY
 from trivet.report.kept import Rows
-from trivet.report.provisional import segments
+from trivet.report.provisional import charged, segments
 from trivet.rollup import read
 from trivet.tenant.models import Tenant
 from trivet.tenant.service import cost_centres_at
@@ -44,7 +44,11 @@ class Counts:
     reasoning_tokens: int = 0
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(*(getattr(self, name) + getattr(other, name) for name in MEASURES))
+        return type(self)(  # written out: a month of a large firm is tens of thousands of these
+            self.requests + other.requests, self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens, self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens, self.reasoning_tokens + other.reasoning_tokens,
+        )  # fmt: skip
 
     @property
     def tokens(self) -> int:
@@ -63,8 +67,8 @@ def counts(
     found: dict[tuple[Any, ...], Counts] = {}
     for segment in segments(session, interval, None):
         centres = cost_centres_at(session, segment.start)
-        for tenants in _batches(session, own):
-            for key, each in _read(session, segment, by, own | tenants).items():
+        for tenants in _batches(session, charged(own, centres, where.get(CENTRE))):
+            for key, each in _read(session, segment, by, {**own, **tenants}).items():
                 ids = dict(zip(by, key, strict=True)) | {CENTRE: centres.get(key[0], 0)}
                 if CENTRE not in where or ids[CENTRE] in where[CENTRE]:
                     shown = tuple(ids[name] for name in columns)
@@ -73,12 +77,15 @@ def counts(
     return found
 
 
-def _batches(session: Session, own: Mapping[str, Collection[Any]]) -> Iterator[dict[str, Collection[int]]]:
+def _batches(session: Session, own: Mapping[str, Collection[Any]]) -> Iterator[Mapping[str, Collection[int]]]:
     """Filters that read tenants some at a time: how many there are limits what comes at once, and not what is told."""
-    wanted = own.get("tenant_id")
+    if "tenant_id" in own:
+        wanted = sorted(own["tenant_id"])
+        yield from ({"tenant_id": wanted[n : n + TENANTS_AT_ONCE]} for n in range(0, len(wanted), TENANTS_AT_ONCE))
+        return
     last, batch = -1, [0]
     while batch:
-        yield {"tenant_id": batch if wanted is None else [one for one in batch if one in wanted]}
+        yield {"tenant_id": batch}
         query = select(Tenant.id).where(Tenant.id > max(last, 0)).order_by(Tenant.id).limit(TENANTS_AT_ONCE)
         batch = list(session.scalars(query))
         last = batch[-1] if batch else last
