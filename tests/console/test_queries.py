@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from trivet import db
 from trivet.archive.models import KeptSince
 from trivet.card import service as cards
@@ -37,7 +39,7 @@ def usage(
         "currency": "USD", "requests": requests, "cost": Decimal(cost), "unpriced_requests": unpriced, "score_total": 0.0,
         "latency": histogram.of([200_000] * requests), "ttft": b"", "inter_token": b"",
     }  # fmt: skip
-    return UsageDelta(bucket=bucket, **zero, **row | of)
+    return UsageDelta(bucket=bucket, **zero | row | of)
 
 
 class TestTheProvenLevel:
@@ -132,6 +134,47 @@ class TestTheFacts:
             session.flush()
             facts = queries.load(session, now, 60).scenarios[0]
             assert (facts.now.from_before, facts.now.usage.requests) == (True, 40)
+
+    @pytest.mark.parametrize("windows_max", [4, 0], ids=["one sum a window", "bucket by bucket"])
+    def test_quality_is_the_mean_of_its_cards_window_whether_it_changed_lately_or_not(
+        self, database, windows_max, monkeypatch
+    ):
+        monkeypatch.setattr(lately, "WINDOWS_MAX", windows_max)
+        now = utc_now()
+        with db.transaction() as session:
+            self.degraded(session, now)  # a minute ago, within its window
+            cards.register(
+                session, name="docs", preset_name=None, criticality="core", actor="t", now=now - timedelta(hours=2)
+            )
+            window_s = cards.active(session, [2])[2].card.quality.window_s
+            here = floor(now, 10)
+            for at, scores, of in (
+                (timedelta(0), 10, {"scenario_id": 2}), (timedelta(seconds=window_s), 30, {"scenario_id": 2}),
+                (timedelta(seconds=window_s + 10), 500, {"scenario_id": 2}),  # out of the window
+                (timedelta(0), 7, {"scenario_id": 2, "revision": 9}),  # of another revision
+                (timedelta(0), 5, {"level": 2}), (timedelta(minutes=5), 50, {"level": 2}),  # before it was at level 2
+            ):  # fmt: skip
+                session.add(usage(here - at, **{"scores": scores, "score_total": scores * 0.5} | of))
+            session.flush()
+            of = {s.id: s.now.scored for s in queries.load(session, now, 60).scenarios}
+            assert {id_: (each.scores, each.score_total) for id_, each in of.items()} == {1: (5, 2.5), 2: (40, 20.0)}
+
+    def test_backends_that_hold_alike_are_read_as_one_and_one_that_is_behind_stands_for_the_level(self, database):
+        now = utc_now()
+        with db.transaction() as session:
+            self.degraded(session, now)
+            for n, (generation, level) in enumerate([(1, 2), (1, 2), (0, 1)], start=2):
+                session.add(Backend(name=f"gateway-{n}", scenario_ids=[]))
+                session.flush()
+                session.add(BackendPoll(backend_id=n, polled_at=now, etag="x"))
+                other = holding(generation, level)
+                other.backend_id = n
+                session.add(other)
+            session.flush()
+            facts = queries.load(session, now, 60)
+            assert [held.effective_generation for held in facts.scenarios[0].present] == [1, 1, 1, 0]
+            assert facts.scenarios[0].proven_level == 1
+            assert set(facts.holdings) == {(1, 1), (2, 1), (3, 1), (4, 1)}
 
     def test_scenarios_stand_with_the_critical_first_and_those_nobody_registered_last(self, database):
         now = utc_now()

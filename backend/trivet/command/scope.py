@@ -84,6 +84,22 @@ def holdings(session: Session, scenario_ids: Collection[int]) -> Holdings:
     return {(row[0], row[1]): Held(*row) for row in session.execute(query)}
 
 
+def held_alike(session: Session, scenario_ids: Collection[int]) -> Holdings:
+    """The same for who looks at all of them at once: backends that hold alike share one row, with the first of their times.
+
+    `backend_id` and `observed_at` say nothing of such a row.
+    """
+    row = BackendHolding
+    alike = (row.scenario_id, row.observed_generation, row.effective_generation, row.level, row.revision)
+    query = select(func.array_agg(row.backend_id), func.min(row.effective_at), *alike)
+    query = query.where(one_of(row.scenario_id, scenario_ids)).group_by(*alike, row.effective_at.is_(None))
+    found: Holdings = {}
+    for backends, at, scenario, observed, effective, level, revision in session.execute(query):
+        held = Held(0, scenario, observed, None, effective, at, level, revision)
+        found.update(((backend, scenario), held) for backend in backends)
+    return found
+
+
 def proofs(session: Session, commands: Iterable[Command]) -> Proofs:
     """What the tenants' own telemetry carried, for commands about one tenant."""
     scopes = {(command.tenant_id, command.scenario_id) for command in commands if command.tenant_id}

@@ -1,6 +1,7 @@
 """What each scenario does now, seen as its guards see it: only what was measured after the last change."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ BUCKET_S = 10
 AHEAD_S = 20  # the running bucket and one more, for clocks that go a little fast
 LATELY_S = 30
 SCORES = ("scores", "score_total")
+WINDOWS_MAX = 4
 Slices = dict[int, list[Slice]]
 
 
@@ -44,11 +46,30 @@ def lately(
     ids: Sequence[int],
     now: datetime,
 ) -> dict[int, Now]:
-    """Of each scenario, in two statements: everything of the last seconds, and scores of its card's window."""
+    """Of each scenario, in a few statements: everything of the last seconds, and scores of its card's window."""
     if not ids:
         return {}
-    last, scored = _last(session, ids, now), _scored(session, active, ids, now)
-    return {id_: _now(last[id_], scored[id_], active.get(id_), ladders.get(id_), now) for id_ in ids}
+    asked = [_asked(id_, active.get(id_), ladders.get(id_), now) for id_ in ids]
+    last, scored = _last(session, ids, now), _scored(session, asked, now)
+    return {each.id: _now(last[each.id], scored[each.id], each, active.get(each.id), now) for each in asked}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of one scenario: `governs` None where it has no card."""
+
+    id: int
+    governs: Governing | None
+    window_s: int
+    settled: bool  # nothing changed within the window, so that one sum tells it
+
+
+def _asked(id_: int, active: ActiveCard | None, ladder: LadderState | None, now: datetime) -> _Asked:
+    if active is None:
+        return _Asked(id_, None, LATELY_S, settled=True)
+    governs, window_s = present_of(active, ladder), active.card.quality.window_s
+    settled = governs.since is None or governs.since <= back(now, window_s).start
+    return _Asked(id_, governs, window_s, settled)
 
 
 def _last(session: Session, ids: Sequence[int], now: datetime) -> Slices:
@@ -60,25 +81,44 @@ def _last(session: Session, ids: Sequence[int], now: datetime) -> Slices:
     return slices
 
 
-def _scored(session: Session, active: Mapping[int, ActiveCard], ids: Sequence[int], now: datetime) -> Scores:
-    """Scores alone: their window is long, and histograms of it are many; and so are these, so they stay as they came."""
-    longest = max([LATELY_S, *(card.card.quality.window_s for card in active.values())])
-    by = ["scenario_id", "bucket", "revision", "level"]
-    scores: Scores = {id_: [] for id_ in ids}
-    found = read.sums(session, back(now, longest), by, SCORES, {"scenario_id": ids}, grain_s=BUCKET_S, some=SCORES[0])
-    for (id_, *key), sums in found.items():
-        scores[id_].append(Scored(*key, *sums))
+def _scored(session: Session, asked: Sequence[_Asked], now: datetime) -> Scores:
+    """Scores alone: their window is long, and histograms of it are many. Of what changed lately by bucket; of the others
+    the sum of their window, where so few windows are asked for that a statement each is less than all of their buckets.
+    """
+    scores: Scores = {each.id: [] for each in asked}
+    settled: dict[int, list[int]] = {}
+    for each in asked:
+        if each.settled:
+            settled.setdefault(each.window_s, []).append(each.id)
+    if len(settled) > WINDOWS_MAX:
+        settled = {}
+    for window_s, ids in settled.items():
+        begin = back(now, window_s).start
+        for (id_, revision, level), sums in _sums(session, ids, window_s, ["revision", "level"], now):
+            scores[id_].append(Scored(begin, revision, level, *sums))
+    together = {id_ for ids in settled.values() for id_ in ids}
+    alone = [each for each in asked if each.id not in together]
+    if alone:
+        longest = max(each.window_s for each in alone)
+        by = ["bucket", "revision", "level"]
+        for (id_, *key), sums in _sums(session, [each.id for each in alone], longest, by, now):
+            scores[id_].append(Scored(*key, *sums))
     return scores
 
 
-def _now(
-    slices: list[Slice], scores: list[Scored], active: ActiveCard | None, ladder: LadderState | None, now: datetime
-) -> Now:
-    start = back(now, LATELY_S).start
-    governs = present_of(active, ladder) if active else None
+def _sums(session: Session, ids: list[int], window_s: int, by: list[str], now: datetime) -> Iterable[tuple[Any, Any]]:
+    """By scenario and more, what was scored in the window up to now."""
+    return read.sums(
+        session, back(now, window_s), ["scenario_id", *by], SCORES, {"scenario_id": ids}, grain_s=BUCKET_S,
+        some=SCORES[0],
+    ).items()  # fmt: skip
+
+
+def _now(slices: list[Slice], scores: list[Scored], asked: _Asked, active: ActiveCard | None, now: datetime) -> Now:
+    start, governs = back(now, LATELY_S).start, asked.governs
     here = measured_under(slices, governs) if governs else slices
     from_before = bool(slices) and not here
-    scored_from = back(now, active.card.quality.window_s if active else LATELY_S).start
+    scored_from = back(now, asked.window_s).start
     scored = [each for each in scores if each.bucket >= scored_from]
     if governs and not from_before:
         scored = measured_under(scored, governs)

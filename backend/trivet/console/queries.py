@@ -116,7 +116,7 @@ def load(session: Session, now: datetime, seen_s: float) -> Facts:
     ids = [s.id for s in scenarios]
     commands = tuple(session.scalars(select(Command).order_by(Command.id.desc()).limit(COMMANDS_MAX)))
     breaches = tuple(session.scalars(select(Breach).order_by(Breach.id.desc()).limit(BREACHES_MAX)))
-    holdings = scopes.holdings(session, ids)
+    holdings = scopes.held_alike(session, ids)
     facts = _facts(session, scenarios, holdings, now, seen_s)
     return Facts(
         scenarios=facts,
