@@ -78,7 +78,7 @@ def of_a_tenant(serving: Api, used: Callable[[], float], wanted: str) -> list[bo
     """The pages of somebody of one tenant, who reads under row-level security."""
     from trivet.console.places import SECTIONS
 
-    person = {"email": OF_ONE_TENANT, "name": "Sam", "role": "finance", "password": PASSWORD, "tenant": "tenant-7"}
+    person = {"email": OF_ONE_TENANT, "name": "Sam", "role": "viewer", "password": PASSWORD, "tenant": "tenant-7"}
     users = f"http://127.0.0.1:{serving.port}/api/v1/users"
     httpx.post(users, json=person, headers={"Authorization": f"Bearer {KEY}"}).raise_for_status()
     with signed_in(serving, OF_ONE_TENANT) as reader:
