@@ -17,7 +17,7 @@ from trivet.console.tongue import _, _n
 from trivet.console.views import Money, OwnPage, OwnRow, Reader
 from trivet.kit.clock import floor
 from trivet.kit.interval import Interval
-from trivet.report.costs import costs
+from trivet.report import costs
 from trivet.report.files.table import Column
 from trivet.rollup import read
 from trivet.rollup.read import Usage
@@ -53,7 +53,7 @@ def _used(session: Session, tenant_id: int, address: Address) -> dict[str, Usage
 
 def _spent(session: Session, reader: Reader) -> dict[str, tuple[Money, ...]]:
     found: dict[str, tuple[Money, ...]] = {}
-    for row in costs(session, today(reader.now), ["scenario"], {"tenant_id": [reader.tenant_id]}).rows:
+    for row in costs.rows(session, today(reader.now), ["scenario"], {"tenant_id": [reader.tenant_id]}):
         found[row.key[0]] = (*found.get(row.key[0], ()), Money(row.amount, row.currency))
     return found
 

@@ -14,6 +14,7 @@ from trivet.console.tongue import N_, _n
 from trivet.console.views import Money, Spend, SpendRow
 from trivet.kit.money import EXACT
 from trivet.report.costs import CostRow, Costs, costs
+from trivet.report.costs import rows as cost_rows
 from trivet.report.names import NONE
 
 ROWS_MAX = 12
@@ -45,7 +46,7 @@ def today(session: Session, now: datetime) -> Spent:
 def by_scenario(session: Session, now: datetime) -> Mapping[str, tuple[Money, ...]]:
     """The UTC day so far of each scenario by its name, the largest currency first."""
     found: dict[str, list[Money]] = {}
-    for row in costs(session, day_of(now), ["scenario"], {}).rows:
+    for row in cost_rows(session, day_of(now), ["scenario"], {}):
         found.setdefault(row.key[0], []).append(Money(row.amount, row.currency))
     return {name: tuple(sorted(each, key=lambda m: -m.amount)) for name, each in found.items()}
 

@@ -109,12 +109,48 @@ def costs(
     of whole hours, so an end before `as_of` falls on one (`Invalid`). `TooManyGroups` above `groups_max`, or
     `limits.GROUPS_MAX`.
     """
+    width = _grain(interval, grain)
+    # Whoever nobody is charged for is told apart in any grouping.
+    columns = tuple(dict.fromkeys([CENTRE, *names.columns(group_by)]))
+    gathered = Gathered(columns, groups_max or limits.GROUPS_MAX)
+    until = _gather(session, interval, where, gathered, basis=basis, width=width, as_of=as_of)
+    told = _told(session, interval, group_by, gathered, depth=cost_centre_depth, by_bucket=width is not None)
+    apart = told.apart() if basis == "allocation" else ()
+    return Costs(told.rows(basis), told.totals(basis), until, apart, as_of)
+
+
+def rows(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    where: Mapping[str, Collection[Any]],
+    *,
+    basis: str = "allocation",
+    grain: str | None = None,
+    cost_centre_depth: int | None = None,
+) -> list[CostRow]:
+    """The rows of `costs` alone, for who needs no totals: then nobody has to be looked up whose cost centre is not asked for."""
+    width = _grain(interval, grain)
+    gathered = Gathered(tuple(names.columns(group_by)), limits.GROUPS_MAX)
+    _gather(session, interval, where, gathered, basis=basis, width=width)
+    told = _told(session, interval, group_by, gathered, depth=cost_centre_depth, by_bucket=width is not None)
+    return told.rows(basis)
+
+
+def _gather(
+    session: Session,
+    interval: Interval,
+    where: Mapping[str, Collection[Any]],
+    gathered: Gathered,
+    *,
+    basis: str,
+    width: "grain.Grain | None",
+    as_of: str | None = None,
+) -> datetime:
+    """Everything of an interval, posted and open; up to when postings were used."""
     if basis not in BASES:
         raise Invalid(f"`basis` is one of {', '.join(BASES)}.", field="basis")
-    width = _grain(interval, grain)
     where = centres.with_descendants(session, where, interval.end)
-    # Whoever nobody is charged for is told apart in any grouping.
-    gathered = Gathered(tuple(dict.fromkeys([CENTRE, *names.columns(group_by)])), groups_max or limits.GROUPS_MAX)
     if as_of is None:
         until = posted_until(session) or interval.start
         posted, open_ = halves(interval, until)
@@ -126,9 +162,21 @@ def costs(
         borne.gather(session, posted, borne.Asked(where, width, as_of), gathered)
     if open_:
         provisional.gather(session, open_, where, width, gathered)
-    told = _Told(session, group_by, gathered, by_bucket=width is not None)
-    told.roll_up(session, cost_centre_depth, interval.end)
-    return Costs(told.rows(basis), told.totals(basis), until, told.apart() if basis == "allocation" else (), as_of)
+    return until
+
+
+def _told(
+    session: Session,
+    interval: Interval,
+    group_by: Sequence[str],
+    gathered: Gathered,
+    *,
+    depth: int | None,
+    by_bucket: bool,
+) -> "_Told":
+    told = _Told(session, group_by, gathered, by_bucket=by_bucket)
+    told.roll_up(session, depth, interval.end)
+    return told
 
 
 def halves(interval: Interval, until: datetime) -> tuple[Interval | None, Interval | None]:

@@ -20,6 +20,7 @@ from trivet.tenant.service import cost_centres_at
 
 # What rollups do not hold and follows from what they do: the charge, the account, the month, how capacity was bought.
 DERIVED = (CENTRE, "account", "period", "purchase")
+OF_TENANT = {CENTRE, "account"}  # of these, what follows from the tenant
 
 
 def gather(
@@ -30,10 +31,11 @@ def gather(
     wanted = {name: values for name, values in where.items() if name in DERIVED}
     asked = [name for name in into.columns if name not in DERIVED]
     bought = "purchase" in into.columns or "purchase" in wanted
-    by = tuple(dict.fromkeys(["tenant_id", *asked, *(["pool_id"] if bought else []), "currency"]))
+    whose = ["tenant_id"] if OF_TENANT & {*into.columns, *wanted} else []
+    by = tuple(dict.fromkeys([*whose, *asked, *(["pool_id"] if bought else []), "currency"]))
     place = {name: n for n, name in enumerate((*by, *DERIVED))}
     shown, checked = [place[name] for name in into.columns], [(place[name], values) for name, values in wanted.items()]
-    currency, pool = place["currency"], place.get("pool_id")
+    currency, tenant, pool = place["currency"], place.get("tenant_id"), place.get("pool_id")
     for segment in segments(session, part, grain, bought=bought):
         derive = _Derive(session, segment.start, bought=bought)
         bucket = grain.floor(segment.start) if grain else None
@@ -41,7 +43,8 @@ def gather(
         found = cost(session, segment, by, asked_of, limit=into.groups_max + 1)
         limits.check(found, into.groups_max)
         for key, amount in found.items():
-            ids = (*key, *derive.of(key[0], 0 if pool is None else key[pool]))
+            derived = derive.of(0 if tenant is None else key[tenant], 0 if pool is None else key[pool])
+            ids = (*key, *derived)
             if ids[currency] and all(ids[n] in values for n, values in checked):
                 into.add((bucket, *(ids[n] for n in shown), ids[currency]), amount, amount, amount)
 

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, PICO
-from trivet.report import centres, names, pools, tokens
-from trivet.report.costs import costs
+from trivet.report import centres, costs, names, pools, tokens
 from trivet.report.tokens import Counts
 
 GROUP_BY = ("cost_centre", "tenant", "scenario", "model", "provider", "pool")
@@ -72,11 +71,11 @@ def units(
 
     Without `whole_pools` nothing is told of a pool that others use too: neither GPU hours nor energy.
     """
-    found = costs(session, interval, group_by, where, basis=basis, cost_centre_depth=cost_centre_depth)
+    found = costs.rows(session, interval, group_by, where, basis=basis, cost_centre_depth=cost_centre_depth)
     served = _counts(session, interval, group_by, where, cost_centre_depth)
     capacity = _capacity(session, interval, where) if list(group_by) == ["pool"] and whole_pools else {}
     rows = []
-    for row in found.rows:
+    for row in found:
         own = capacity.get((row.key[0], row.currency)) if row.key else None
         rows.append(
             UnitCost(

@@ -7,8 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from trivet.kit.interval import Interval
-from trivet.report import centres, tokens
-from trivet.report.costs import costs
+from trivet.report import centres, costs, tokens
 from trivet.report.gathered import CENTRE
 from trivet.report.kept import Rows
 from trivet.report.provisional import begins
@@ -22,9 +21,9 @@ def unit_days(
     session: Session, interval: Interval, where: Mapping[str, Collection[Any]], *, basis: str = "allocation"
 ) -> list[UnitCost]:
     """Each UTC day's borne cost over what was served on it, by day and currency; the key is the day (`date`)."""
-    found = costs(session, interval, [], where, basis=basis, grain="1d")
+    found = costs.rows(session, interval, [], where, basis=basis, grain="1d")
     served = counts(session, interval, centres.with_descendants(session, where, interval.end))
-    rows = [(datetime.fromisoformat(row.key[-1]).date(), row) for row in found.rows]
+    rows = [(datetime.fromisoformat(row.key[-1]).date(), row) for row in found]
     return [UnitCost((day,), row.currency, row.amount, served.get(day, Counts())) for day, row in rows]
 
 

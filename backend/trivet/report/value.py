@@ -17,8 +17,7 @@ from trivet.kit.body import NAME_MAX, is_storable
 from trivet.kit.errors import Conflict, Invalid, NotFound
 from trivet.kit.interval import Interval
 from trivet.kit.money import EXACT, PICO, plain, plain_amount
-from trivet.report import closes, names
-from trivet.report.costs import costs
+from trivet.report import closes, costs, names
 from trivet.report.grain import MONTH
 from trivet.report.models import BusinessValue
 from trivet.tenant.mapping import BadRows
@@ -166,7 +165,7 @@ def against(session: Session, month_: str) -> list[Held]:
             continue
         by, where = _BY.get(kind, (kind,)), {names.column(kind): sorted({row.subject_id for row in own})}
         spent: dict[str, dict[str, Decimal]] = {}
-        for cost in costs(session, interval, by, where).rows:
+        for cost in costs.rows(session, interval, by, where):
             spent.setdefault("/".join(cost.key), {})[cost.currency] = cost.amount
         for row in own:
             name = told[kind, row.subject_id]
