@@ -35,6 +35,7 @@ BEHIND = {
     "proof": ("/proofs", "main td a[href^='/proofs/']"), "request": ("/requests", "main td a[href^='/requests/']"),
     "receipt": ("/interactions", "main td a[href^='/interactions/']"),
     "give": ("/scenarios/support-chat/command?kind=degrade", ""), "postings": ("/costs/postings", ""),
+    "route": ("/alerts/route", ""), "window": ("/alerts/maintenance", ""), "price": ("/prices/new", ""),
 }  # fmt: skip
 LOOKS = {
     "light-1280": {"color_scheme": "light", "width": 1280, "locale": "en-US"},
