@@ -6,6 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trivet.console.sentence import Blamed, Breach, Standing, WayBack, overview, scenario
+from trivet.console.tongue import speaking
 
 NOW = datetime(2026, 11, 21, 14, 6, tzinfo=UTC)
 ZONE = ZoneInfo("UTC")
@@ -33,6 +34,8 @@ class TestOneScenario:
         assert scenario(back, NOW, ZONE).startswith(
             "Support chat has stepped back to level 1 since 14:02 after being calm for 31 s; it costs 12 % less"
         )
+        with speaking("zh"):
+            assert scenario(back, NOW, ZONE).startswith("Support chat 在平稳 31 秒之后，自 14:02 起回到 1 级；")
 
     def test_the_clock_is_the_readers(self):
         assert "since 22:02" in scenario(SUPPORT, NOW, ZoneInfo("Asia/Shanghai"))

@@ -151,7 +151,7 @@ class TestALevelThatSilenceCaused:
         of = facts(proven_by=command("degrade", 3, actor="ladder", level=1), because_of=silent, present=(proven,))
         assert "because nothing finished in 30 s while 5 run" in said(of)
         with speaking("zh"):
-            assert "因为“nothing finished in 30 s while 5 run”，Support chat 自 " in said(of)
+            assert "处于 1 级（原因：30 秒内没有请求完成，而 5 个运行中）" in said(of)
 
     def test_giving_way_is_said_in_the_readers_language_and_its_reason_as_it_was_written(self):
         short = command("degrade", 3, actor="ladder", level=1)
@@ -159,4 +159,4 @@ class TestALevelThatSilenceCaused:
         of = facts(proven_by=short, present=(Held(1, 1, 2, ago(12), 2, ago(10), 1, 1),))
         assert "because gives way to level 1: pool gpus-eu is full" in said(of)
         with speaking("zh"):
-            assert "因为让步到 1 级：“pool gpus-eu is full”，Support chat 自 " in said(of)
+            assert "处于 1 级（原因：让步到 1 级：“pool gpus-eu is full”）" in said(of)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from trivet.command.models import Command
-from trivet.console.story import lower, newest, of_breach, of_command, passed, person, spoken, what
+from trivet.console.story import lower, newest, of_breach, of_command, passed, person, spoken, what, why
 from trivet.console.tongue import speaking
 from trivet.console.views import Event
 from trivet.guard.models import Breach
@@ -154,6 +154,12 @@ class TestReasons:
         assert passed(reason) == said
         with speaking("zh"):
             assert passed(reason) == chinese
+
+    def test_the_automatons_words_are_said_again_and_a_persons_stay(self):
+        reason = "P95 2.87 s over 2.4 s"
+        assert (why("ladder", reason), why("sam@example.com", reason)) == (reason, reason)
+        with speaking("zh"):
+            assert (why("ladder", reason), why("sam@example.com", reason)) == ("P95 2.87 s，高于 2.4 s", reason)
 
     def test_capitals_that_belong_stay(self):
         assert [lower("P95 rose"), lower("SLO"), lower("The queue")] == ["P95 rose", "SLO", "the queue"]

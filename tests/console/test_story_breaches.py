@@ -7,6 +7,7 @@ import pytest
 from trivet import db
 from trivet.command import service as commands
 from trivet.console import breaches, queries
+from trivet.console.tongue import speaking
 from trivet.guard.models import Breach
 from trivet.guard.service import ANOTHER_REVISION
 from trivet.kit.clock import utc_now
@@ -43,6 +44,12 @@ class TestTheTable:
         row = table()[0]
         assert (row.scenario, row.guard, row.worst, row.threshold) == ("support-chat", "P95 latency", "1.71 s", "1.5 s")
         assert (row.ended_at, row.end, row.command) == (None, "", None)
+
+    def test_why_is_said_in_the_readers_language(self, scenario_id):
+        broke(scenario_id, closed_at=AT + timedelta(minutes=1), closed_reason="P95 1.1 s, back within 1.2 s")
+        with speaking("zh"):
+            row = table()[0]
+        assert (row.reason, row.end) == ("P95 1.62 s，高于 1.5 s", "恢复正常：P95 1.1 s，已回到 1.2 s 以内")
 
     def test_an_open_one_stands_before_newer_ones_that_are_over(self, scenario_id):
         first = broke(scenario_id)

@@ -78,11 +78,15 @@ class TestInChinese:
         }
 
     def test_one_that_lacks_all_of_it(self):
-        silent = {name: Heard("no_data", "0 requests in 20 s", NOW) for name in ("p95", "p95-high")}
+        few = "0 requests in 20 s, 10 needed for a verdict"
+        silent = {name: Heard("no_data", few, NOW) for name in ("p95", "p95-high")}
         found = self.said(written=None, baseline=None, heard=silent, drills=[drilled(acted=False, rolled_back=False)])
         assert found["card_written"] == ("仍由未改动的预置卡管控", "用自身数据得出的阈值起草取舍卡，经批准后启用")
         assert found["baseline_exists"] == ("尚未记录任何回归测试或对比", "针对修订 0 运行回归测试并记录结果")
-        assert found["triggers_by_itself"] == ("会触发降级的守门指标都没有数据：“0 requests in 20 s”", "上报其遥测数据")
+        assert found["triggers_by_itself"] == (
+            "会触发降级的守门指标都没有数据：20 秒内的请求数为 0，判定需要 10",
+            "上报其遥测数据",
+        )
         drill = ("演练 7：“what it said”", "在专用后端上演练：trivet drill-backend")
         assert (found["drilled"], found["rolled_back"]) == (drill, drill)
 

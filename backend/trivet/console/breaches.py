@@ -10,8 +10,10 @@ from trivet.command.models import Command
 from trivet.console import format as say
 from trivet.console import measures, story
 from trivet.console.queries import Facts, ScenarioFacts
+from trivet.console.tongue import _
 from trivet.console.views import BreachRow
 from trivet.guard.models import Breach
+from trivet.guard.telling import again
 
 SHOWN_MAX = 12
 
@@ -33,7 +35,7 @@ def row(breach: Breach, scenario: ScenarioFacts | None, command: Command | None)
         id=breach.id,
         scenario=scenario.name if scenario else "",
         guard=story.spoken(breach.guard),
-        reason=breach.reason,
+        reason=again(breach.reason, _),
         worst=shown,
         threshold=limit,
         opened_at=breach.opened_at,

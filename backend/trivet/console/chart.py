@@ -144,7 +144,7 @@ def flag(command: Command, who: str = "") -> dict[str, Any]:
         "short": revision if level is None else f"L{level}{some}",
         "words": story.what(command),
         "who": who,
-        "why": command.reason.rstrip("."),
+        "why": story.why(command.actor, command.reason).rstrip("."),
     }
 
 

@@ -11,6 +11,7 @@ from trivet.console.tongue import N_, _
 from trivet.console.triangle import used_share
 from trivet.console.views import Measure, Verdict
 from trivet.guard.models import GuardState
+from trivet.guard.telling import again
 from trivet.kit.histogram import total
 from trivet.rollup.read import Usage
 
@@ -192,7 +193,7 @@ def guards_on(card: Card, metric: str, states: Mapping[str, GuardState]) -> list
 def worst(states: Iterable[GuardState]) -> Verdict | None:
     """Of several guards on one metric, the verdict that matters: broken before undecided before well."""
     state = max(states, key=lambda s: _WEIGHT[s.verdict], default=None)
-    return None if state is None else Verdict(state.guard, state.verdict, state.reason, state.since)
+    return None if state is None else Verdict(state.guard, state.verdict, again(state.reason, _), state.since)
 
 
 def shown(metric: str, value: float | Decimal | None, currency: str) -> str:

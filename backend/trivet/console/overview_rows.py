@@ -157,7 +157,7 @@ def command(each: Command, facts: Facts) -> CommandRow:
         generation=each.generation,
         actor=story.person(each.actor, facts.people),
         automatic=story.is_automatic(each.actor),
-        reason=each.reason,
+        reason=story.why(each.actor, each.reason),
         status=each.status,
         status_at=story.status_at(each),
         outcome=each.outcome or "",

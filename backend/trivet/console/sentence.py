@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from trivet.console import format as say
-from trivet.console.story import calm_before
+from trivet.console.story import calm_before, heard
 from trivet.console.tongue import N_, _, _n
 
 NAMED_MAX = 2
@@ -138,7 +138,7 @@ def _level_clause(s: Standing, name: str, now: datetime, zone: tzinfo) -> str:
     if s.cause and (calm := calm_before(s.cause)):
         return _(
             "{name} has stepped back to level {n} since {clock} after being {calm}",
-            name=name, n=s.level, clock=clock, calm=calm,
+            name=name, n=s.level, clock=clock, calm=heard(calm),
         )  # fmt: skip
     if s.cause:
         return _(

@@ -58,14 +58,14 @@ def _breaches(s: ScenarioFacts) -> tuple[sentence.Breach, ...]:
 def _seen(s: ScenarioFacts, state: GuardState) -> sentence.Breach:
     metric = metric_of(s, state.guard)
     if state.verdict == "stall" or state.value is None or metric is None:
-        return sentence.Breach(state.reason, "", "", stalled=True)
+        return sentence.Breach(story.heard(state.reason), "", "", stalled=True)
     return _said(s, metric, state.value, state.threshold)
 
 
 def _kept(s: ScenarioFacts, breach: Breach) -> sentence.Breach:
     metric, value = metric_of(s, breach.guard), breach.value
     if metric is None or value is None:
-        return sentence.Breach(breach.reason, "", "", stalled=True)
+        return sentence.Breach(story.heard(breach.reason), "", "", stalled=True)
     return _said(s, metric, value, breach.threshold, kept=True)
 
 
@@ -118,14 +118,14 @@ def _cause(s: ScenarioFacts, people: Mapping[str, str]) -> str | None:
         return _passed(s, s.because_of)
     said = story.lower(command.reason.rstrip("."))
     if story.is_automatic(command.actor):
-        return _("it was {said}", said=said) if said.startswith("calm") else story.passed(command.reason)
+        return _("it was {said}", said=story.heard(said)) if said.startswith("calm") else story.passed(command.reason)
     return _("{who} asked for it ({said})", who=who(command.actor, people), said=said)
 
 
 def _passed(s: ScenarioFacts, breach: Breach) -> str:
     metric = metric_of(s, breach.guard)
     if metric is None or breach.value is None:  # silence has passed no limit
-        return story.stored(breach.reason)
+        return story.heard(breach.reason)
     told = {"what": _label(metric), "limit": _numbers(s, metric, breach.threshold, breach.threshold)[1]}
     return _("{what} fell below {limit}", **told) if metric in LOWER_IS_WORSE else _("{what} passed {limit}", **told)
 
@@ -167,7 +167,7 @@ def _left_why(s: ScenarioFacts, command: Command, people: Mapping[str, str]) -> 
     if breach is None or metric is None or value is None:
         said = story.lower(command.reason.rstrip("."))
         if story.is_automatic(command.actor):
-            return story.stored(said)
+            return story.heard(said)
         return _("{who} asked for it ({said})", who=who(command.actor, people), said=said)
     shown, limit = _numbers(s, metric, value, breach.threshold)
     told = {"n": breach.revision, "what": _label(metric), "value": shown, "limit": limit}

@@ -12,6 +12,7 @@ from trivet.console.views import Event
 from trivet.guard.ladder import STEPPING_BACK
 from trivet.guard.models import Breach
 from trivet.guard.service import ANOTHER_REVISION
+from trivet.guard.telling import again
 
 EVENTS_SHOWN = 12
 OURS = {"ladder": N_("The ladder"), "expiry": N_("Its time limit")}
@@ -19,8 +20,6 @@ OF_GUARDS = frozenset({"breach", "clear", "afresh"})
 _REASON = re.compile(
     r"(?P<measure>\D.*?) [\d.]+(?: (?:m?s|%))? (?P<side>over|under) (?P<limit>[\d.]+(?: (?:m?s|%))?)(?:[,:;].*)?"
 )
-
-_YIELDS = re.compile(r"gives way to level (?P<level>\d+): (?P<reason>.+)", re.DOTALL)  # `guard.shortages` writes it
 
 
 def newest(events: Iterable[Event], count: int = EVENTS_SHOWN) -> tuple[Event, ...]:
@@ -45,11 +44,11 @@ def of_breach(breach: Breach, scenario: str) -> list[Event]:
     """It opened; and, once it is over, how it ended."""
     name = spoken(breach.guard)
     opened = Event(
-        breach.opened_at, "breach", scenario, _("{guard} broke: {reason}.", guard=name, reason=breach.reason)
+        breach.opened_at, "breach", scenario, _("{guard} broke: {reason}.", guard=name, reason=heard(breach.reason))
     )
     if breach.closed_at is None:
         return [opened]
-    told = {"guard": name, "reason": breach.closed_reason}
+    told = {"guard": name, "reason": heard(breach.closed_reason or "")}
     if breach.closed_reason == ANOTHER_REVISION:
         return [opened, Event(breach.closed_at, "afresh", scenario, _("{guard} is judged afresh: {reason}.", **told))]
     return [opened, Event(breach.closed_at, "clear", scenario, _("{guard} is whole again: {reason}.", **told))]
@@ -60,8 +59,8 @@ def ending(breach: Breach) -> str | None:
     if breach.closed_at is None:
         return None
     if breach.closed_reason == ANOTHER_REVISION:
-        return _("is judged afresh: {reason}", reason=ANOTHER_REVISION)
-    return _("is whole again: {reason}", reason=breach.closed_reason)
+        return _("is judged afresh: {reason}", reason=heard(ANOTHER_REVISION))
+    return _("is whole again: {reason}", reason=heard(breach.closed_reason or ""))
 
 
 def of_command(command: Command, scenario: str, tenant: str | None, who: str) -> Event:
@@ -79,8 +78,8 @@ def progress(command: Command) -> str:
 def _asked(command: Command, tenant: str | None, who: str) -> str:
     calm = _calm_before(command)
     if calm is not None:
-        return _("{who} stepped back to level {n}: {calm}.", who=who, n=command.level, calm=calm)
-    told = {"who": who, "what": lower(what(command)), "reason": command.reason.rstrip(".")}
+        return _("{who} stepped back to level {n}: {calm}.", who=who, n=command.level, calm=heard(calm))
+    told = {"who": who, "what": lower(what(command)), "reason": why(command.actor, command.reason).rstrip(".")}
     if tenant:
         return _("{who} asked to {what} for {tenant}: {reason}.", **told, tenant=tenant)
     return _("{who} asked to {what}: {reason}.", **told)
@@ -180,6 +179,17 @@ def stored(words: str) -> str:
     return _("{stored}", stored=words)
 
 
+def heard(reason: str) -> str:
+    """What a guard wrote when it judged, inside a sentence."""
+    told = again(reason, _)
+    return told if told != reason else stored(reason)
+
+
+def why(actor: str, reason: str) -> str:
+    """Why something was done: the automaton's words in the reader's language, a person's as they were written."""
+    return again(reason, _) if is_automatic(actor) else reason
+
+
 def passed(reason: str) -> str:
     """A guard's reason as the end of a sentence: `P95 2.87 s over 2.4 s` becomes `P95 passed 2.4 s`."""
     words = reason.rstrip(".")
@@ -187,6 +197,4 @@ def passed(reason: str) -> str:
         told = {"what": _(lower(found["measure"])), "limit": found["limit"]}
         over = found["side"] == "over"
         return _("{what} passed {limit}", **told) if over else _("{what} fell below {limit}", **told)
-    if yields := _YIELDS.fullmatch(words):
-        return _("gives way to level {n}: {reason}", n=yields["level"], reason=stored(yields["reason"]))
-    return lower(words) if calm_before(reason) else stored(lower(words))  # `sentence` says how it stepped back
+    return lower(words) if calm_before(reason) else heard(lower(words))  # `sentence` says how it stepped back

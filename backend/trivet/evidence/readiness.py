@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from trivet.card.content import Card
 from trivet.card.watched import Guard
+from trivet.guard.telling import again
 from trivet.kit.marked import N_, Say, english
 
 DRILL_DAYS = 90
@@ -198,7 +199,7 @@ SEND = N_("Send telemetry of it")
 def _unheard(heard: Heard | None, _: Say) -> str:
     if heard is None:
         return _("no guard that raises has data: not judged yet")
-    return _("no guard that raises has data: {reason}", reason=heard.reason)
+    return _("no guard that raises has data: {reason}", reason=again(heard.reason, _))
 
 
 def _hears(facts: Facts, guard: Guard) -> bool:

@@ -177,7 +177,7 @@ def _row(each: Row, people: Mapping[str, str]) -> CommandRow:
         held=words.held_after((row.observed_at - row.created_at).total_seconds()) if row.observed_at else "",
         outcome=row.outcome or "",
         by=_(WHO[row.actor]) if row.actor in WHO else story.person(row.actor, people),
-        reason=row.reason,
+        reason=story.why(row.actor, row.reason),
         created_at=row.created_at,
         expires_at=row.expires_at,
         breach_id=row.breach_id,

@@ -143,5 +143,5 @@ def _people(session: Session, rows: Sequence[LadderMove]) -> dict[str, str]:
 def _move(row: LadderMove, scenario: str, people: Mapping[str, str]) -> MoveRow:
     share = say.share(row.share_to) if row.share_to else ""
     what = ladder_words.move(row.level_from, row.level_to, share)
-    by = ladder_words.who(row.actor, people)
-    return MoveRow(row.id, scenario, row.at, what, row.level_to, by, row.reason, row.breach_id)
+    by, why = ladder_words.who(row.actor, people), story.why(row.actor, row.reason)
+    return MoveRow(row.id, scenario, row.at, what, row.level_to, by, why, row.breach_id)

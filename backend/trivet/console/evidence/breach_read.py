@@ -27,6 +27,7 @@ from trivet.evidence import breaking, case, measured, record, telling
 from trivet.evidence.carriers import Carrier
 from trivet.evidence.case import Case
 from trivet.evidence.measured import Carried
+from trivet.guard.telling import again
 from trivet.identity.models import User
 from trivet.kit.errors import TrivetError
 from trivet.report import names
@@ -56,7 +57,7 @@ def page(
             worst=words.value(metric, worst, currency), limit=words.value(metric, breach.threshold, currency),
             first=words.who_first(by.get("tenant"), first), now=looking.now, zone=looking.zone,
         ),
-        why=breach.reason,
+        why=again(breach.reason, _),
         shadow=bool(breach.shadow),
         open=breach.closed_at is None,
         picture=breach_picture.draw(drawn, lambda v: words.value(metric, v, currency), looking.zone) if drawn else None,

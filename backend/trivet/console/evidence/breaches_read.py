@@ -25,6 +25,7 @@ from trivet.console.views import Reader
 from trivet.evidence import breach_list
 from trivet.evidence.breach_list import Listed, Wanted
 from trivet.guard.models import Breach
+from trivet.guard.telling import again
 from trivet.kit.body import Asked
 from trivet.kit.page import INT8, to_cursor
 from trivet.tenant.models import Scenario
@@ -148,7 +149,7 @@ def _fields(session: Session, query: Query) -> tuple[filters.Field, ...]:
 def _first(first: Listed | None) -> tuple[str, str, datetime, str] | None:
     if first is None:
         return None
-    return story.spoken(first.breach.guard), first.scenario, first.breach.opened_at, first.breach.reason
+    return story.spoken(first.breach.guard), first.scenario, first.breach.opened_at, story.heard(first.breach.reason)
 
 
 def _row(each: Listed, governing: Mapping[int, ActiveCard], now: datetime) -> BreachRow:
@@ -165,8 +166,8 @@ def _row(each: Listed, governing: Mapping[int, ActiveCard], now: datetime) -> Br
         threshold=breach_words.value(metric, breach.threshold, currency),
         opened_at=breach.opened_at,
         closed_at=breach.closed_at,
-        end=breach.closed_reason or "",
-        reason=breach.reason,
+        end=again(breach.closed_reason or "", _),
+        reason=again(breach.reason, _),
         command=commands_words.what(command) if command else "",
         command_id=command.id if command else None,
         command_status=command.status if command else "",
