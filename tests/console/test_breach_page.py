@@ -102,8 +102,10 @@ class TestThePage:
         assert "you are viewer" in html and 'action="/breaches' not in html
 
     def test_another_tenant_can_be_chosen(self, page):
-        _, html = page(query="?tenant=globex")
+        browser, html = page(query="?tenant=globex")
         assert "Every request of globex in chat is turned away" in html
+        chinese = browser.get(f"/breaches/{self.breach.id}?tenant=globex", headers={"Accept-Language": "zh"}).text
+        assert "Chat 中的租户 globex 的所有请求都将被拒绝" in unescape(chinese).replace("\N{NO-BREAK SPACE}", " ")
 
     def test_one_button_breaks_the_tenant_alone(self, page):
         browser, _ = page()

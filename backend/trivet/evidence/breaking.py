@@ -8,6 +8,7 @@ from trivet.command import preview, service
 from trivet.command.models import Command
 from trivet.command.standing import give_once
 from trivet.evidence.case import Case, read
+from trivet.kit.marked import Say, english
 
 LIMIT_S = 3_600
 
@@ -18,11 +19,14 @@ def prefilled(case: Case) -> str:
     return words if len(words) <= 480 else f"{words[:479]}…"
 
 
-def look_ahead(session: Session, case: Case, tenant: str, expires_in_s: float | None, now: datetime) -> str:
+def look_ahead(
+    session: Session, case: Case, tenant: str, *, expires_in_s: float | None, now: datetime, _: Say = english
+) -> str:
     """What breaking this tenant would change and for whom, in a sentence. `Invalid` for a tenant nobody knows."""
     tenant_id = service.tenant_id_of(session, tenant)
     return preview.preview(
-        session, kind="break", scenario_id=case.breach.scenario_id, tenant_id=tenant_id, expires_in_s=expires_in_s, now=now
+        session, kind="break", scenario_id=case.breach.scenario_id, tenant_id=tenant_id, expires_in_s=expires_in_s, now=now,
+        _=_,
     ).sentence  # fmt: skip
 
 

@@ -163,7 +163,8 @@ def _form(
         already = _broken(session, found, tenant)
         if already:
             return BreakForm(tenant, name, "", "", (), errors, words.shown(already))
-        preview = breaking.look_ahead(session, found, tenant, float(expires) if expires else None, looking.now)
+        lasts_s = float(expires) if expires else None
+        preview = breaking.look_ahead(session, found, tenant, expires_in_s=lasts_s, now=looking.now, _=_)
     except TrivetError as refused_:
         return BreakForm(tenant, name, "", "", (), errors, words.shown(refused_.detail))
     preview = words.shown(preview)
