@@ -130,6 +130,16 @@ class TestFollowingTheLadder:
         assert found.reason == desired().cause
         assert found.reason.startswith("P95 1.51 s over 1 s: 10 of 10 took over 1 s")
 
+    def test_says_why_the_ladder_moved_though_it_is_done_when_the_ladder_already_says_why_it_stays(self, chat):
+        self.breach()
+        with db.transaction() as session:
+            guards.evaluate(session, at(40))  # the slow ones are out of the window by now: nobody says that it is calm
+        assert ladder().reason.startswith("not yet calm")
+        with db.transaction() as session:
+            found = service.follow_ladder(session, chat, None, at(41))
+            assert found.breach_id == only(session, Breach).id
+        assert found.reason.startswith("P95 1.51 s over 1 s: 10 of 10 took over 1 s")
+
     def test_names_the_breach_also_where_the_sweep_was_first(self, chat):
         self.breach()
         sweep_at(at(14))

@@ -10,7 +10,7 @@ up from nothing but the entries of supply: what every page, answer and file has 
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import func, insert, select, text
@@ -20,6 +20,7 @@ from tests.support.seeded import seeded
 
 from trivet import db
 from trivet.fleet import service as fleet
+from trivet.ingest.store import partitions
 from trivet.ledger import book
 from trivet.ledger import service as ledger
 from trivet.ledger.book import Source
@@ -61,7 +62,7 @@ class Month:
     booked: dict[str, Decimal]
 
 
-_made: dict[str, tuple[Month, dict[str, bytes]]] = {}
+_made: dict[str, tuple[Month, "Kept"]] = {}
 
 
 def a_month(seed: str = "") -> Month:
@@ -199,28 +200,42 @@ _TABLES = text("""
 """)
 
 
-def _rows() -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows by table, and the days that the tables of a day each hold: such a table may be gone when its rows come back."""
+
+    rows: dict[str, bytes]
+    days: dict[str, list[date]]
+
+
+def _rows() -> Kept:
     """Every table that holds rows now, as COPY writes it."""
     with db.engine().connect() as connection:
         cursor = connection.connection.cursor()
-        kept = {}
+        kept, days = {}, {}
         for (table,) in connection.execute(_TABLES).all():
             if table not in _NOT_KEPT:
                 with cursor.copy(f"COPY (SELECT * FROM {table}) TO STDOUT (FORMAT binary)") as copy:
                     rows = b"".join(bytes(piece) for piece in copy)
                 if len(rows) > _EMPTY_BYTES:
                     kept[table] = rows
-        return kept
+        for table, column in _BY_DAY.items():
+            found = connection.execute(text(f"SELECT DISTINCT ({column} AT TIME ZONE 'UTC')::date FROM {table}"))
+            days[table] = list(found.scalars())
+        return Kept(kept, days)
 
 
 _EMPTY_BYTES = 21  # header and trailer of a binary COPY
+_BY_DAY = {"request": "started_at"}
 
 
-def _put_back(kept: dict[str, bytes]) -> None:
+def _put_back(kept: Kept) -> None:
+    for table, days in kept.days.items():
+        partitions.ensure(table, days)
     with db.engine().begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         cursor = connection.connection.cursor()
-        for table, rows in kept.items():
+        for table, rows in kept.rows.items():
             with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
                 copy.write(rows)
             serial = connection.execute(_SERIAL, {"table": table}).scalar()

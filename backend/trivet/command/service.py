@@ -16,7 +16,7 @@ from trivet import outbox, wake
 from trivet.card import service as cards
 from trivet.card.service import ActiveCard
 from trivet.command.models import KINDS, BackendWebhook, Command, DesiredState, PolicyGeneration
-from trivet.guard import moves
+from trivet.guard import moved, moves
 from trivet.guard.models import Breach, LadderState
 from trivet.identity import audit
 from trivet.kit.errors import Conflict, Invalid
@@ -160,12 +160,13 @@ def follow_ladder(session: Session, scenario_id: int, breach_id: int | None, now
     if (level, share or 0.0) == (before, back):
         return None
     grows = level == before and (share or 0.0) > back
+    move = moved.that_made(session, ladder)
     if breach_id is None and level > before:
-        breach_id = _newest_open_breach(session, scenario_id)
+        breach_id = (move.breach_id if move else None) or _newest_open_breach(session, scenario_id)
     return issue(
         session, kind="restore" if grows or not level else "degrade", scenario_id=scenario_id,
-        level=None if grows else level or None, share=share, arm_level=level - 1 if share else None, reason=ladder.reason,
-        actor=LADDER, breach_id=breach_id, now=now,
+        level=None if grows else level or None, share=share, arm_level=level - 1 if share else None,
+        reason=move.reason if move else ladder.reason, actor=LADDER, breach_id=breach_id, now=now,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from trivet.guard.models import LadderMove
+from trivet.guard.models import LadderMove, LadderState
 from trivet.kit.interval import Interval
 from trivet.tenant.models import Scenario
 
@@ -42,6 +42,15 @@ def of(session: Session, scenario_ids: Collection[int], interval: Interval, limi
     query = select(LadderMove).where(LadderMove.scenario_id.in_(scenario_ids))
     query = query.where(LadderMove.at >= interval.start, LadderMove.at < interval.end)
     return session.scalars(query.order_by(LadderMove.id.desc()).limit(limit)).all()[::-1]
+
+
+def that_made(session: Session, ladder: LadderState) -> LadderMove | None:
+    """The move that brought a ladder to where it stands. Its reason stays, where the ladder's own says by now why it stays."""
+    query = select(LadderMove).where(LadderMove.scenario_id == ladder.scenario_id)
+    newest_ = session.scalar(query.order_by(LadderMove.id.desc()).limit(1))
+    if newest_ is None or (newest_.level_to, newest_.share_to) != (ladder.level, ladder.probe_share):
+        return None
+    return newest_
 
 
 def stood(session: Session, scenario_ids: Collection[int], at: datetime) -> dict[int, int]:
