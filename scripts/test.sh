@@ -23,5 +23,5 @@ unset PYTHONDONTWRITEBYTECODE
 .venv/bin/python -m pytest --collect-only -qq >/dev/null 2>&1 || true # what cannot be collected is told below
 # A skipped test fails the run: tests/house/noskip.py.
 # A file's tests stay in one process (tests/conftest.py): what a module starts once (a whole Trivet) is started once.
-# Twice the two cores of CI's machines: there is always one that waits for something.
-.venv/bin/python -m pytest -n 4 -p tests.house.noskip -p tests.house.beside "$@"
+# One process more than the two cores of CI's machines: there is always one that waits for something.
+.venv/bin/python -m pytest -n 3 -p tests.house.noskip -p tests.house.beside "$@"
