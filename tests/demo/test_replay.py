@@ -33,8 +33,8 @@ class TestAReplay:
         assert Counter((t[semconv.TRIVET_TENANT], t[semconv.TRIVET_SCENARIO]) for t in told) == Counter(
             (call.tenant, call.scenario) for call in trace.calls(arrivals, MIX)
         )
-        assert f"{self.LIMIT} calls" in lines[-1]
-        assert f"{self.LIMIT} ok" in lines[-1]
+        [said] = [line for line in lines if f"{self.LIMIT} calls" in line]  # a word on a slow machine may come after it
+        assert f"{self.LIMIT} ok" in said
 
     def test_speed_is_times_faster_than_recorded(self, serving):
         arrivals = trace.read(trace.CUT, 20)
