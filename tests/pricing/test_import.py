@@ -90,8 +90,9 @@ class TestEntering:
         run(listed("list 2", a="2"), SECOND)
         assert [rate("a", at) for at in (FIRST - timedelta(seconds=1), FIRST, SECOND)] == [None, "1", "2"]
         with db.transaction() as session:
-            assert session.execute(select(Price.source, Price.author)).all() == [("list 1", "finance"), ("list 2", "finance")]  # fmt: skip
+            said = session.execute(select(Price.source, Price.author).order_by(Price.id)).all()
             audited = session.scalars(select(Audit).where(Audit.action == "price.import").order_by(Audit.id)).all()
+        assert said == [("list 1", "finance"), ("list 2", "finance")]
         assert [(row.subject, row.after["changed"]) for row in audited] == [("prices:list 1", 0), ("prices:list 2", 1)]
 
     def test_twice_is_nothing(self):
