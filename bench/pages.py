@@ -104,7 +104,7 @@ def populate(connection: "psycopg.Connection[tuple[object, ...]]", url: str) -> 
     firm.names(connection)
     cards()
     firm.requests(
-        connection, lambda day: partitions.ensure("request", [today - timedelta(days=day + back) for back in (0, 1)])
+        connection, lambda day: partitions.ensure("request", [today - timedelta(days=day + back) for back in (0, 1, 2)])
     )
     firm.rollups(connection, histogram.of([300_000, 700_000, 1_200_000]))
     for part in (firm.ledger, firm.control, firm.fleet, firm.budgets):
