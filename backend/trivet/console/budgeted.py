@@ -16,8 +16,11 @@ SHOWN_MAX: Final = 8
 
 
 def budgets(session: Session, now: datetime, tenant_id: int | None = None) -> tuple[BudgetShare, ...]:
-    """Budgets in money in their window of now, the one nearest to its limit first."""
-    found = reading.current(session, now, SCOPES, tenant_id=tenant_id, limit=READ_MAX)
+    """Budgets in money in their window of now, the one nearest to its limit first: `SHOWN_MAX`, then others of scenarios."""
+    nearest = reading.current(session, now, SCOPES, tenant_id=tenant_id, limit=SHOWN_MAX)
+    of_scenarios = reading.current(session, now, ("scenario",), tenant_id=tenant_id, limit=READ_MAX)
+    shown = {one.row.id for _, one in nearest}
+    found = [*nearest, *((budget, one) for budget, one in of_scenarios if one.row.id not in shown)]
     return tuple(
         BudgetShare(
             name=budget.name, scope=budget.scope, whose=one.subject, spent=one.row.spent, limit=one.row.limit,
