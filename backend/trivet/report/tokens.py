@@ -125,14 +125,18 @@ def by_bucket(
 ) -> Rows:
     """Rows of (bucket, values of `by`, `MEASURES`); of what is posted they are read once, as those of whole days are."""
 
-    def read_() -> Rows:
-        found = read.sums(session, interval, ["bucket", *by], MEASURES, where, grain_s=grain_s)
+    def read_(part: Interval) -> Rows:
+        found = read.sums(session, part, ["bucket", *by], MEASURES, where, grain_s=grain_s)
         return [(*key, *sums) for key, sums in found.items()]
 
     until = posted_until(session)
-    if until is None or interval.end > until:
-        return read_()
-    return _once(session, interval, ("buckets", grain_s, tuple(by), _plain(where)), read_)
+    # After midnight yesterday is not posted for a while: the days before it are kept all the same.
+    last = min(interval.end, DAY.floor(until)) if until else interval.start
+    if last <= interval.start:
+        return read_(interval)
+    whole = Interval(interval.start, last)
+    kept_rows = _once(session, whole, ("buckets", grain_s, tuple(by), _plain(where)), lambda: read_(whole))
+    return kept_rows if last == interval.end else [*kept_rows, *read_(Interval(last, interval.end))]
 
 
 def _kept(session: Session, part: Interval, by: Sequence[str], where: Mapping[str, Collection[Any]]) -> Rows:
